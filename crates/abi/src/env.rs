@@ -1,0 +1,54 @@
+//! Environment variables that the runtime reads at start-up.
+//!
+//! The command line tool sets them for the programs it starts; an operator may
+//! set them by hand beside `LD_PRELOAD`. Each is parsed in one place,
+//! `src/config.rs` of the runtime.
+
+/// Descriptor (decimal) to which trace lines are written. Absent: no tracing.
+pub const TRACE_FD: &str = "INTERCEPTOR_TRACE_FD";
+
+/// Which calls are traced: numbers and inclusive ranges, decimal, separated
+/// by commas, such as `0-2,59`. Absent: all. The command line tool translates
+/// names and classes to this form.
+pub const TRACE_CALLS: &str = "INTERCEPTOR_TRACE_CALLS";
+
+/// Longest part of a string that a trace line shows, in bytes (default 32).
+pub const TRACE_STRING_LIMIT: &str = "INTERCEPTOR_TRACE_STRING_LIMIT";
+
+/// Descriptor (decimal) of the shared [segment](crate::segment). Absent: no
+/// statistics and no coverage report.
+pub const SEGMENT_FD: &str = "INTERCEPTOR_SEGMENT_FD";
+
+/// `1` counts every call and samples its duration into the segment.
+pub const STAT: &str = "INTERCEPTOR_STAT";
+
+/// Colon-separated file names (with or without directory) of objects whose
+/// code is left alone.
+pub const BYPASS: &str = "INTERCEPTOR_BYPASS";
+
+/// Compatible spelling of [`BYPASS`], as in libsyscall_intercept.
+pub const COMPAT_BYPASS: &str = "INTERCEPT_BYPASS_SO";
+
+/// Only processes whose `argv[0]` has this last path component are intercepted.
+pub const CMDLINE_FILTER: &str = "INTERCEPTOR_CMDLINE_FILTER";
+
+/// Compatible spelling of [`CMDLINE_FILTER`], as in libsyscall_intercept.
+pub const COMPAT_CMDLINE_FILTER: &str = "INTERCEPT_HOOK_CMDLINE_FILTER";
+
+/// `1` writes what is found and patched at start-up to standard error.
+pub const DEBUG_DUMP: &str = "INTERCEPTOR_DEBUG_DUMP";
+
+/// Compatible spelling of [`DEBUG_DUMP`], as in libsyscall_intercept.
+pub const COMPAT_DEBUG_DUMP: &str = "INTERCEPT_DEBUG_DUMP";
+
+/// Only this rung of the patch ladder is tried for every site: `hole`,
+/// `after`, `before` or `trap`. For tests; a site that the rung does not fit
+/// goes to the trap.
+pub const FORCE_RUNG: &str = "INTERCEPTOR_FORCE_RUNG";
+
+/// `xsave` saves the whole extended state around every hook by XSAVE instead
+/// of plain moves of what a hook can clobber.
+pub const SAVE: &str = "INTERCEPTOR_SAVE";
+
+/// `off` leaves the process alone although the library is preloaded.
+pub const MODE: &str = "INTERCEPTOR";
