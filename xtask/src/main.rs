@@ -1,2 +1,66 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask`: everything that is done to this project beyond `cargo build`.
+//!
+//! One file per command. A command returns the exit status it wants; an error
+//! is printed as one chain of causes and becomes status 1.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+mod bench;
+mod build;
+mod dist;
+mod link;
+mod lint;
+mod run;
+mod symbols;
+mod test;
+mod tool;
+mod workspace;
+
+use workspace::Workspace;
+
+/// Builds, runs and checks Interceptor.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    /// Build the preload library and the command line tool
+    Build(build::Args),
+    /// Lay out the deliverables under target/dist
+    Dist(dist::Args),
+    /// Lay out target/dist and execute its command with the arguments that follow
+    Run(run::Args),
+    /// Run every test, then the checks of `symbols`
+    Test(test::Args),
+    /// Check the built library: linkage, protections, exports, vector-free paths
+    Symbols(symbols::Args),
+    /// Check formatting, clippy, documentation and the C headers
+    Lint,
+    /// Measure what interception costs
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let task = Task::parse();
+    match execute(task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(task: Task) -> Result<ExitCode> {
+    let workspace = Workspace::locate()?;
+    match task {
+        Task::Build(args) => build::execute(&workspace, &args),
+        Task::Dist(args) => dist::execute(&workspace, &args),
+        Task::Run(args) => run::execute(&workspace, &args),
+        Task::Test(args) => test::execute(&workspace, &args),
+        Task::Symbols(args) => symbols::execute(&workspace, &args),
+        Task::Lint => lint::execute(&workspace),
+        Task::Bench(args) => bench::execute(&workspace, &args),
+    }
+}

@@ -1,0 +1,78 @@
+//! `lint`: formatting, clippy, documentation, C headers.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::tool;
+use crate::workspace::Workspace;
+
+/// How headers are compiled: compiler and language standard.
+const HEADER_COMPILERS: &[(&str, &str, &str)] = &[("cc", "c", "c11"), ("c++", "c++", "c++17")];
+
+/// Runs every check, also after one has failed, and reports all failures.
+pub fn execute(workspace: &Workspace) -> Result<ExitCode> {
+    let mut failures = Vec::new();
+    for (name, mut command) in checks(workspace)? {
+        println!("lint: {name}");
+        if let Err(error) = tool::run(&mut command) {
+            failures.push(format!("{name}: {error:#}"));
+        }
+    }
+    for failure in &failures {
+        eprintln!("lint: {failure}");
+    }
+    Ok(ExitCode::from(u8::from(!failures.is_empty())))
+}
+
+fn checks(workspace: &Workspace) -> Result<Vec<(String, Command)>> {
+    let mut format = workspace.cargo();
+    format.args(["fmt", "--all", "--", "--check"]);
+
+    let mut clippy = workspace.cargo();
+    clippy.args(["clippy", "--quiet", "--workspace", "--all-targets"]);
+    clippy.args(["--", "-D", "warnings"]);
+
+    let mut documentation = workspace.cargo();
+    documentation
+        .args(["doc", "--quiet", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+
+    let mut checks = vec![
+        ("formatting".to_owned(), format),
+        ("clippy".to_owned(), clippy),
+        ("documentation".to_owned(), documentation),
+    ];
+    for header in headers(workspace)? {
+        for (compiler, language, standard) in HEADER_COMPILERS {
+            let mut command = Command::new(compiler);
+            command
+                .args(["-x", language, &format!("-std={standard}")])
+                .args(["-Wall", "-Wextra", "-Werror", "-pedantic"])
+                // As an includer sees it: a header compiled by itself is
+                // warned of for its include guards and unused functions.
+                .args(["-fsyntax-only", "/dev/null", "-include"])
+                .arg(&header);
+            checks.push((format!("{} as {standard}", header.display()), command));
+        }
+    }
+    Ok(checks)
+}
+
+fn headers(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let Ok(entries) = fs::read_dir(workspace.root().join("include")) else {
+        return Ok(Vec::new());
+    };
+    let mut headers = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension() == Some(OsStr::new("h")) {
+            headers.push(path);
+        }
+    }
+    headers.sort();
+    Ok(headers)
+}

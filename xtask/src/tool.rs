@@ -1,0 +1,50 @@
+//! Running other programs and placing files.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// Runs a program to its end; anything but status 0 is an error that names it.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {}", name(command)))?;
+    if !status.success() {
+        bail!("{} failed: {status}", line(command));
+    }
+    Ok(())
+}
+
+/// Whether a program of this name is found in `PATH`.
+pub fn is_installed(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    })
+}
+
+/// Puts a copy of `from` at `to` by renaming, so that programs which have the
+/// old file mapped keep it and nobody sees half of the new one.
+pub fn place(from: &Path, to: &Path) -> Result<()> {
+    let directory = to.parent().context("a file without a directory")?;
+    fs::create_dir_all(directory)?;
+    let mut temporary = to.as_os_str().to_owned();
+    temporary.push(format!(".{}", std::process::id()));
+    fs::copy(from, &temporary)
+        .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    fs::rename(&temporary, to).with_context(|| format!("cannot replace {}", to.display()))
+}
+
+fn name(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}
+
+fn line(command: &Command) -> String {
+    let mut line = name(command);
+    for argument in command.get_args() {
+        line.push(' ');
+        line.push_str(&argument.to_string_lossy());
+    }
+    line
+}
