@@ -1,0 +1,94 @@
+// expect: A thread may be made by the clone instruction in the program's own code, as language runtimes do: the
+// child returns from the instruction on another stack, without thread-local storage of its own (no CLONE_SETTLS) or
+// with one of the program's making, and ends with exit, never through libc. The stub must not return on the wrong
+// stack, need thread-local storage or count on a thread descriptor. Hundreds of such threads make calls, each with
+// both kinds of storage; the parent sleeps on the word that CLONE_CHILD_CLEARTID clears; results are summed up.
+#include "guest.h"
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+enum { STACK = 16384, THREADS = 200 };
+
+struct shared {
+    atomic_int alive; // cleared and woken by the kernel at the thread's end
+    long fs_before, tid, calls_wrong;
+    long tls[16];
+};
+
+// long start_thread(flags, stack top, body, shared, child_tid, tls): clone with the C calling convention. The child
+// calls body(shared) on its own stack, then exits.
+__asm__(R"(
+    .text
+    .type start_thread, @function
+start_thread:
+    .cfi_startproc
+    push %r12
+    push %r13
+    mov %rdx, %r12
+    mov %rcx, %r13
+    xor %edx, %edx
+    mov %r8, %r10
+    mov %r9, %r8
+    mov $56, %eax
+    syscall
+    test %eax, %eax
+    jz 1f
+    pop %r13
+    pop %r12
+    ret
+1:  xor %ebp, %ebp
+    mov %r13, %rdi
+    call *%r12
+    xor %edi, %edi
+    mov $60, %eax
+    syscall
+    hlt
+    .cfi_endproc
+    .size start_thread, .-start_thread
+)");
+long start_thread(long flags, void *stack, void (*body)(struct shared *), struct shared *shared, void *child_tid,
+                  void *tls);
+
+// Runs without libc: errno and the stack protector would be another thread's.
+__attribute__((optimize("no-stack-protector"))) static void body(struct shared *shared) {
+    long wrong = 0;
+    shared->tid = raw0(SYS_gettid);
+    for (int i = 0; i < 100; i++) {
+        wrong += raw0(SYS_gettid) != shared->tid;
+        wrong += raw1(SYS_close, -1) != -EBADF;
+        wrong += raw0(1000) != -ENOSYS;
+    }
+    long fs;
+    raw2(SYS_arch_prctl, 0x1003 /* ARCH_GET_FS */, &fs);
+    shared->fs_before = fs;
+    shared->calls_wrong = wrong;
+}
+
+int main(void) {
+    static struct shared shared;
+    long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                 CLONE_CHILD_CLEARTID;
+    long own_fs;
+    raw2(SYS_arch_prctl, 0x1003, &own_fs);
+    char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(stack != MAP_FAILED, "mmap");
+    for (int with_tls = 0; with_tls < 2; with_tls++) {
+        for (int i = 0; i < THREADS; i++) {
+            memset(&shared, 0, sizeof shared);
+            shared.alive = 1;
+            shared.tls[8] = (long)&shared.tls[8]; // fs:0 points to itself, as the ABI wants
+            long tid = start_thread(flags | (with_tls ? CLONE_SETTLS : 0), stack + STACK, body, &shared, &shared.alive,
+                                    &shared.tls[8]);
+            CHECK(tid > 0, "clone: %ld", tid);
+            while (shared.alive)
+                raw4(SYS_futex, &shared.alive, FUTEX_WAIT, 1, NULL);
+            CHECK(shared.tid == tid, "thread %ld thinks it is %ld", tid, shared.tid);
+            CHECK(shared.calls_wrong == 0, "%ld calls in the thread went wrong", shared.calls_wrong);
+            CHECK(shared.fs_before == (with_tls ? (long)&shared.tls[8] : own_fs), "FS base in the thread");
+        }
+        ok("threads by clone %s storage of their own", with_tls ? "with" : "without");
+    }
+    return 0;
+}
