@@ -1,10 +1,13 @@
-//! Guest programs: small C and assembly programs that tests run intercepted.
+//! Guests: small C and assembly programs that tests run intercepted.
 //!
-//! Each `tests/guests/NAME.c` or `.S` becomes one program `NAME`. Its first
-//! lines may hold `// flags: …` with further compiler flags, and
-//! `// compiler: musl-gcc` for another compiler; a guest whose compiler is not
-//! installed is not built, and its tests say that they are skipped.
+//! Each `tests/guests/NAME.c` or `.S` becomes one program `NAME`, and each
+//! `libNAME.c` a shared library `libNAME.so`. Directives among the first lines:
+//!
+//! - `// flags: …`: further flags for the compiler, after its arguments;
+//! - `// musl: yes`: also built by `musl-gcc`, as `NAME.musl`. Where that is not
+//!   installed the program is missing, and its tests say that they are skipped.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,45 +20,78 @@ use crate::workspace::Workspace;
 /// Lines at the top of a source in which directives are looked for.
 const DIRECTIVE_LINES: usize = 10;
 
+/// Compiler of the second build of guests that ask for it.
+const MUSL: &str = "musl-gcc";
+
 /// Builds every guest that is out of date; returns their directory.
 pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let sources = workspace.root().join("tests/guests");
-    let programs = workspace.target().join("guests");
-    fs::create_dir_all(&programs)?;
-    for source in files(&sources)? {
-        let is_source = source
-            .extension()
-            .is_some_and(|extension| extension == "c" || extension == "S");
-        if is_source && let Some(name) = source.file_stem() {
-            compile(&source, &programs.join(name), workspace)?;
+    let guests = workspace.target().join("guests");
+    fs::create_dir_all(&guests)?;
+    let files = files(&sources)?;
+    let headers: Vec<&PathBuf> = files
+        .iter()
+        .filter(|file| has_extension(file, "h"))
+        .collect();
+    let has_musl = tool::is_installed(MUSL);
+
+    for source in &files {
+        let Some(name) = source.file_stem().and_then(OsStr::to_str) else {
+            continue;
+        };
+        if !has_extension(source, "c") && !has_extension(source, "S") {
+            continue;
+        }
+        let text = fs::read_to_string(source)
+            .with_context(|| format!("cannot read {}", source.display()))?;
+        let guest = Guest {
+            source,
+            headers: &headers,
+            include: workspace.root().join("include"),
+            is_library: name.starts_with("lib"),
+            flags: directive(&text, "flags").unwrap_or_default(),
+        };
+        let suffix = if guest.is_library { ".so" } else { "" };
+        guest.compile("cc", &guests.join(format!("{name}{suffix}")))?;
+        if has_musl && directive(&text, "musl") == Some("yes") {
+            guest.compile(MUSL, &guests.join(format!("{name}.musl")))?;
         }
     }
-    Ok(programs)
+    Ok(guests)
 }
 
-fn compile(source: &Path, program: &Path, workspace: &Workspace) -> Result<()> {
-    let text =
-        fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
-    let compiler = directive(&text, "compiler").unwrap_or("cc");
-    if !tool::is_installed(compiler) {
-        println!("test: {} needs {compiler}, not built", source.display());
-        return Ok(());
+/// One source, and how it is compiled.
+struct Guest<'a> {
+    source: &'a Path,
+    headers: &'a [&'a PathBuf],
+    include: PathBuf,
+    is_library: bool,
+    flags: &'a str,
+}
+
+impl Guest<'_> {
+    fn compile(&self, compiler: &str, product: &Path) -> Result<()> {
+        let is_current = is_newer(product, self.source)
+            && self.headers.iter().all(|header| is_newer(product, header));
+        if is_current {
+            return Ok(());
+        }
+        let mut command = Command::new(compiler);
+        command.args(["-O2", "-g", "-pthread"]);
+        if self.is_library {
+            command.args(["-shared", "-fPIC"]);
+        }
+        tool::run(
+            command
+                .arg("-I")
+                .arg(&self.include)
+                .arg(self.source)
+                .arg("-o")
+                .arg(product)
+                // Last, where libraries belong.
+                .args(self.flags.split_whitespace()),
+        )
     }
-    if is_newer(program, source) {
-        return Ok(());
-    }
-    let flags = directive(&text, "flags").unwrap_or_default();
-    tool::run(
-        Command::new(compiler)
-            .args(["-O2", "-g", "-pthread"])
-            .arg("-I")
-            .arg(workspace.root().join("include"))
-            .arg(source)
-            .arg("-o")
-            .arg(program)
-            // Last, where libraries belong.
-            .args(flags.split_whitespace()),
-    )
 }
 
 /// The value of `// NAME: VALUE` among the first lines.
@@ -70,6 +106,10 @@ fn directive<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 fn is_newer(product: &Path, source: &Path) -> bool {
     let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
     matches!((time(product), time(source)), (Some(made), Some(changed)) if made > changed)
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension() == Some(OsStr::new(extension))
 }
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {

@@ -14,14 +14,6 @@ mod tally;
 
 use tally::Tally;
 
-/// All packages but the runtime and the preload library, which has no tests
-/// and which only `build` can link.
-const OTHERS: &[&str] = &[
-    "--workspace",
-    "--exclude=interceptor",
-    "--exclude=interceptor-preload",
-];
-
 /// Arguments of `test`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,19 +28,18 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let guests = guests::build(workspace)?;
 
     let mut tally = Tally::default();
-    // The runtime apart: if its tests do not link, the others still run.
-    for packages in [OTHERS, &["--package=interceptor"]] {
-        let mut cargo = workspace.cargo();
-        cargo
-            .arg("test")
-            .args(packages)
-            .arg("--no-fail-fast")
+    tally.run(
+        workspace
+            .cargo()
+            // All of them, also after one test program has failed.
+            .args(["test", "--workspace", "--no-fail-fast"])
+            // Has no tests, and only `build` can link it.
+            .arg("--exclude=interceptor-preload")
             .env("INTERCEPTOR_DIST", workspace.dist())
-            .env("INTERCEPTOR_GUESTS", &guests)
+            .env("INTERCEPTOR_GUESTS", guests)
             .arg("--")
-            .args(&args.filter);
-        tally.run(&mut cargo)?;
-    }
+            .args(&args.filter),
+    )?;
     if args.filter.is_empty() {
         tally.add(symbols::inspect(workspace, &symbols::Args::default())?.len());
     }

@@ -1,0 +1,57 @@
+//! The host side of Interceptor: what an operator types.
+//!
+//! Commands that start a program prepare its environment, so that the dynamic
+//! linker loads the runtime into it, and otherwise stay out of its way: its
+//! standard streams, signals, status and file descriptors are its own. Whatever
+//! is wrong with a request is said in one line on standard error.
+//!
+//! The runtime is never linked here; both sides share [`interceptor_abi`].
+
+use clap::{Parser, Subcommand};
+
+mod failure;
+mod launch;
+mod notice;
+mod outcome;
+mod preload;
+mod program;
+mod run;
+
+/// Intercepts the system calls of unmodified programs
+#[derive(Parser)]
+#[command(name = "interceptor", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a program under hook libraries
+    Run(run::Args),
+}
+
+/// Runs the command given by the process's arguments; returns its status, or
+/// ends by the signal that ended the program it ran.
+pub fn main() -> i32 {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to stdout, mistakes to stderr; a closed one is no news.
+            let _ = error.print();
+            return error.exit_code();
+        }
+    };
+    let result = match arguments.command {
+        Command::Run(args) => run::execute(&args),
+    };
+    match result {
+        Ok(outcome) => outcome.become_ours(),
+        Err(failure) => {
+            if let Some(message) = &failure.message {
+                notice::line(message);
+            }
+            i32::from(failure.status)
+        }
+    }
+}
