@@ -1,2 +1,38 @@
+//! The runtime: a preloaded library without libc that sees every system call of
+//! the program it is loaded into.
+//!
+//! A hook author implements [`Hook`] and makes a library of it with
+//! [`preload!`]. What the modules do and who may call whom is in
+//! `ARCHITECTURE.md`.
 #![no_std]
-//! placeholder
+
+mod asm;
+#[cfg(feature = "capi")]
+pub mod capi;
+mod config;
+mod coverage;
+mod diagnostics;
+mod dispatch;
+mod frame;
+mod hook;
+mod interest;
+mod lifecycle;
+mod patch;
+mod preload;
+mod startup;
+mod stat;
+mod sys;
+mod thread;
+mod thunk;
+mod tls;
+mod trace;
+mod vector;
+
+pub use hook::{Decision, Hook, Subscription, SyscallEntry, SyscallExit, Vectors};
+
+#[doc(hidden)]
+pub mod private {
+    pub use crate::dispatch::{route_enter, route_exit, run_enter, run_exit};
+    pub use crate::frame::SyscallFrame;
+    pub use crate::startup::start;
+}

@@ -1,0 +1,312 @@
+// The entry: what happens on the private stack.
+//
+// A thunk (thunk.S) arrives here with rsp = the level's `SyscallFrame` and
+// leaves through [frame.leave]. The frame's first nine words are the registers
+// a C function may change; rbx, rbp and r12-r15 stay where they are, since the
+// functions called here preserve them.
+//
+// Vector registers: `interceptor_route_enter` and `_exit` are compiled so that
+// they touch none (`cargo xtask symbols` proves it), and decide most calls. They
+// return the address at which the program goes on, or one of two small numbers
+// that ask for more registers to be saved before the second stage is called:
+// 0, everything a C function can clobber, and 1, the 16 xmm registers that
+// Rust code of ours may use.
+//
+// CFA: the program's rsp. Its return address is the one after the site, found
+// through the anchor: the lea at the resume point carries it as a disp32. So a
+// debugger, or a C++ exception, walks from a hook into the program.
+
+// DW_CFA_def_cfa_expression: CFA = *(rsp + frame_rsp + \extra)
+// DW_CFA_val_expression r16: RA = a + 9 + *(int32 *)(a + 5), a = anchor
+// Both are written with a two-byte SLEB128 offset.
+.macro INTERCEPTOR_CFI_FRAME base, extra
+    .cfi_escape 0x0f, 4, 0x70 + \base, (({frame_rsp} + \extra) & 0x7f) | 0x80, (({frame_rsp} + \extra) >> 7) & 0x7f, 0x06
+    .cfi_escape 0x16, 16, 18, 0x70 + \base, (({frame_anchor} + \extra) & 0x7f) | 0x80, (({frame_anchor} + \extra) >> 7) & 0x7f, 0x06
+    .cfi_escape 0x12, 0x23, 5, 0x94, 4                      // dup, plus_uconst 5, deref_size 4
+    .cfi_escape 0x08, 32, 0x24, 0x08, 32, 0x26              // sign extension: 32 shl, 32 shra
+    .cfi_escape 0x22, 0x23, 9                               // plus, plus_uconst 9
+.endm
+
+// The two bodies differ only in what they call.
+.macro INTERCEPTOR_BODY name, route, hook
+    .balign 64
+    .hidden \name
+    .globl  \name
+    .type   \name, @function
+\name:
+    .cfi_startproc simple
+    .cfi_signal_frame
+    INTERCEPTOR_CFI_FRAME 7, 0
+    mov     qword ptr [rsp + {frame_rax}], rax
+    mov     qword ptr [rsp + {frame_rdi}], rdi
+    mov     qword ptr [rsp + {frame_rsi}], rsi
+    mov     qword ptr [rsp + {frame_rdx}], rdx
+    mov     qword ptr [rsp + {frame_r10}], r10
+    mov     qword ptr [rsp + {frame_r8}], r8
+    mov     qword ptr [rsp + {frame_r9}], r9
+    pushfq
+    pop     qword ptr [rsp + {frame_rflags}]
+    cld
+    mov     rdi, rsp
+    call    \route
+    cmp     rax, 1
+    jbe     interceptor_stage_\hook
+    jmp     interceptor_finish
+    .cfi_endproc
+    .size   \name, . - \name
+
+    .balign 16
+    .type   interceptor_stage_\hook, @function
+interceptor_stage_\hook:
+    .cfi_startproc simple
+    .cfi_signal_frame
+    INTERCEPTOR_CFI_FRAME 7, 0
+    lea     r11, [rip + \hook]
+    je      interceptor_save_sse
+    jmp     qword ptr [rip + interceptor_save_all]
+    .cfi_endproc
+    .size   interceptor_stage_\hook, . - interceptor_stage_\hook
+.endm
+
+// Saving routines. In: rsp = frame, r11 = function to call with it.
+// Out: continue at interceptor_finish with rax = the function's result.
+.macro INTERCEPTOR_SAVE_BEGIN name
+    .balign 16
+    .hidden \name
+    .globl  \name
+    .type   \name, @function
+\name:
+    .cfi_startproc simple
+    .cfi_signal_frame
+    INTERCEPTOR_CFI_FRAME 7, 0
+    mov     rdi, rsp
+    mov     qword ptr [rsp + {frame_rbx}], rbx
+    mov     rbx, rsp
+    INTERCEPTOR_CFI_FRAME 3, 0
+    .cfi_escape 0x10, 3, 3, 0x73, ({frame_rbx} & 0x7f) | 0x80, ({frame_rbx} >> 7) & 0x7f   // rbx at rbx + frame_rbx
+.endm
+
+.macro INTERCEPTOR_SAVE_END name
+    mov     rsp, rbx
+    INTERCEPTOR_CFI_FRAME 7, 0
+    mov     rbx, qword ptr [rsp + {frame_rbx}]
+    .cfi_same_value rbx
+    jmp     interceptor_finish
+    .cfi_endproc
+    .size   \name, . - \name
+.endm
+
+// MXCSR and the x87 control word go around whatever a C hook may call.
+.macro INTERCEPTOR_CONTROL_SAVE
+    stmxcsr dword ptr [rbx + {frame_mxcsr}]
+    fnstcw  word ptr [rbx + {frame_fcw}]
+.endm
+
+.macro INTERCEPTOR_CONTROL_RESTORE
+    stmxcsr dword ptr [rbx + {frame_scratch}]
+    mov     ecx, dword ptr [rbx + {frame_mxcsr}]
+    cmp     ecx, dword ptr [rbx + {frame_scratch}]
+    je      71f
+    ldmxcsr dword ptr [rbx + {frame_mxcsr}]
+71: fnstcw  word ptr [rbx + {frame_scratch}]
+    movzx   ecx, word ptr [rbx + {frame_fcw}]
+    cmp     cx, word ptr [rbx + {frame_scratch}]
+    je      72f
+    fldcw   word ptr [rbx + {frame_fcw}]
+72:
+.endm
+
+    .hidden interceptor_route_enter, interceptor_route_exit
+    .hidden interceptor_hook_enter, interceptor_hook_exit, interceptor_thread_begin
+    .hidden interceptor_save_all, interceptor_xsave_size
+    .hidden interceptor_enter_thunk, interceptor_exit_thunk
+
+    .pushsection .text.interceptor_entry, "ax"
+
+INTERCEPTOR_BODY interceptor_enter_body, interceptor_route_enter, interceptor_hook_enter
+INTERCEPTOR_BODY interceptor_exit_body, interceptor_route_exit, interceptor_hook_exit
+
+// In: rsp = frame, rax = where the program goes on.
+    .balign 64
+    .hidden interceptor_finish
+    .globl  interceptor_finish
+    .type   interceptor_finish, @function
+interceptor_finish:
+    .cfi_startproc simple
+    .cfi_signal_frame
+    INTERCEPTOR_CFI_FRAME 7, 0
+    mov     qword ptr [rsp + {frame_target}], rax
+    mov     eax, dword ptr [rsp + {frame_rflags}]
+    mov     rdi, qword ptr [rsp + {frame_rdi}]
+    mov     rsi, qword ptr [rsp + {frame_rsi}]
+    mov     rdx, qword ptr [rsp + {frame_rdx}]
+    mov     r10, qword ptr [rsp + {frame_r10}]
+    mov     r8, qword ptr [rsp + {frame_r8}]
+    mov     r9, qword ptr [rsp + {frame_r9}]
+    // popfq costs as much as all the rest: only for flags beyond the six
+    // arithmetic ones, bit 1 and IF.
+    test    eax, 0xfffff528
+    jnz     8f
+    mov     ecx, eax
+    shl     eax, 8                  // ah = SF ZF AF PF CF
+    shl     ecx, 20                 // bit 31 = OF
+    and     ecx, 0x80000000
+    add     ecx, 0x80000000         // overflows just when OF was set
+    sahf
+    mov     rax, qword ptr [rsp + {frame_rax}]
+    jmp     qword ptr [rsp + {frame_leave}]
+8:  mov     rax, qword ptr [rsp + {frame_rax}]
+    push    qword ptr [rsp + {frame_rflags}]
+    popfq
+    jmp     qword ptr [rsp + {frame_leave}]
+    .cfi_endproc
+    .size   interceptor_finish, . - interceptor_finish
+
+INTERCEPTOR_SAVE_BEGIN interceptor_save_none
+    call    r11
+INTERCEPTOR_SAVE_END interceptor_save_none
+
+INTERCEPTOR_SAVE_BEGIN interceptor_save_sse
+    sub     rsp, 256
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movaps  xmmword ptr [rsp + 16 * \n], xmm\n
+    .endr
+    call    r11
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movaps  xmm\n, xmmword ptr [rsp + 16 * \n]
+    .endr
+INTERCEPTOR_SAVE_END interceptor_save_sse
+
+INTERCEPTOR_SAVE_BEGIN interceptor_save_sse_control
+    INTERCEPTOR_CONTROL_SAVE
+    sub     rsp, 256
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movaps  xmmword ptr [rsp + 16 * \n], xmm\n
+    .endr
+    call    r11
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movaps  xmm\n, xmmword ptr [rsp + 16 * \n]
+    .endr
+    INTERCEPTOR_CONTROL_RESTORE
+INTERCEPTOR_SAVE_END interceptor_save_sse_control
+
+INTERCEPTOR_SAVE_BEGIN interceptor_save_avx
+    INTERCEPTOR_CONTROL_SAVE
+    sub     rsp, 512
+    and     rsp, -64
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    vmovaps ymmword ptr [rsp + 32 * \n], ymm\n
+    .endr
+    vzeroupper
+    call    r11
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    vmovaps ymm\n, ymmword ptr [rsp + 32 * \n]
+    .endr
+    INTERCEPTOR_CONTROL_RESTORE
+INTERCEPTOR_SAVE_END interceptor_save_avx
+
+INTERCEPTOR_SAVE_BEGIN interceptor_save_avx512
+    INTERCEPTOR_CONTROL_SAVE
+    sub     rsp, 2048 + 64
+    and     rsp, -64
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    vmovaps zmmword ptr [rsp + 64 * \n], zmm\n
+    .endr
+    .irp n, 0,1,2,3,4,5,6,7
+    kmovq   qword ptr [rsp + 2048 + 8 * \n], k\n
+    .endr
+    vzeroupper
+    call    r11
+    .irp n, 0,1,2,3,4,5,6,7
+    kmovq   k\n, qword ptr [rsp + 2048 + 8 * \n]
+    .endr
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    vmovaps zmm\n, zmmword ptr [rsp + 64 * \n]
+    .endr
+    INTERCEPTOR_CONTROL_RESTORE
+INTERCEPTOR_SAVE_END interceptor_save_avx512
+
+// Everything the kernel context-switches, at the price of several hundred
+// cycles. The area is zeroed where XRSTOR demands it: bytes 8 to 63 of the
+// header, which XSAVE leaves alone.
+INTERCEPTOR_SAVE_BEGIN interceptor_save_xsave
+    sub     rsp, qword ptr [rip + interceptor_xsave_size]
+    and     rsp, -64
+    xor     eax, eax
+    .irp n, 0,1,2,3,4,5,6,7
+    mov     qword ptr [rsp + 512 + 8 * \n], rax
+    .endr
+    mov     eax, -1
+    mov     edx, -1
+    xsave64 [rsp]
+    call    r11
+    mov     qword ptr [rbx + {frame_scratch}], rax
+    mov     eax, -1
+    mov     edx, -1
+    xrstor64 [rsp]
+    mov     rax, qword ptr [rbx + {frame_scratch}]
+INTERCEPTOR_SAVE_END interceptor_save_xsave
+
+// A thread that has no block yet. Its own stack, below the red zone, carries
+// the call that makes one: there is no other. Afterwards the thunk is tried
+// again, or the call goes on without us.
+//
+// In: r11 = anchor, all else the program's (on exit: rax = result).
+.macro INTERCEPTOR_COLD name, thunk, past
+    .balign 16
+    .hidden \name
+    .globl  \name
+    .type   \name, @function
+\name:
+    .cfi_startproc simple
+    .cfi_signal_frame
+    .cfi_def_cfa rsp, 0
+    .cfi_undefined rip
+    lea     rsp, [rsp - 128]
+    pushfq
+    cld
+    push    rax
+    push    rdi
+    push    rsi
+    push    rdx
+    push    r10
+    push    r8
+    push    r9
+    push    r11
+    push    rbx
+    mov     rbx, rsp
+    sub     rsp, 256
+    and     rsp, -16
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movaps  xmmword ptr [rsp + 16 * \n], xmm\n
+    .endr
+    call    interceptor_thread_begin
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movaps  xmm\n, xmmword ptr [rsp + 16 * \n]
+    .endr
+    mov     rcx, rax
+    mov     rsp, rbx
+    pop     rbx
+    pop     r11
+    pop     r9
+    pop     r8
+    pop     r10
+    pop     rdx
+    pop     rsi
+    pop     rdi
+    pop     rax
+    popfq
+    lea     rsp, [rsp + 128]
+    jrcxz   9f
+    mov     rcx, r11
+    jmp     qword ptr [rip + \thunk]
+9:  lea     r11, [r11 + \past]
+    jmp     r11
+    .cfi_endproc
+    .size   \name, . - \name
+.endm
+
+INTERCEPTOR_COLD interceptor_enter_cold, interceptor_enter_thunk, 0
+INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}
+
+    .popsection

@@ -1,0 +1,28 @@
+// What we take from libc when there is one.
+//
+// Weak references, read through the GOT, are null when nobody defines the
+// symbol; Rust has no stable way to say so.
+
+    .weak   __environ
+    .weak   __errno_location
+
+    .pushsection .text.interceptor_weak, "ax"
+
+.macro INTERCEPTOR_WEAK name, symbol
+    .balign 16
+    .hidden \name
+    .globl  \name
+    .type   \name, @function
+// In: nothing. Out: rax = address of the symbol, or 0.
+\name:
+    .cfi_startproc
+    mov     rax, qword ptr [rip + \symbol@GOTPCREL]
+    ret
+    .cfi_endproc
+    .size   \name, . - \name
+.endm
+
+INTERCEPTOR_WEAK interceptor_libc_environ, __environ
+INTERCEPTOR_WEAK interceptor_libc_errno_location, __errno_location
+
+    .popsection

@@ -1,0 +1,52 @@
+//! The assembly files, and the constants they take from Rust.
+
+use core::arch::global_asm;
+use core::mem::size_of;
+
+use crate::{frame, tls};
+
+global_asm!(
+    include_str!("../asm/tls.S"),
+    tls_size = const size_of::<tls::Tls>(),
+);
+
+global_asm!(include_str!("../asm/stub.S"));
+global_asm!(include_str!("../asm/weak.S"));
+global_asm!(include_str!("../asm/signal.S"));
+
+global_asm!(
+    include_str!("../asm/thunk.S"),
+    tls_ready = const tls::READY,
+    tls_base = const tls::BASE,
+    tls_block = const tls::BLOCK,
+    tls_lost = const tls::LOST,
+    frame_anchor = const frame::ANCHOR,
+    frame_rsp = const frame::RSP,
+    frame_rflags = const frame::RFLAGS,
+    frame_target = const frame::TARGET,
+    resume_ahead = const frame::RESUME_AHEAD,
+);
+
+global_asm!(
+    include_str!("../asm/entry.S"),
+    frame_rax = const frame::RAX,
+    frame_rdi = const frame::ARGS,
+    frame_rsi = const frame::ARGS + 8,
+    frame_rdx = const frame::ARGS + 16,
+    frame_r10 = const frame::ARGS + 24,
+    frame_r8 = const frame::ARGS + 32,
+    frame_r9 = const frame::ARGS + 40,
+    frame_rsp = const frame::RSP,
+    frame_rflags = const frame::RFLAGS,
+    frame_anchor = const frame::ANCHOR,
+    frame_target = const frame::TARGET,
+    frame_rbx = const frame::RBX,
+    frame_mxcsr = const frame::MXCSR,
+    frame_fcw = const frame::FCW,
+    frame_scratch = const frame::SCRATCH,
+    frame_leave = const frame::LEAVE,
+    resume_ahead = const frame::RESUME_AHEAD,
+);
+
+#[cfg(feature = "freestanding")]
+global_asm!(include_str!("../asm/mem.S"));

@@ -1,0 +1,62 @@
+//! The lines the runtime itself writes, all to standard error.
+
+use core::fmt::{self, Write};
+
+use crate::sys;
+
+const STDERR: i32 = 2;
+
+/// Writes one line, prefixed so that its origin is clear. Cut at 1 KiB.
+pub(crate) fn say(message: fmt::Arguments<'_>) {
+    let mut line = Line::<1024>::new();
+    let _ = writeln!(line, "interceptor: {message}");
+    let _ = sys::write_all(STDERR, line.bytes());
+}
+
+/// Bytes of the environment or the file system, shown as text.
+pub(crate) struct Lossy<'a>(pub &'a [u8]);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("?")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A buffer that keeps what fits and ends with a newline all the same.
+struct Line<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Line<N> {
+    fn new() -> Self {
+        Self { bytes: [0; N], len: 0 }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(b"")
+    }
+}
+
+impl<const N: usize> Write for Line<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = N - self.len;
+        let len = text.len().min(room);
+        if let (Some(to), Some(from)) =
+            (self.bytes.get_mut(self.len..self.len + len), text.as_bytes().get(..len))
+        {
+            to.copy_from_slice(from);
+        }
+        self.len += len;
+        if len < text.len() {
+            self.bytes[N - 1] = b'\n';
+        }
+        Ok(())
+    }
+}

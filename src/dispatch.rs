@@ -1,0 +1,260 @@
+//! The way of one call: lifecycle, trace, statistics, hook, and out again.
+//!
+//! The entry calls `route_*` first. They touch no vector register, and do all
+//! that can be done without: for most calls everything. When a call needs code
+//! that may touch vector registers they change nothing and return how much is
+//! to be saved; the entry saves it and calls `run_*`, which do everything.
+//!
+//! Forbidden here: locks, allocation, formatting, panics; all are on the path of
+//! every call that somebody observes.
+
+use crate::frame::{SyscallFrame, copy_words};
+use crate::hook::{Decision, Hook, SyscallEntry, SyscallExit, Vectors};
+use crate::interest::{self, HOOK, LIFECYCLE, STAT, TRACE};
+use crate::lifecycle::{self, Step};
+use crate::stat;
+use crate::thread::{self, Call, ThreadBlock};
+use crate::trace;
+
+/// Asks the entry to save everything a C function can clobber.
+const STAGE_ALL: u64 = 0;
+/// Asks the entry to save the xmm registers.
+const STAGE_SSE: u64 = 1;
+
+/// The hook changed number or arguments: the registers are to be put back.
+const CHANGED: u32 = 1 << 8;
+const WATCH_HOOK: u32 = HOOK as u32;
+const WATCH_TRACE: u32 = TRACE as u32;
+const WATCH_STAT: u32 = STAT as u32;
+const WATCH_LIFECYCLE: u32 = LIFECYCLE as u32;
+
+/// First stage of a call on its way in.
+#[inline(always)]
+pub fn route_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
+    let who = interest::of(frame.rax);
+    if frame.level == 0 && who & (LIFECYCLE | TRACE) == 0 && H::VECTORS == Vectors::None {
+        return enter(hook, frame, who);
+    }
+    route_enter_rarely(hook, frame, who)
+}
+
+#[inline(never)]
+fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
+    if frame.level != 0 {
+        return STAGE_SSE.min(stage_of::<H>());
+    }
+    if who & HOOK != 0 && H::VECTORS == Vectors::All {
+        return STAGE_ALL;
+    }
+    if who & (LIFECYCLE | TRACE) != 0 || (who & HOOK != 0 && H::VECTORS == Vectors::Sse) {
+        return STAGE_SSE;
+    }
+    enter(hook, frame, who)
+}
+
+const fn stage_of<H: Hook>() -> u64 {
+    match H::VECTORS {
+        Vectors::All => STAGE_ALL,
+        Vectors::Sse | Vectors::None => STAGE_SSE,
+    }
+}
+
+/// Second stage of a call on its way in: vector registers are saved.
+#[inline(always)]
+pub fn run_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
+    let who = interest::of(frame.rax);
+    if frame.level != 0 && is_made_by_hook(frame) {
+        return enter_unhooked(frame, who);
+    }
+    enter(hook, frame, who)
+}
+
+/// Decides a call on its way in. Returns where the program goes on.
+#[inline(always)]
+fn enter<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
+    // SAFETY: the block outlives the thread's frames, and only this thread
+    // uses it.
+    let block = unsafe { &mut *frame.block };
+    let mut watchers = 0;
+    let mut word = 0;
+    frame.changed = 0;
+    if who & STAT != 0 {
+        watchers |= WATCH_STAT;
+        stat::enter(block, frame.rax);
+    }
+    if who & TRACE != 0 {
+        watchers |= WATCH_TRACE;
+        trace::enter(block, frame);
+    }
+    if who & HOOK != 0 {
+        block.hook_level = frame.level as u32 + 1;
+        let decision = hook.enter(SyscallEntry::of(frame));
+        block.hook_level = 0;
+        match decision {
+            Decision::Forward => {}
+            Decision::ForwardAndExit(value) => {
+                word = value;
+                watchers |= WATCH_HOOK;
+            }
+            Decision::Answer(result) => return answer(block, frame, watchers, result),
+        }
+        if frame.changed != 0 {
+            watchers |= CHANGED;
+        }
+    }
+    // The runtime acts on the call that the kernel will get.
+    if (who | u8::from(frame.changed != 0)) & LIFECYCLE != 0 {
+        match lifecycle::enter(block, frame) {
+            Step::Forward => {}
+            Step::ForwardAndExit => watchers |= WATCH_LIFECYCLE,
+            Step::NeverReturns => return frame.native(),
+            Step::Answer(result) => return answer(block, frame, watchers, result),
+        }
+        if frame.changed != 0 {
+            watchers |= CHANGED;
+        }
+    }
+    if watchers == 0 {
+        return frame.native();
+    }
+    let began = if watchers & WATCH_STAT != 0 { stat::begin(block) } else { 0 };
+    remember(block, frame, watchers, word, began);
+    frame.gate()
+}
+
+#[inline(always)]
+fn remember(block: &mut ThreadBlock, frame: &SyscallFrame, watchers: u32, word: u64, began: u64) {
+    let call = block.in_flight.push();
+    call.rsp = frame.rsp;
+    call.anchor = frame.anchor;
+    call.watchers = watchers;
+    call.word = word;
+    call.began = began;
+    if watchers & CHANGED != 0 {
+        call.nr = frame.original[0];
+        copy_words(&frame.original[1..], &mut call.args);
+    } else {
+        call.nr = frame.rax;
+        if watchers != WATCH_STAT {
+            copy_words(&frame.args, &mut call.args);
+        }
+    }
+}
+
+/// The call is answered without the kernel.
+#[inline(always)]
+fn answer(block: &mut ThreadBlock, frame: &mut SyscallFrame, watchers: u32, result: i64) -> u64 {
+    if frame.changed != 0 {
+        let [nr, args @ ..] = &frame.original;
+        frame.rax = *nr;
+        copy_words(args, &mut frame.args);
+    }
+    if watchers & WATCH_STAT != 0 {
+        stat::exit(block, frame.rax, result, 0);
+    }
+    if watchers & WATCH_TRACE != 0 {
+        trace::exit(block, frame.rax, &frame.args, result);
+    }
+    frame.rax = result as u64;
+    frame.resume()
+}
+
+/// First stage of a call on its way out.
+#[inline(always)]
+pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
+    // SAFETY: as in `enter`.
+    let block = unsafe { &mut *frame.block };
+    if frame.level == 0 && block.in_flight.newest_watchers() == WATCH_STAT {
+        return exit_counted(block, frame);
+    }
+    let _ = hook;
+    stage_of::<H>()
+}
+
+/// The way out of a call that is only counted.
+#[inline(always)]
+fn exit_counted(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> u64 {
+    if let Some(call) = block.in_flight.take(frame.rsp, frame.anchor) {
+        let (nr, began) = (call.nr, call.began);
+        stat::exit(block, nr, frame.rax as i64, began);
+    }
+    frame.resume()
+}
+
+/// Second stage of a call on its way out: vector registers are saved.
+#[inline(always)]
+pub fn run_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
+    // SAFETY: as in `enter`.
+    let block = unsafe { &mut *frame.block };
+    let Some(call) = lifecycle::take_call(block, frame) else {
+        // A new thread, or a record that had to make room.
+        lifecycle::exit_unknown(block, frame);
+        return frame.resume();
+    };
+    let Call { nr, args, began, word, watchers, .. } = call;
+    let mut result = frame.rax as i64;
+    if watchers & CHANGED != 0 {
+        frame.args = args;
+    }
+    if watchers & WATCH_LIFECYCLE != 0 {
+        result = lifecycle::exit(block, nr, &args, result);
+        frame.rax = result as u64;
+    }
+    if watchers & WATCH_HOOK != 0 {
+        block.hook_level = frame.level as u32 + 1;
+        result = hook.exit(&SyscallExit { nr, args, result, word });
+        block.hook_level = 0;
+        frame.rax = result as u64;
+    }
+    if watchers & WATCH_STAT != 0 {
+        stat::exit(block, nr, result, began);
+    }
+    if watchers & WATCH_TRACE != 0 {
+        trace::exit(block, nr, &args, result);
+    }
+    frame.resume()
+}
+
+/// A call that a hook makes itself: only what the runtime must know of.
+#[inline(never)]
+fn enter_unhooked(frame: &mut SyscallFrame, who: u8) -> u64 {
+    if who & LIFECYCLE == 0 {
+        return frame.native();
+    }
+    // SAFETY: as in `enter`.
+    let block = unsafe { &mut *frame.block };
+    frame.changed = 0;
+    match lifecycle::enter(block, frame) {
+        Step::Forward | Step::NeverReturns => frame.native(),
+        Step::ForwardAndExit => {
+            let changed = if frame.changed != 0 { CHANGED } else { 0 };
+            remember(block, frame, WATCH_LIFECYCLE | changed, 0, 0);
+            frame.gate()
+        }
+        Step::Answer(result) => {
+            frame.rax = result as u64;
+            frame.resume()
+        }
+    }
+}
+
+/// Whether a call on a level above 0 comes from a hook, rather than from a
+/// signal handler that interrupted us.
+///
+/// Lower levels may also be dead: a handler interrupted them and left by
+/// siglongjmp. Code that runs above a live level runs on one of our stacks or,
+/// in a handler, on the alternate signal stack; from any other stack the call
+/// is an ordinary one, and the lower levels are forgotten.
+#[inline(never)]
+fn is_made_by_hook(frame: &mut SyscallFrame) -> bool {
+    // SAFETY: as in `enter`.
+    let block = unsafe { &mut *frame.block };
+    if block.region().contains(&frame.rsp) {
+        return block.hook_level != 0;
+    }
+    if !crate::sys::is_on_alternate_stack() {
+        thread::forget_other_levels(frame.level);
+        block.hook_level = 0;
+    }
+    false
+}

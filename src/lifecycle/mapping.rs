@@ -1,0 +1,74 @@
+//! Executable memory that comes and goes: dlopen, dlclose, generated code.
+//!
+//! New executable memory is patched when the call that made it so comes out of
+//! the kernel, before the program sees its result. An image is mapped by ld.so
+//! in pieces, the first of which covers the whole with the file's beginning;
+//! it is remembered, for the unwind tables that tell functions apart.
+
+use syscalls::Sysno;
+
+use super::Step;
+use crate::frame::SyscallFrame;
+use crate::patch;
+use crate::sys::page_up;
+use crate::thread::ThreadBlock;
+
+const PROT_EXEC: u64 = 4;
+const MAP_FIXED: u64 = 0x10;
+const MAP_ANONYMOUS: u64 = 0x20;
+
+/// A call of the mmap family on its way in.
+pub(super) fn enter(sysno: Sysno, frame: &SyscallFrame) -> Step {
+    let args = &frame.args;
+    let matters = match sysno {
+        Sysno::mmap => {
+            let flags = args[3];
+            let is_image_start = flags & MAP_ANONYMOUS == 0 && args[5] == 0;
+            args[2] & PROT_EXEC != 0
+                || is_image_start
+                || (flags & MAP_FIXED != 0 && patch::is_patched(args[0], args[1]))
+        }
+        Sysno::mprotect | Sysno::pkey_mprotect => args[2] & PROT_EXEC != 0,
+        _ => patch::is_patched(args[0], args[1]),
+    };
+    if matters { Step::ForwardAndExit } else { Step::Forward }
+}
+
+/// The same call on its way out. Returns its result.
+pub(super) fn exit(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6], result: i64) -> i64 {
+    if (-4095..0).contains(&result) {
+        return result;
+    }
+    match sysno {
+        Sysno::mmap => mapped(block, args, result as u64),
+        Sysno::mprotect | Sysno::pkey_mprotect => {
+            let range = args[0]..args[0] + page_up(args[1]);
+            patch::patch_generated(range, args[2]);
+        }
+        Sysno::munmap | Sysno::mremap => patch::forget(args[0], args[1]),
+        _ => {}
+    }
+    result
+}
+
+fn mapped(block: &mut ThreadBlock, args: &[u64; 6], start: u64) {
+    let [_, len, prot, flags, fd, offset] = *args;
+    let range = start..start + page_up(len);
+    if flags & MAP_FIXED != 0 {
+        patch::forget(start, len);
+    }
+    if flags & MAP_ANONYMOUS != 0 {
+        // Zeros so far.
+        return;
+    }
+    if offset == 0 {
+        block.last_image = (fd, range.start, range.end);
+    }
+    if prot & PROT_EXEC == 0 {
+        return;
+    }
+    let (image_fd, image_start, image_end) = block.last_image;
+    let is_piece = image_fd == fd && image_start <= start && range.end <= image_end;
+    let image = if is_piece { image_start..image_end } else { range.clone() };
+    patch::patch_image(image, range, prot);
+}

@@ -1,0 +1,283 @@
+//! From plans to patched text.
+//!
+//! For each executable range: plan, write the stubs, make them executable, and
+//! only then let the text jump to them. Text is made writable in one piece from
+//! the first page with a site to the last, which gives pages without a site no
+//! private copy, and is never writable and executable at once.
+
+use core::ops::Range;
+use core::slice;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use interceptor_abi::segment::Outcome;
+use interceptor_rewrite::{self as rewrite, Patch, SitePlan, Verdict};
+
+use super::image::{Image, ImageVmas, Piece, Readable};
+use super::stub::{self, Area};
+use super::{near, registry, trap};
+use crate::config::{Config, ForcedRung};
+use crate::coverage::{self, Tally};
+use crate::diagnostics::{Lossy, say};
+use crate::sys::{self, Mapping, Maps, Vma, page_down, page_up};
+
+/// Sites that are planned before they are applied; more go in further rounds,
+/// each with an area of its own.
+const ROUND: usize = 2048;
+/// Generated code is scanned only up to this many bytes at a time: garbage
+/// collectors of JIT compilers change the protection of large heaps often.
+const GENERATED_LIMIT: u64 = 256 * 1024;
+
+/// Who imports it is a hook library.
+const HOOK_VARIABLE: &[u8] = b"interceptor_syscall_hook";
+static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+
+const PROT_READ: usize = 1;
+const PROT_WRITE: usize = 2;
+const PROT_EXEC: usize = 4;
+
+/// Patches every object mapped at start-up.
+pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
+    let own = own_text();
+    let mut rest = maps.vmas();
+    // The first mapping of the file that is passed at the moment.
+    let mut file = rest.clone();
+    let mut file_inode = 0;
+    loop {
+        let here = rest.clone();
+        let Some(vma) = rest.next() else {
+            break;
+        };
+        if vma.inode != 0 && (vma.offset == 0 || vma.inode != file_inode) {
+            (file, file_inode) = (here, vma.inode);
+        }
+        let is_object = vma.inode != 0 && !vma.name.starts_with(b"[");
+        if !vma.executable || !is_object || vma.range.contains(&own) {
+            continue;
+        }
+        if config.bypasses(vma.name) {
+            coverage::report(vma.name, &Tally::default(), config.debug_dump);
+            continue;
+        }
+        if !vma.readable {
+            say(format_args!("{}: execute-only text is left alone", Lossy(vma.name)));
+            continue;
+        }
+        let base = file.clone().next().map_or(vma.range.start, |first| first.range.start);
+        let memory = ImageVmas(file.clone());
+        let image = Image::at(base, &memory);
+        if image.as_ref().and_then(Image::dynamic_symbols).is_some_and(|s| s.imports(HOOK_VARIABLE)) {
+            HOOK_IS_IMPORTED.store(true, Relaxed);
+        }
+        let prot = protection(&vma);
+        let text = Text { range: vma.range.clone(), prot, name: vma.name };
+        let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
+        let tally = patch_text(&text, image.as_ref(), config.force_rung, &near);
+        coverage::report(vma.name, &tally, config.debug_dump);
+    }
+}
+
+/// Whether an object mapped at start-up assigns the C hook.
+pub(crate) fn hook_is_imported() -> bool {
+    HOOK_IS_IMPORTED.load(Relaxed)
+}
+
+/// Patches one executable piece of an image that was just mapped.
+pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
+    let memory = Piece(image.clone());
+    let image = Image::at(image.start, &memory);
+    let text = Text { range: piece, prot: prot as usize, name: b"[dlopen]" };
+    let tally = patch_text(&text, image.as_ref(), None, &near::map_by_asking);
+    coverage::report(text.name, &tally, false);
+}
+
+/// Patches memory that the program wrote and made executable.
+pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
+    let is_small = range.end.saturating_sub(range.start) <= GENERATED_LIMIT;
+    let text = Text { range, prot: prot as usize, name: b"[generated]" };
+    if !is_small || text.prot & PROT_READ == 0 || text.prot & PROT_WRITE != 0 {
+        return;
+    }
+    let tally = patch_text(&text, None::<&Image<'_, Piece>>, None, &near::map_by_asking);
+    coverage::report(text.name, &tally, false);
+}
+
+/// One executable range.
+struct Text<'a> {
+    range: Range<u64>,
+    /// PROT_* bits that it has and keeps.
+    prot: usize,
+    name: &'a [u8],
+}
+
+/// How stubs get memory near a range.
+type Near<'n> = &'n dyn Fn(&Range<u64>, u64) -> sys::Result<Mapping>;
+
+/// One planned site, and its stub once it has one.
+#[derive(Clone, Copy)]
+struct Planned {
+    patch: Patch,
+    outcome: Outcome,
+    stub: u64,
+}
+
+/// Plans and patches one range. Returns what became of its sites.
+fn patch_text<R: Readable>(
+    text: &Text<'_>,
+    image: Option<&Image<'_, R>>,
+    force: Option<ForcedRung>,
+    near: Near<'_>,
+) -> Tally {
+    let mut tally = Tally::default();
+    // SAFETY: the range is mapped readable. Nobody writes it meanwhile: at
+    // start-up there is one thread, and later it is new to the program.
+    let bytes = unsafe {
+        let len = (text.range.end - text.range.start) as usize;
+        slice::from_raw_parts(text.range.start as *const u8, len)
+    };
+    if !rewrite::has_candidates(bytes) {
+        return tally;
+    }
+    let Ok(memory) = Mapping::anonymous((ROUND * size_of::<Planned>()) as u64) else {
+        say(format_args!("{}: no memory to plan; it is left alone", Lossy(text.name)));
+        return tally;
+    };
+    let mut round = Round { memory, len: 0, text, near, tally: &mut tally };
+    plan(bytes, text, image, force, &mut |site| round.add(site));
+    round.apply();
+    memory.unmap();
+    tally
+}
+
+/// Sites planned and not yet applied.
+struct Round<'r> {
+    memory: Mapping,
+    len: usize,
+    text: &'r Text<'r>,
+    near: Near<'r>,
+    tally: &'r mut Tally,
+}
+
+impl Round<'_> {
+    fn add(&mut self, site: SitePlan) {
+        let (patch, outcome) = match site.verdict {
+            Verdict::Jump(patch) => (patch, coverage::outcome_of(patch.rung())),
+            Verdict::Trap => (Patch::trap(site.address), Outcome::Trap),
+            other => return self.tally.count(coverage::outcome_of_report(site.kind, &other)),
+        };
+        if self.len == ROUND {
+            self.apply();
+        }
+        if let Some(planned) = self.planned(self.len + 1).last_mut() {
+            *planned = Planned { patch, outcome, stub: 0 };
+            self.len += 1;
+        }
+    }
+
+    /// The first `len` entries.
+    fn planned<'a>(&self, len: usize) -> &'a mut [Planned] {
+        // SAFETY: memory of ours for ROUND entries, which any zeroed or written
+        // bytes make valid up to `len`; one reference lives at a time.
+        unsafe { slice::from_raw_parts_mut(self.memory.start as *mut Planned, len) }
+    }
+
+    /// Writes stubs, then patches, and starts over.
+    fn apply(&mut self) {
+        let planned = self.planned(self.len);
+        self.len = 0;
+        if planned.is_empty() {
+            return;
+        }
+        let pages = pages_of(planned);
+        if let Err(error) = self.try_apply(planned, &pages) {
+            say(format_args!(
+                "{}: {} sites are left alone ({error})",
+                Lossy(self.text.name),
+                planned.len()
+            ));
+            for _ in planned {
+                self.tally.count(Outcome::Missed);
+            }
+            return;
+        }
+        for planned in planned {
+            self.tally.count(planned.outcome);
+        }
+    }
+
+    fn try_apply(&self, planned: &mut [Planned], pages: &Range<u64>) -> sys::Result<()> {
+        let mapping = (self.near)(&self.text.range, stub::area_len(planned.len()))?;
+        let mut area = Area::new(mapping);
+        for planned in planned.iter_mut() {
+            planned.write_stub(&mut area);
+        }
+        let mapping = area.seal()?;
+        let len = pages.end - pages.start;
+        if let Err(error) = sys::protect(pages.start, len, PROT_READ | PROT_WRITE) {
+            mapping.unmap();
+            return Err(error);
+        }
+        for planned in planned.iter_mut() {
+            planned.write_patch();
+        }
+        registry::add(pages.clone(), mapping);
+        sys::protect(pages.start, len, self.text.prot)
+    }
+}
+
+impl Planned {
+    fn write_stub(&mut self, area: &mut Area) {
+        let window = self.patch.window();
+        // SAFETY: the window lies in the text that was planned.
+        let text = unsafe {
+            slice::from_raw_parts(window.start as *const u8, (window.end - window.start) as usize)
+        };
+        match area.add(&self.patch, text) {
+            Ok(stub) => self.stub = stub,
+            Err(_) => self.outcome = Outcome::Missed,
+        }
+    }
+
+    fn write_patch(&mut self) {
+        if self.outcome == Outcome::Missed {
+            return;
+        }
+        if self.outcome == Outcome::Trap && !trap::add(self.patch.site(), self.stub) {
+            self.outcome = Outcome::Missed;
+            return;
+        }
+        let Ok(writes) = self.patch.writes(self.stub) else {
+            self.outcome = Outcome::Missed;
+            return;
+        };
+        for write in writes {
+            let bytes = write.bytes();
+            // SAFETY: the pages are writable now, nobody executes them, and
+            // the plan names only bytes of the window and of dead padding.
+            unsafe {
+                let to = write.address as *mut u8;
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+            }
+        }
+    }
+}
+
+/// The pages that the patches write to.
+fn pages_of(planned: &[Planned]) -> Range<u64> {
+    let (mut low, mut high) = (u64::MAX, 0);
+    for planned in planned {
+        let touched = planned.patch.touches();
+        low = low.min(touched.start);
+        high = high.max(touched.end);
+    }
+    page_down(low)..page_up(high)
+}
+
+fn protection(vma: &Vma<'_>) -> usize {
+    let bit = |set, bit| if set { bit } else { 0 };
+    bit(vma.readable, PROT_READ) | bit(vma.writable, PROT_WRITE) | bit(vma.executable, PROT_EXEC)
+}
+
+/// An address in our own text.
+fn own_text() -> u64 {
+    at_startup as *const () as u64
+}

@@ -1,0 +1,213 @@
+//! ELF images in memory: where the unwind tables and the symbols are.
+//!
+//! Everything is read from what the loader mapped, never from the file. An
+//! image may be damaged or hostile: no part of it is touched that is not known
+//! to be readable.
+
+use core::ops::Range;
+
+use crate::sys::Vma;
+
+const PT_DYNAMIC: u32 = 2;
+const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
+const DT_SYMTAB: u64 = 6;
+const DT_STRTAB: u64 = 5;
+const DT_GNU_HASH: u64 = 0x6fff_fef5;
+const DT_HASH: u64 = 4;
+const SYMBOL: u64 = 24;
+const ET_EXEC: u16 = 2;
+
+/// Readable memory of one image.
+pub(super) trait Readable {
+    /// Whether all of the range may be read.
+    fn contains(&self, range: &Range<u64>) -> bool;
+}
+
+/// The mappings of an image that exists since start-up.
+pub(super) struct ImageVmas<I>(pub I);
+
+impl<'a, I: Iterator<Item = Vma<'a>> + Clone> Readable for ImageVmas<I> {
+    fn contains(&self, range: &Range<u64>) -> bool {
+        let mut from = range.start;
+        for vma in self.0.clone().take_while(|vma| vma.range.start < range.end) {
+            if vma.range.contains(&from) && vma.readable {
+                from = vma.range.end;
+            }
+        }
+        from >= range.end
+    }
+}
+
+/// One contiguous piece that was just mapped readable.
+pub(super) struct Piece(pub Range<u64>);
+
+impl Readable for Piece {
+    fn contains(&self, range: &Range<u64>) -> bool {
+        self.0.start <= range.start && range.end <= self.0.end
+    }
+}
+
+/// An ELF image at its place in memory.
+pub(super) struct Image<'r, R> {
+    memory: &'r R,
+    /// What is added to addresses in the file.
+    bias: u64,
+    headers: Range<u64>,
+}
+
+impl<'r, R: Readable> Image<'r, R> {
+    /// The image whose file header is mapped at `base`, if there is one.
+    pub(super) fn at(base: u64, memory: &'r R) -> Option<Self> {
+        let mut image = Self { memory, bias: 0, headers: 0..0 };
+        let header = image.bytes(base..base + 64)?;
+        if header.get(..6)? != b"\x7fELF\x02\x01" {
+            return None;
+        }
+        let start = base.checked_add(u64_at(header, 32)?)?;
+        let count = u64::from(u16_at(header, 56)?);
+        if u16_at(header, 54)? != 56 {
+            return None;
+        }
+        image.headers = start..start.checked_add(count * 56)?;
+        image.bytes(image.headers.clone())?;
+        if u16_at(header, 16)? != ET_EXEC {
+            // The first segment maps the header, as a rule at address 0.
+            let lowest = image.segments().filter(|s| s.kind == 1 && s.offset == 0).next()?;
+            image.bias = base.wrapping_sub(lowest.address);
+        }
+        Some(image)
+    }
+
+    /// The `.eh_frame_hdr` section: its address and bytes.
+    pub(super) fn eh_frame_hdr(&self) -> Option<(u64, &'r [u8])> {
+        let segment = self.segments().find(|segment| segment.kind == PT_GNU_EH_FRAME)?;
+        let start = self.bias.wrapping_add(segment.address);
+        Some((start, self.bytes(start..start.checked_add(segment.size)?)?))
+    }
+
+    /// All of the mapped segment that holds an address, from there on.
+    pub(super) fn from(&self, address: u64) -> Option<&'r [u8]> {
+        let inside = address.wrapping_sub(self.bias);
+        let segment = self.segments().find(|segment| {
+            segment.kind == 1 && (segment.address..segment.address + segment.size).contains(&inside)
+        })?;
+        let end = self.bias.wrapping_add(segment.address + segment.size);
+        self.bytes(address..end)
+    }
+
+    /// `.dynsym`: its bytes, and the number of symbols before the first that
+    /// the image defines.
+    pub(super) fn dynamic_symbols(&self) -> Option<Symbols<'r>> {
+        let table = self.dynamic(DT_SYMTAB)?;
+        let names = self.from(self.dynamic(DT_STRTAB)?)?;
+        let (imported, total) = self.symbol_counts()?;
+        let bytes = self.bytes(table..table.checked_add(total * SYMBOL)?)?;
+        Some(Symbols { bytes, names, imported })
+    }
+
+    /// What is added to addresses in the file.
+    pub(super) fn bias(&self) -> u64 {
+        self.bias
+    }
+
+    fn symbol_counts(&self) -> Option<(u64, u64)> {
+        if let Some(hash) = self.dynamic(DT_GNU_HASH) {
+            return gnu_hash_counts(self.from(hash)?);
+        }
+        let hash = self.from(self.dynamic(DT_HASH)?)?;
+        let total = u64::from(u32_at(hash, 4)?);
+        Some((total, total))
+    }
+
+    fn dynamic(&self, tag: u64) -> Option<u64> {
+        let segment = self.segments().find(|segment| segment.kind == PT_DYNAMIC)?;
+        let start = self.bias.wrapping_add(segment.address);
+        let bytes = self.bytes(start..start.checked_add(segment.size)?)?;
+        let entry = bytes.chunks_exact(16).find(|entry| u64_at(entry, 0) == Some(tag))?;
+        let value = u64_at(entry, 8)?;
+        // glibc relocates these entries in place, musl and the vDSO do not.
+        Some(if value < self.bias { value.wrapping_add(self.bias) } else { value })
+    }
+
+    fn segments(&self) -> impl Iterator<Item = Segment> + use<'r, R> {
+        let headers = self.bytes(self.headers.clone()).unwrap_or(&[]);
+        headers.chunks_exact(56).filter_map(|header| {
+            Some(Segment {
+                kind: u32_at(header, 0)?,
+                offset: u64_at(header, 8)?,
+                address: u64_at(header, 16)?,
+                size: u64_at(header, 32)?,
+            })
+        })
+    }
+
+    fn bytes(&self, range: Range<u64>) -> Option<&'r [u8]> {
+        if range.end < range.start || !self.memory.contains(&range) {
+            return None;
+        }
+        let len = (range.end - range.start) as usize;
+        // SAFETY: the memory is mapped readable, and image headers, unwind
+        // tables and symbols are not written while we look.
+        Some(unsafe { core::slice::from_raw_parts(range.start as *const u8, len) })
+    }
+}
+
+/// The counts a GNU hash table tells: symbols that are not in it, which come
+/// first and are the imported ones, and all.
+fn gnu_hash_counts(hash: &[u8]) -> Option<(u64, u64)> {
+    let buckets = u32_at(hash, 0)? as usize;
+    let imported = u32_at(hash, 4)?;
+    let bloom_words = u32_at(hash, 8)? as usize;
+    let buckets_at = bloom_words.checked_mul(8)?.checked_add(16)?;
+    let chains_at = buckets.checked_mul(4)?.checked_add(buckets_at)?;
+    let mut last = (0..buckets).filter_map(|n| u32_at(hash, buckets_at + 4 * n)).max().unwrap_or(0);
+    if last < imported {
+        return Some((u64::from(imported), u64::from(imported)));
+    }
+    while u32_at(hash, chains_at + 4 * (last - imported) as usize)? & 1 == 0 {
+        last += 1;
+    }
+    Some((u64::from(imported), u64::from(last) + 1))
+}
+
+/// A dynamic symbol table.
+pub(super) struct Symbols<'r> {
+    bytes: &'r [u8],
+    names: &'r [u8],
+    imported: u64,
+}
+
+impl<'r> Symbols<'r> {
+    /// Whether the image refers to a symbol that another defines.
+    pub(super) fn imports(&self, name: &[u8]) -> bool {
+        self.bytes.chunks_exact(SYMBOL as usize).take(self.imported as usize).any(|symbol| {
+            u32_at(symbol, 0)
+                .and_then(|at| self.names.get(at as usize..))
+                .is_some_and(|text| text.get(name.len()) == Some(&0) && text.starts_with(name))
+        })
+    }
+
+    /// The table's bytes, `Elf64_Sym` entries.
+    pub(super) fn bytes(&self) -> &'r [u8] {
+        self.bytes
+    }
+}
+
+struct Segment {
+    kind: u32,
+    offset: u64,
+    address: u64,
+    size: u64,
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}

@@ -1,0 +1,92 @@
+//! Memory within reach of a `jmp rel32`.
+//!
+//! Stubs must lie within 2 GiB of the sites that jump to them, and of whatever
+//! their moved instructions refer to. Room is taken from gaps that
+//! `/proc/self/maps` shows, or, where that file is not read, from where the
+//! kernel itself puts a mapping when asked politely. Nothing is ever replaced.
+
+use core::ops::Range;
+
+use crate::sys::{self, Mapping, PAGE, Vma, page_down, page_up};
+
+/// Farthest distance between the ends of text and stubs: 2 GiB, less what the
+/// text itself and rip-relative operands near it need.
+const REACH: u64 = (1 << 31) - (1 << 28);
+/// Pages kept free on either side of a gap's neighbours, so that a heap or a
+/// stack beside it has room to grow a little.
+const MARGIN: u64 = 16 * PAGE;
+/// Nothing is mapped below: the pages that catch NULL pointers.
+const LOWEST: u64 = 0x1_0000;
+
+/// Maps `len` bytes near `text`, in the nearest gap of the address space.
+pub(super) fn map_in_gap<'a>(
+    text: &Range<u64>,
+    len: u64,
+    vmas: impl Iterator<Item = Vma<'a>>,
+) -> sys::Result<Mapping> {
+    let len = page_up(len);
+    let mut best: Option<(u64, u64)> = None;
+    let mut previous_end = LOWEST;
+    for vma in vmas {
+        let gap = previous_end..vma.range.start;
+        let grows_into_gap = vma.name == b"[stack]";
+        previous_end = vma.range.end;
+        if grows_into_gap || gap.end < gap.start {
+            continue;
+        }
+        if let Some(start) = place(text, len, &gap) {
+            let distance = start.abs_diff(text.start);
+            if best.is_none_or(|(_, best)| distance < best) {
+                best = Some((start, distance));
+            }
+        }
+    }
+    match best {
+        Some((start, _)) => Mapping::anonymous_at(start, len).or_else(|_| map_by_asking(text, len)),
+        None => map_by_asking(text, len),
+    }
+}
+
+/// The place in a gap that is nearest to the text, if the gap has one in reach.
+fn place(text: &Range<u64>, len: u64, gap: &Range<u64>) -> Option<u64> {
+    let low = page_up(gap.start + MARGIN);
+    let high = page_down(gap.end.checked_sub(MARGIN)?).checked_sub(len)?;
+    if low > high {
+        return None;
+    }
+    let start = if gap.end <= text.start { high } else { low };
+    is_in_reach(text, start, len).then_some(start)
+}
+
+/// Maps `len` bytes where the kernel finds room, starting at hints around the
+/// text. For objects that appear later.
+pub(super) fn map_by_asking(text: &Range<u64>, len: u64) -> sys::Result<Mapping> {
+    let len = page_up(len);
+    let below = page_down(text.start).saturating_sub(len + MARGIN);
+    let above = page_up(text.end) + MARGIN;
+    let mut distance = 0;
+    while distance < REACH / 2 {
+        for hint in [below.saturating_sub(distance), above + distance] {
+            if hint < LOWEST || !is_in_reach(text, hint, len) {
+                continue;
+            }
+            if let Ok(mapping) = Mapping::anonymous_at(hint, len) {
+                return Ok(mapping);
+            }
+        }
+        distance = if distance == 0 { 1 << 20 } else { distance * 2 };
+    }
+    // Wherever the kernel likes: beside the other libraries, as a rule.
+    let mapping = Mapping::anonymous(len)?;
+    if is_in_reach(text, mapping.start, len) {
+        return Ok(mapping);
+    }
+    mapping.unmap();
+    Err(syscalls::Errno::ENOMEM)
+}
+
+fn is_in_reach(text: &Range<u64>, start: u64, len: u64) -> bool {
+    let low = text.start.min(start);
+    let high = text.end.max(start + len);
+    high - low < REACH
+}

@@ -1,0 +1,158 @@
+//! Site stubs: the template of `asm/stub.S` between relocated instructions.
+//!
+//! Stubs live in *areas*, one for each patched object, near its text. An area
+//! starts with two slots, the addresses of the enter and exit thunks, and is
+//! never writable once it is executable.
+
+use interceptor_rewrite::{Patch, RelocateError};
+
+use crate::frame::{AFTER_AHEAD, GATE_BACK, RESUME_AHEAD};
+use crate::sys::Mapping;
+use crate::{interest, thunk};
+
+/// Bytes at the start of an area: the two slots.
+const SLOTS: u64 = 16;
+/// Most bytes a stub can take: template, two windows of moved instructions
+/// that grow when their short jumps become long ones, and the jump back.
+pub(super) const MAX_STUB: u64 = 192;
+
+unsafe extern "C" {
+    static interceptor_stub_template: u8;
+    static interceptor_stub_template_end: u8;
+    static interceptor_stub_table: u8;
+    static interceptor_stub_enter: u8;
+    static interceptor_stub_gate: u8;
+    static interceptor_stub_exit: u8;
+    static interceptor_stub_anchor: u8;
+    static interceptor_stub_after: u8;
+}
+
+/// Offset of a template label.
+macro_rules! offset {
+    ($label:ident) => {
+        &raw const $label as usize - &raw const interceptor_stub_template as usize
+    };
+}
+
+/// The stubs of one object, while they are written.
+pub(super) struct Area {
+    mapping: Mapping,
+    used: u64,
+}
+
+/// Bytes to map for `sites` stubs.
+pub(super) fn area_len(sites: usize) -> u64 {
+    SLOTS + sites as u64 * MAX_STUB
+}
+
+/// Whether the template is what `frame` says of it.
+pub(crate) fn template_is_sound() -> bool {
+    let anchor = offset!(interceptor_stub_anchor) as u64;
+    anchor - offset!(interceptor_stub_gate) as u64 == GATE_BACK
+        && offset!(interceptor_stub_after) as u64 - anchor == AFTER_AHEAD
+        && offset!(interceptor_stub_exit) as u64 == anchor
+        && template()[anchor as usize..][..RESUME_AHEAD as usize] == [0x0f, 0x05]
+}
+
+impl Area {
+    /// Starts to fill writable memory.
+    pub(super) fn new(mapping: Mapping) -> Self {
+        let area = Self { mapping, used: SLOTS };
+        // SAFETY: the mapping is ours, writable and larger than the slots.
+        unsafe {
+            let slots = mapping.start as *mut u64;
+            slots.write(thunk::enter());
+            slots.add(1).write(thunk::exit());
+        }
+        area
+    }
+
+    /// Writes the stub of a patch and returns its address.
+    ///
+    /// `text` is the original text of the site's window, `window_start` on.
+    pub(super) fn add(&mut self, patch: &Patch, text: &[u8]) -> Result<u64, RelocateError> {
+        let start = self.mapping.start + self.used;
+        let room = (self.mapping.len - self.used).min(MAX_STUB) as usize;
+        // SAFETY: the part of our writable mapping that nobody uses yet.
+        let out = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, room) };
+        let mut writer = Writer { out, at: 0, address: start };
+        writer.relocate(text, patch.head(), patch.window().start)?;
+        writer.template(self.mapping.start, patch.site() + 2)?;
+        writer.relocate(text, patch.tail(), patch.window().start)?;
+        writer.jump(patch.resume())?;
+        self.used += (writer.at as u64).next_multiple_of(8);
+        Ok(start)
+    }
+
+    /// Ends the writing.
+    pub(super) fn seal(self) -> crate::sys::Result<Mapping> {
+        self.mapping.make_executable()?;
+        Ok(self.mapping)
+    }
+
+    /// Gives the memory back.
+    pub(super) fn discard(self) {
+        self.mapping.unmap();
+    }
+}
+
+fn template() -> &'static [u8] {
+    let len = offset!(interceptor_stub_template_end);
+    // SAFETY: the bytes between two labels of our read-only data.
+    unsafe { core::slice::from_raw_parts(&raw const interceptor_stub_template, len) }
+}
+
+struct Writer<'a> {
+    out: &'a mut [u8],
+    at: usize,
+    /// Address of `out`.
+    address: u64,
+}
+
+impl Writer<'_> {
+    fn relocate(
+        &mut self,
+        text: &[u8],
+        range: core::ops::Range<u64>,
+        text_address: u64,
+    ) -> Result<(), RelocateError> {
+        let from = (range.start - text_address) as usize..(range.end - text_address) as usize;
+        let bytes = text.get(from).ok_or(RelocateError::Truncated)?;
+        let to = self.address + self.at as u64;
+        let out = self.out.get_mut(self.at..).ok_or(RelocateError::NoRoom)?;
+        self.at += interceptor_rewrite::relocate(bytes, range.start, to, out)?;
+        Ok(())
+    }
+
+    fn template(&mut self, slots: u64, after_site: u64) -> Result<(), RelocateError> {
+        let template = template();
+        let at = self.at;
+        let out = self.out.get_mut(at..at + template.len()).ok_or(RelocateError::NoRoom)?;
+        out.copy_from_slice(template);
+        let table = at + offset!(interceptor_stub_table) - 8;
+        if let Some(hole) = self.out.get_mut(table..table + 8) {
+            hole.copy_from_slice(&interest::table().to_le_bytes());
+        }
+        self.displacement(at + offset!(interceptor_stub_enter), slots)?;
+        self.displacement(at + offset!(interceptor_stub_exit), slots + 8)?;
+        self.displacement(at + offset!(interceptor_stub_after), after_site)?;
+        self.at += template.len();
+        Ok(())
+    }
+
+    fn jump(&mut self, target: u64) -> Result<(), RelocateError> {
+        let opcode = self.out.get_mut(self.at).ok_or(RelocateError::NoRoom)?;
+        *opcode = 0xe9;
+        self.at += 5;
+        self.displacement(self.at, target)
+    }
+
+    /// Makes the disp32 that ends at `end` lead to `target`.
+    fn displacement(&mut self, end: usize, target: u64) -> Result<(), RelocateError> {
+        let distance = target.wrapping_sub(self.address + end as u64) as i64;
+        let distance = i32::try_from(distance).map_err(|_| RelocateError::OutOfReach)?;
+        let hole = self.out.get_mut(end - 4..end).ok_or(RelocateError::NoRoom)?;
+        hole.copy_from_slice(&distance.to_le_bytes());
+        Ok(())
+    }
+}

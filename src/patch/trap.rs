@@ -1,0 +1,63 @@
+//! The trap rung: `ud2` in place of a `syscall` that no jump fits.
+//!
+//! The trap raises SIGILL; our handler finds the site in a table, makes
+//! the interrupted context continue at the site's stub, and returns. From there
+//! on a trapped call is like any other. The program's own SIGILL handler, if it
+//! has one, gets every other SIGILL (see `lifecycle::trap_signal`).
+//!
+//! The table is only added to, under a lock that nobody waits for; readers use
+//! a published length, so the handler takes no lock.
+
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+
+use spin::Mutex;
+
+use crate::lifecycle;
+
+/// Trapped sites a process can have.
+const CAPACITY: usize = 4096;
+
+struct Trap {
+    site: AtomicU64,
+    stub: AtomicU64,
+}
+
+static TRAPS: [Trap; CAPACITY] =
+    [const { Trap { site: AtomicU64::new(0), stub: AtomicU64::new(0) } }; CAPACITY];
+static USED: AtomicUsize = AtomicUsize::new(0);
+static ADDING: Mutex<()> = Mutex::new(());
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// Prepares a trap. Returns false when it cannot be caught; then the site must
+/// be left alone.
+pub(super) fn add(site: u64, stub: u64) -> bool {
+    let Some(_adding) = ADDING.try_lock() else {
+        return false;
+    };
+    let used = USED.load(Relaxed);
+    // A site that was trapped before, in an object since unmapped.
+    let slot = TRAPS.iter().take(used).position(|trap| trap.site.load(Relaxed) == site);
+    let Some(trap) = TRAPS.get(slot.unwrap_or(used)) else {
+        return false;
+    };
+    if !ARMED.load(Relaxed) {
+        if !lifecycle::catch_traps() {
+            return false;
+        }
+        ARMED.store(true, Relaxed);
+    }
+    trap.stub.store(stub, Relaxed);
+    trap.site.store(site, Release);
+    if slot.is_none() {
+        // Pairs with the load in `stub_of`.
+        USED.store(used + 1, Release);
+    }
+    true
+}
+
+/// The stub of a trapped site.
+pub(crate) fn stub_of(site: u64) -> Option<u64> {
+    let used = USED.load(Acquire);
+    let trap = TRAPS.iter().take(used).find(|trap| trap.site.load(Acquire) == site)?;
+    Some(trap.stub.load(Relaxed))
+}

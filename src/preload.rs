@@ -1,0 +1,65 @@
+//! The macro that makes a preloadable library out of a hook.
+
+/// Makes the crate, a `cdylib`, a library to preload: `preload!(TYPE = VALUE)`.
+///
+/// `VALUE` initialises a static of type `TYPE`, which implements
+/// [`Hook`](crate::Hook). The entry calls its functions directly. At most one
+/// per library.
+///
+/// ```ignore
+/// struct Deny;
+/// impl interceptor::Hook for Deny { /* … */ }
+/// interceptor::preload!(Deny = Deny);
+/// ```
+#[macro_export]
+macro_rules! preload {
+    ($type:ty = $value:expr) => {
+        static INTERCEPTOR_HOOK: $type = $value;
+
+        #[unsafe(no_mangle)]
+        extern "C" fn interceptor_route_enter(frame: &mut $crate::private::SyscallFrame) -> u64 {
+            $crate::private::route_enter(&INTERCEPTOR_HOOK, frame)
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn interceptor_route_exit(frame: &mut $crate::private::SyscallFrame) -> u64 {
+            $crate::private::route_exit(&INTERCEPTOR_HOOK, frame)
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn interceptor_hook_enter(frame: &mut $crate::private::SyscallFrame) -> u64 {
+            $crate::private::run_enter(&INTERCEPTOR_HOOK, frame)
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn interceptor_hook_exit(frame: &mut $crate::private::SyscallFrame) -> u64 {
+            $crate::private::run_exit(&INTERCEPTOR_HOOK, frame)
+        }
+
+        extern "C" fn interceptor_constructor(
+            _argc: i32,
+            argv: *const *const core::ffi::c_char,
+            envp: *const *const core::ffi::c_char,
+        ) {
+            $crate::private::start(&INTERCEPTOR_HOOK, argv, envp);
+        }
+
+        #[used]
+        #[unsafe(link_section = ".init_array")]
+        static INTERCEPTOR_START: extern "C" fn(
+            i32,
+            *const *const core::ffi::c_char,
+            *const *const core::ffi::c_char,
+        ) = interceptor_constructor;
+    };
+}
+
+/// Nothing of ours unwinds, and there is nobody to tell.
+#[cfg(feature = "freestanding")]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {
+        // SAFETY: ends the process by SIGILL, which names the place.
+        unsafe { core::arch::asm!("ud2", options(noreturn)) }
+    }
+}

@@ -1,0 +1,195 @@
+//! What happens before the program's first instruction: the constructor.
+//!
+//! The steps are in order, and each may fail: then the program runs untouched
+//! and one line says which step failed and why. Nothing here runs again later.
+
+use core::ffi::{CStr, c_char};
+use core::fmt;
+use core::ptr::null;
+
+use interceptor_abi::segment::{self, Segment};
+use syscalls::Errno;
+
+use crate::config::{BadValue, Config, last_component};
+use crate::diagnostics::{Lossy, say};
+use crate::hook::{Hook, Subscription};
+use crate::stat::{self, Counting};
+use crate::sys::{self, Mapping, Maps};
+use crate::{interest, lifecycle, patch, thread, thunk, trace, vector};
+
+/// Why the runtime did not arm.
+enum Failure {
+    Template,
+    Thunks(Errno),
+    Thread,
+    Maps(Errno),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Template => write!(f, "the library was not built by its own build; rebuild it"),
+            Self::Thunks(error) => {
+                write!(f, "no executable memory ({error}); is a memory limit or a W^X policy set?")
+            }
+            Self::Thread => write!(f, "no memory for the first thread; is a memory limit set?"),
+            Self::Maps(error) => write!(f, "cannot read /proc/self/maps ({error}); mount /proc"),
+        }
+    }
+}
+
+unsafe extern "C" {
+    /// Address of libc's `__environ`, null without one (`asm/weak.S`).
+    fn interceptor_libc_environ() -> *const *const *const c_char;
+}
+
+/// The constructor.
+pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const *const c_char) {
+    let (argv, envp) = arguments(argv, envp);
+    let config = Config::parse(strings(envp), |bad| complain(&bad));
+    if config.off || !is_wanted(&config, argv) {
+        return;
+    }
+    if let Err(failure) = arm(hook, &config) {
+        say(format_args!("not armed, the program runs untouched: {failure}"));
+        if let Some(segment) = stat::segment() {
+            segment.header.not_armed.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+fn arm<H: Hook>(hook: &'static H, config: &Config<'_>) -> Result<(), Failure> {
+    attach_segment(config);
+    if !patch::template_is_sound() {
+        return Err(Failure::Template);
+    }
+    vector::choose(config.xsave);
+    let thunks = thunk::make().map_err(Failure::Thunks)?;
+    if !thread::begin_first() {
+        thunks.unmap();
+        return Err(Failure::Thread);
+    }
+    let maps = Maps::read().map_err(Failure::Maps)?;
+    patch::patch_everything(&maps, config);
+    maps.release();
+    subscribe(hook, config);
+    if let Some(segment) = stat::segment() {
+        segment.header.armed.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Fills the interest table.
+fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
+    lifecycle::subscribe();
+    match hook.subscription() {
+        Subscription::None => {}
+        Subscription::All => interest::add_all(interest::HOOK),
+        Subscription::Numbers(numbers) => {
+            for nr in numbers {
+                interest::add(*nr as usize, interest::HOOK);
+            }
+        }
+    }
+    if config.stat && stat::segment().is_some() {
+        interest::add_all(interest::STAT);
+    }
+    if let Some(fd) = config.trace_fd {
+        trace::start(fd, config.string_limit);
+        lifecycle::keep_descriptor(fd);
+        match &config.trace_calls {
+            None => interest::add_all(interest::TRACE),
+            Some(set) => {
+                for nr in (0..interest::NUMBERS).filter(|nr| set.contains(*nr as u64)) {
+                    interest::add(nr, interest::TRACE);
+                }
+            }
+        }
+    }
+}
+
+/// Maps the segment, if the descriptor is one.
+fn attach_segment(config: &Config<'_>) {
+    let Some(fd) = config.segment_fd else {
+        return;
+    };
+    match map_segment(fd) {
+        Ok(segment) => {
+            let counting = if config.stat { Counting::Calls } else { Counting::CoverageOnly };
+            stat::attach(segment, counting);
+            lifecycle::keep_descriptor(fd);
+        }
+        Err(why) => say(format_args!("no statistics: descriptor {fd} {why}")),
+    }
+}
+
+fn map_segment(fd: i32) -> Result<&'static Segment, &'static str> {
+    use core::sync::atomic::Ordering::Relaxed;
+    let size = sys::file_size(fd).map_err(|_| "is not open; was it closed before exec?")?;
+    if size != segment::SIZE as u64 {
+        return Err("is not a segment of this version");
+    }
+    let mapping = Mapping::shared(fd, size).map_err(|_| "cannot be mapped")?;
+    // SAFETY: a mapping of the type's size, page-aligned, never unmapped when
+    // it is returned; every field is an atomic, so any content is valid.
+    let segment = unsafe { &*(mapping.start as *const Segment) };
+    let header = &segment.header;
+    if header.magic.load(Relaxed) != segment::MAGIC
+        || header.version.load(Relaxed) != segment::VERSION
+        || header.size.load(Relaxed) as usize != segment::SIZE
+    {
+        mapping.unmap();
+        return Err("is not a segment of this version");
+    }
+    Ok(segment)
+}
+
+fn complain(bad: &BadValue<'_>) {
+    say(format_args!("{}={} is ignored: wanted {}", bad.name, Lossy(bad.value), bad.wanted));
+}
+
+/// Whether the command line filter lets this process through.
+fn is_wanted(config: &Config<'_>, argv: *const *const c_char) -> bool {
+    let Some(filter) = config.cmdline_filter else {
+        return true;
+    };
+    strings(argv).next().is_some_and(|name| last_component(name) == filter)
+}
+
+/// glibc hands a constructor the arguments of `main`; musl hands it nothing,
+/// but has set `__environ` by then, which glibc sets later. In both cases the
+/// arguments lie on the stack below the environment: a NULL, argc words, argc.
+fn arguments(
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+) -> (*const *const c_char, *const *const c_char) {
+    // SAFETY: null or the address of libc's variable.
+    let libc = unsafe { interceptor_libc_environ().as_ref() }.map_or(null(), |environ| *environ);
+    if libc.is_null() {
+        return (argv, envp);
+    }
+    // SAFETY: before the program has run, the environment is the kernel's, on
+    // the stack, preceded by argv's NULL, argv and argc.
+    unsafe {
+        let mut argument = libc.sub(2);
+        let mut count = 0;
+        while argument.cast::<u64>().read() != count {
+            argument = argument.sub(1);
+            count += 1;
+        }
+        (argument.add(1), libc)
+    }
+}
+
+/// The strings of a NULL-terminated array.
+fn strings(mut array: *const *const c_char) -> impl Iterator<Item = &'static [u8]> {
+    core::iter::from_fn(move || {
+        // SAFETY: argv and envp as the kernel made them: an array that ends
+        // with NULL, of strings that are never freed.
+        unsafe {
+            let string = array.as_ref().filter(|string| !string.is_null())?;
+            array = array.add(1);
+            Some(CStr::from_ptr(*string).to_bytes())
+        }
+    })
+}

@@ -1,0 +1,152 @@
+//! Counting calls into the group segment.
+//!
+//! Runs in the first stage of the entry: no vector registers, no locks. Counts
+//! go to the thread's lane by plain stores, since nobody else writes there;
+//! only the last lane is shared. One call in [`SAMPLE`] is timed.
+
+use core::arch::x86_64::_rdtsc;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
+
+use interceptor_abi::segment::{CALLS, LANES, Lane, Segment, bucket_of};
+
+use crate::sys;
+use crate::thread::ThreadBlock;
+
+/// One in this many calls of a thread is timed.
+const SAMPLE: u64 = 8;
+
+/// The mapped segment, null without one.
+static SEGMENT: AtomicPtr<Segment> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Whether calls are counted.
+static COUNTING: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
+
+/// Uses a segment from now on.
+pub(crate) fn attach(segment: &'static Segment, count: Counting) {
+    SEGMENT.store((segment as *const Segment).cast_mut(), Relaxed);
+    COUNTING.store(count == Counting::Calls, Relaxed);
+}
+
+/// What goes into the segment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// Coverage and losses.
+    CoverageOnly,
+    /// Calls, errors and durations, too.
+    Calls,
+}
+
+/// The segment, if there is one.
+pub(crate) fn segment() -> Option<&'static Segment> {
+    // SAFETY: set once, to a mapping that is never removed.
+    unsafe { SEGMENT.load(Relaxed).as_ref() }
+}
+
+/// Gives a new thread, or a new process on the same block, a lane.
+pub(crate) fn process_begin(block: &mut ThreadBlock) {
+    if !COUNTING.load(Relaxed) {
+        return;
+    }
+    if let Some(segment) = segment() {
+        block.lane = claim(segment, block.tid);
+    }
+}
+
+/// Leaves the lane to others; what it counted stays.
+pub(crate) fn thread_exit(block: &mut ThreadBlock) {
+    // SAFETY: a lane of the segment, which stays mapped.
+    if let Some(lane) = unsafe { block.lane.as_ref() } {
+        let _ = lane.owner.compare_exchange(block.tid, 0, Relaxed, Relaxed);
+    }
+}
+
+fn claim(segment: &'static Segment, tid: u32) -> *const Lane {
+    let own = &segment.lanes[..LANES - 1];
+    for lane in own {
+        let free = lane.owner.compare_exchange(0, tid, Relaxed, Relaxed);
+        if free.is_ok() || free == Err(tid) {
+            return lane;
+        }
+    }
+    // Owners that were killed, or that a successful exec replaced, are gone.
+    for lane in own {
+        let owner = lane.owner.load(Relaxed);
+        if !sys::process_exists(owner)
+            && lane.owner.compare_exchange(owner, tid, Relaxed, Relaxed).is_ok()
+        {
+            return lane;
+        }
+    }
+    &segment.lanes[LANES - 1]
+}
+
+/// A call begins.
+#[inline(always)]
+pub(crate) fn enter(block: &mut ThreadBlock, nr: u64) {
+    // SAFETY: as above.
+    if let Some(lane) = unsafe { block.lane.as_ref() } {
+        add(lane, &lane.calls[index_of(nr)]);
+    }
+}
+
+/// When the call that begins now is to be timed, the time; else 0.
+#[inline(always)]
+pub(crate) fn begin(block: &mut ThreadBlock) -> u64 {
+    block.counted = block.counted.wrapping_add(1);
+    if block.counted.is_multiple_of(SAMPLE) { now() | 1 } else { 0 }
+}
+
+/// A call ended with `result`.
+#[inline(always)]
+pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, result: i64, began: u64) {
+    // SAFETY: as above.
+    let Some(lane) = (unsafe { block.lane.as_ref() }) else {
+        return;
+    };
+    if (-4095..0).contains(&result) {
+        add(lane, &lane.errors[index_of(nr)]);
+    }
+    if began != 0 {
+        record(nr, now().saturating_sub(began));
+    }
+}
+
+#[inline(always)]
+fn index_of(nr: u64) -> usize {
+    (nr as u32 as usize).min(CALLS - 1)
+}
+
+#[inline(always)]
+fn add(lane: &Lane, counter: &AtomicU64) {
+    if is_shared(lane) {
+        counter.fetch_add(1, Relaxed);
+    } else {
+        counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+}
+
+#[inline(always)]
+fn is_shared(lane: &Lane) -> bool {
+    // The shared lane has no owner.
+    lane.owner.load(Relaxed) == 0
+}
+
+#[inline(never)]
+fn record(nr: u64, cycles: u64) {
+    let Some(segment) = segment() else {
+        return;
+    };
+    let duration = &segment.durations[index_of(nr)];
+    duration.samples.fetch_add(1, Relaxed);
+    duration.total.fetch_add(cycles, Relaxed);
+    if cycles > duration.max.load(Relaxed) {
+        duration.max.fetch_max(cycles, Relaxed);
+    }
+    duration.buckets[bucket_of(cycles)].fetch_add(1, Relaxed);
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: reads a counter.
+    unsafe { _rdtsc() }
+}

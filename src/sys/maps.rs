@@ -1,0 +1,116 @@
+//! `/proc/self/maps`, read once and taken apart.
+
+use core::ops::Range;
+
+use super::{File, Mapping, Result};
+
+/// The text of `/proc/self/maps` in memory of its own.
+pub(crate) struct Maps {
+    text: Mapping,
+    len: usize,
+}
+
+/// One line: a mapping of the process.
+#[derive(Clone, Debug)]
+pub(crate) struct Vma<'a> {
+    pub range: Range<u64>,
+    pub readable: bool,
+    pub writable: bool,
+    pub executable: bool,
+    pub offset: u64,
+    pub inode: u64,
+    /// Path, name in brackets, or empty.
+    pub name: &'a [u8],
+}
+
+impl Maps {
+    /// Reads the file. The memory grows until all of it fits.
+    pub(crate) fn read() -> Result<Self> {
+        let mut capacity = 64 * 1024;
+        loop {
+            let text = Mapping::anonymous(capacity)?;
+            let read = read_into(text);
+            match read {
+                Ok(len) if (len as u64) < capacity => return Ok(Self { text, len }),
+                Ok(_) => capacity *= 4,
+                Err(_) => {}
+            }
+            text.unmap();
+            read?;
+        }
+    }
+
+    /// The mappings in address order.
+    pub(crate) fn vmas(&self) -> impl Iterator<Item = Vma<'_>> + Clone {
+        self.bytes().split(|byte| *byte == b'\n').filter_map(parse_line)
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn release(self) {
+        self.text.unmap();
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: `len` bytes of the mapping were written, and it stays until
+        // `release` consumes self.
+        unsafe { core::slice::from_raw_parts(self.text.start as *const u8, self.len) }
+    }
+}
+
+fn read_into(text: Mapping) -> Result<usize> {
+    let file = File::open(c"/proc/self/maps")?;
+    // SAFETY: fresh memory of ours.
+    let buffer =
+        unsafe { core::slice::from_raw_parts_mut(text.start as *mut u8, text.len as usize) };
+    let mut len = 0;
+    while let Some(rest) = buffer.get_mut(len..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest)? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    Ok(len)
+}
+
+/// `start-end perms offset major:minor inode   name`, see proc(5).
+fn parse_line(line: &[u8]) -> Option<Vma<'_>> {
+    let mut rest = line;
+    let start = hex(&mut rest, b'-')?;
+    let end = hex(&mut rest, b' ')?;
+    let perms = word(&mut rest)?;
+    let offset = hex(&mut rest, b' ')?;
+    word(&mut rest)?;
+    let inode = word(&mut rest)?;
+    let inode = inode.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit.wrapping_sub(b'0')));
+    Some(Vma {
+        range: start..end,
+        readable: perms.first() == Some(&b'r'),
+        writable: perms.get(1) == Some(&b'w'),
+        executable: perms.get(2) == Some(&b'x'),
+        offset,
+        inode,
+        name: rest.trim_ascii_start(),
+    })
+}
+
+fn hex(rest: &mut &[u8], end: u8) -> Option<u64> {
+    let mut value = 0u64;
+    loop {
+        let (byte, tail) = rest.split_first()?;
+        *rest = tail;
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ if *byte == end => return Some(value),
+            _ => return None,
+        };
+        value = value << 4 | u64::from(digit);
+    }
+}
+
+fn word<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+    let (word, tail) = rest.split_at_checked(len)?;
+    *rest = tail.strip_prefix(b" ").unwrap_or(tail);
+    (!word.is_empty()).then_some(word)
+}

@@ -1,0 +1,93 @@
+//! Address space: mapping, protecting, unmapping.
+
+use syscalls::{Errno, Sysno, syscall};
+
+use super::Result;
+
+/// Size of a page in bytes.
+pub(crate) const PAGE: u64 = 4096;
+
+const PROT_READ: usize = 1;
+const PROT_WRITE: usize = 2;
+const PROT_EXEC: usize = 4;
+const MAP_SHARED: usize = 1;
+const MAP_PRIVATE: usize = 2;
+const MAP_ANONYMOUS: usize = 0x20;
+const MAP_NORESERVE: usize = 0x4000;
+const MAP_FIXED_NOREPLACE: usize = 0x10_0000;
+
+/// Rounds an address down to a page.
+pub(crate) const fn page_down(address: u64) -> u64 {
+    address & !(PAGE - 1)
+}
+
+/// Rounds an address up to a page.
+pub(crate) const fn page_up(address: u64) -> u64 {
+    page_down(address + (PAGE - 1))
+}
+
+/// Memory that was mapped for the runtime. Dropping it keeps it mapped; what
+/// is temporary is given back by [`Mapping::unmap`].
+#[derive(Clone, Copy)]
+pub(crate) struct Mapping {
+    pub start: u64,
+    pub len: u64,
+}
+
+impl Mapping {
+    /// Maps zeroed private memory wherever there is room. Pages cost nothing
+    /// until they are touched.
+    pub(crate) fn anonymous(len: u64) -> Result<Self> {
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+        // SAFETY: a new mapping disturbs nothing.
+        let start =
+            unsafe { syscall!(Sysno::mmap, 0, len, PROT_READ | PROT_WRITE, flags, -1isize, 0) }?;
+        Ok(Self { start: start as u64, len })
+    }
+
+    /// Maps zeroed private memory at exactly `start`, or fails.
+    pub(crate) fn anonymous_at(start: u64, len: u64) -> Result<Self> {
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+        let prot = PROT_READ | PROT_WRITE;
+        // SAFETY: NOREPLACE never takes the place of an existing mapping.
+        let got = unsafe { syscall!(Sysno::mmap, start, len, prot, flags, -1isize, 0) }? as u64;
+        let mapping = Self { start: got, len };
+        if got != start {
+            // A kernel before 4.17 takes the flag for a hint.
+            mapping.unmap();
+            return Err(Errno::EEXIST);
+        }
+        Ok(mapping)
+    }
+
+    /// Maps the first `len` bytes of a file, shared and writable.
+    pub(crate) fn shared(fd: i32, len: u64) -> Result<Self> {
+        let prot = PROT_READ | PROT_WRITE;
+        // SAFETY: a new mapping disturbs nothing.
+        let start = unsafe { syscall!(Sysno::mmap, 0, len, prot, MAP_SHARED, fd, 0) }?;
+        Ok(Self { start: start as u64, len })
+    }
+
+    /// Makes all of it readable and executable, and no longer writable.
+    pub(crate) fn make_executable(self) -> Result<()> {
+        protect(self.start, self.len, PROT_READ | PROT_EXEC)
+    }
+
+    /// Makes the lowest page inaccessible.
+    pub(crate) fn guard_lowest_page(self) -> Result<()> {
+        protect(self.start, PAGE, 0)
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn unmap(self) {
+        // SAFETY: the memory is ours, and whoever calls this is done with it.
+        let _ = unsafe { syscall!(Sysno::munmap, self.start, self.len) };
+    }
+}
+
+/// Sets the protection (PROT_* bits) of whole pages.
+pub(crate) fn protect(start: u64, len: u64, prot: usize) -> Result<()> {
+    // SAFETY: callers name memory of ours, or text they are about to patch and
+    // restore.
+    unsafe { syscall!(Sysno::mprotect, start, len, prot) }.map(drop)
+}

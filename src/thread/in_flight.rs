@@ -1,0 +1,96 @@
+//! Calls that are in the kernel, remembered until they come out.
+//!
+//! A forwarded call runs on the program's stack with the program's registers,
+//! so nothing of ours is on any stack meanwhile, and a signal handler may
+//! leave it by siglongjmp at any time. Records therefore are not a stack that
+//! must be unwound: a call that comes out looks for the newest record with its
+//! stub and its stack pointer; whatever is newer is dead. When the ring is
+//! full, the oldest record goes.
+//!
+//! A vfork child runs on its parent's block. It finds the parent's record when
+//! `vfork` returns 0 and leaves it there for the parent; the child's own records
+//! come after it and die when the parent comes out.
+
+/// Records a thread can have. Each nested signal handler that makes a blocking
+/// call needs one.
+const CAPACITY: usize = 16;
+
+/// One call on its way through the kernel.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Call {
+    /// The program's stack pointer at the site; with `anchor`, the key.
+    pub(crate) rsp: u64,
+    /// The stub's anchor.
+    pub(crate) anchor: u64,
+    /// Number that the program asked for.
+    pub(crate) nr: u64,
+    /// Arguments that the program gave. They are put back when it comes out.
+    pub(crate) args: [u64; 6],
+    /// TSC when a sampled call began, else 0.
+    pub(crate) began: u64,
+    /// Word that the hook's `enter` hands to its `exit`.
+    pub(crate) word: u64,
+    /// Who wants to see the result: `dispatch::watch` bits.
+    pub(crate) watchers: u32,
+    pub(crate) reserved: u32,
+}
+
+/// The calls of one thread that are in the kernel.
+#[repr(C)]
+pub struct InFlight {
+    /// Records ever pushed, minus those taken; the newest is at
+    /// `(pushed - 1) % CAPACITY`.
+    pushed: u32,
+    live: u32,
+    calls: [Call; CAPACITY],
+}
+
+impl InFlight {
+    /// A record to fill in for a call that is about to enter the kernel.
+    #[inline(always)]
+    pub(crate) fn push(&mut self) -> &mut Call {
+        let index = self.pushed as usize % CAPACITY;
+        self.pushed = self.pushed.wrapping_add(1);
+        self.live = (self.live + 1).min(CAPACITY as u32);
+        &mut self.calls[index]
+    }
+
+    /// The record of a call that came out. It and all newer ones are removed.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, rsp: u64, anchor: u64) -> Option<&Call> {
+        let age = self.find(rsp, anchor)?;
+        self.pushed = self.pushed.wrapping_sub(age + 1);
+        self.live -= age + 1;
+        Some(&self.calls[self.pushed as usize % CAPACITY])
+    }
+
+    /// The record of a call that came out in a vfork child: it stays for the
+    /// parent.
+    pub(crate) fn peek(&self, rsp: u64, anchor: u64) -> Option<&Call> {
+        let age = self.find(rsp, anchor)?;
+        Some(&self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])
+    }
+
+    /// Who waits for the newest call; 0 when there is none.
+    #[inline(always)]
+    pub(crate) fn newest_watchers(&self) -> u32 {
+        if self.live == 0 {
+            return 0;
+        }
+        self.calls[self.pushed.wrapping_sub(1) as usize % CAPACITY].watchers
+    }
+
+    #[inline(always)]
+    fn find(&self, rsp: u64, anchor: u64) -> Option<u32> {
+        let mut age = 0;
+        while age < self.live {
+            let call = &self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY];
+            if call.rsp == rsp && call.anchor == anchor {
+                return Some(age);
+            }
+            age += 1;
+        }
+        None
+    }
+}

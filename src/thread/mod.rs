@@ -1,0 +1,143 @@
+//! What the runtime keeps for each thread.
+//!
+//! A [`ThreadBlock`] lies at the top of a mapping that also holds the thread's
+//! private stacks, one for each level:
+//!
+//! ```text
+//! low    guard page | stack 0 (largest) | stack 1 | stack 2 | stack 3 | block   high
+//! ```
+//!
+//! Each stack ends with that level's [`SyscallFrame`]. The block is made at the
+//! thread's first intercepted call and goes back to a pool when the thread
+//! exits; see [`pool`].
+
+mod in_flight;
+mod pool;
+
+use crate::frame::SyscallFrame;
+use crate::stat;
+use crate::sys::{self, PAGE};
+use crate::thunk;
+use crate::tls::{self, LEVELS};
+use crate::trace::PendingLine;
+
+pub(crate) use in_flight::{Call, InFlight};
+pub(crate) use pool::{after_fork, leave_for_reuse};
+
+/// Bytes of stack of the lowest level; a hook written in C may use most of it.
+const STACK_0: u64 = 64 * 1024;
+/// Bytes of stack of each further level.
+const STACK_N: u64 = 16 * 1024;
+/// Bytes of the whole mapping.
+const REGION: u64 = PAGE + STACK_0 + (LEVELS as u64 - 1) * STACK_N + BLOCK;
+/// Bytes reserved for the block.
+const BLOCK: u64 = 2 * PAGE;
+
+/// The state of one thread that outlives a call.
+#[repr(C, align(64))]
+pub struct ThreadBlock {
+    /// Thread id, 0 until known.
+    pub(crate) tid: u32,
+    /// Thread id of the vfork child that runs on this block; 0 without one.
+    pub(crate) borrowed: u32,
+    /// The level at which a hook of the user runs, plus one; 0 when none does.
+    pub(crate) hook_level: u32,
+    /// Statistics lane, null when not counting.
+    pub(crate) lane: *const interceptor_abi::segment::Lane,
+    /// Calls counted, for sampling.
+    pub(crate) counted: u64,
+    /// Calls between their way in and their way out.
+    pub(crate) in_flight: InFlight,
+    /// The trace line begun and not yet ended.
+    pub(crate) pending: PendingLine,
+    /// Descriptor, start and end of the last mapping of a file from its
+    /// beginning, see
+    /// `lifecycle::mapping`.
+    pub(crate) last_image: (u64, u64, u64),
+    /// Arguments that a lifecycle call hands to the kernel in place of the
+    /// program's.
+    pub(crate) scratch: [u64; 4],
+    /// Next block in the pool.
+    next: *mut ThreadBlock,
+}
+
+const _: () = assert!(size_of::<ThreadBlock>() as u64 <= BLOCK);
+
+impl ThreadBlock {
+    /// The mapping that holds this block and its stacks.
+    pub(crate) fn region(&self) -> core::ops::Range<u64> {
+        let end = self as *const Self as u64 + BLOCK;
+        end - REGION..end
+    }
+}
+
+/// Makes a block for the calling thread, if it has none.
+///
+/// Called by the entry's cold path, on the program's stack, and by start-up.
+/// Returns 1 when the thread has a block now, 0 when there is no memory.
+#[unsafe(no_mangle)]
+extern "C" fn interceptor_thread_begin() -> u64 {
+    let tls = tls::current();
+    let Ok(block) = pool::take() else {
+        return 0;
+    };
+    // SAFETY: the TLS block is this thread's own; volatile, since a signal
+    // handler of the same thread may run this function at any point.
+    unsafe {
+        if !(&raw const (*tls).block).read_volatile().is_null() {
+            pool::give_back(block);
+            return 1;
+        }
+        (*block).tid = sys::gettid();
+        stat::process_begin(&mut *block);
+        let region = (*block).region();
+        let mut top = region.start + PAGE + STACK_0;
+        for level in 0..LEVELS {
+            let frame = (top - size_of::<SyscallFrame>() as u64) as *mut SyscallFrame;
+            (*frame).leave = thunk::leave(level);
+            (*frame).level = level as u64;
+            (*frame).block = block;
+            (&raw mut (*tls).base[level]).write_volatile(frame as u64);
+            top += STACK_N;
+        }
+        (&raw mut (*tls).block).write_volatile(block);
+        for level in 0..LEVELS {
+            (&raw mut (*tls).ready[level]).write_volatile(1);
+        }
+    }
+    1
+}
+
+/// Makes the first thread's block. Returns whether there is memory for it.
+pub(crate) fn begin_first() -> bool {
+    interceptor_thread_begin() != 0
+}
+
+/// Makes every level of the calling thread ready, but the one in use.
+///
+/// For when the frames of the others are known to be dead, because a signal
+/// handler left them by siglongjmp.
+#[inline(never)]
+pub(crate) fn forget_other_levels(in_use: u64) {
+    let tls = tls::current();
+    for level in 0..LEVELS {
+        if level as u64 != in_use {
+            // SAFETY: the TLS block is this thread's own.
+            unsafe { (&raw mut (*tls).ready[level]).write_volatile(1) };
+        }
+    }
+}
+
+/// Whether a thunk of this thread found no level since the last time asked.
+#[inline(always)]
+pub(crate) fn take_lost() -> bool {
+    let tls = tls::current();
+    // SAFETY: the TLS block is this thread's own.
+    unsafe {
+        let lost = (&raw const (*tls).lost).read_volatile() != 0;
+        if lost {
+            (&raw mut (*tls).lost).write_volatile(0);
+        }
+        lost
+    }
+}

@@ -1,0 +1,56 @@
+//! The words that every thread has at a fixed offset from `fs`.
+//!
+//! Shared with `asm/tls.S` (which reserves them) and `asm/thunk.S` (which
+//! reads and writes them with an immediate displacement). A new thread finds
+//! them zero: no level is ready and there is no block.
+//!
+//! Forbidden here: everything but access to these words.
+
+use core::mem::offset_of;
+
+use crate::thread::ThreadBlock;
+
+/// How often a thread can be inside the runtime at the same time: the program,
+/// a hook of ours or a signal handler that interrupted us, and two more.
+pub(crate) const LEVELS: usize = 4;
+
+/// The runtime's thread-local block.
+#[repr(C, align(64))]
+pub(crate) struct Tls {
+    /// 1: the level may be entered; 0: it is in use, or there is no block.
+    pub ready: [u64; LEVELS],
+    /// Each level's frame.
+    pub base: [u64; LEVELS],
+    /// This thread's block, null until its first call.
+    pub block: *mut ThreadBlock,
+    /// Set by a thunk that found no level; the next call reports the loss.
+    pub lost: u32,
+    reserved: u32,
+}
+
+pub(crate) const READY: usize = offset_of!(Tls, ready);
+pub(crate) const BASE: usize = offset_of!(Tls, base);
+pub(crate) const BLOCK: usize = offset_of!(Tls, block);
+pub(crate) const LOST: usize = offset_of!(Tls, lost);
+
+unsafe extern "C" {
+    fn interceptor_tls_offset() -> u64;
+}
+
+/// Distance of the block from the thread pointer, as a signed number.
+pub(crate) fn offset() -> i64 {
+    // SAFETY: a leaf of ours without effects.
+    unsafe { interceptor_tls_offset() as i64 }
+}
+
+/// The calling thread's block.
+pub(crate) fn current() -> *mut Tls {
+    let thread_pointer: u64;
+    // SAFETY: the x86-64 TLS ABI keeps the thread pointer at fs:0, and both
+    // glibc and musl set it before a thread runs.
+    unsafe {
+        core::arch::asm!("mov {}, fs:[0]", out(reg) thread_pointer,
+            options(nostack, preserves_flags, readonly));
+    }
+    thread_pointer.wrapping_add_signed(offset()) as *mut Tls
+}

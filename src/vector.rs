@@ -1,0 +1,73 @@
+//! Which registers are saved around a hook, chosen once from the CPU.
+//!
+//! A hook in C may clobber every vector and mask register the CPU has (glibc's
+//! string routines do), so all of those are saved, by plain moves. XSAVE would
+//! save more than a C function can harm and costs several times as much; it is
+//! an option.
+
+use core::arch::x86_64::{__cpuid, __cpuid_count};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What a hook may touch beyond the general registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vectors {
+    /// Nothing. The build check `cargo xtask symbols` proves it of Rust code in
+    /// the same library; of C code compiled with `-mgeneral-regs-only` its
+    /// author promises it.
+    None,
+    /// The 16 xmm registers: code compiled for baseline x86-64 that calls
+    /// nothing outside the library.
+    Sse,
+    /// Whatever the CPU has: code that calls into libc or was compiled for AVX.
+    All,
+}
+
+unsafe extern "C" {
+    fn interceptor_save_sse_control();
+    fn interceptor_save_avx();
+    fn interceptor_save_avx512();
+    fn interceptor_save_xsave();
+}
+
+/// Address of the routine that saves what [`Vectors::All`] names.
+#[unsafe(no_mangle)]
+static interceptor_save_all: AtomicU64 = AtomicU64::new(0);
+/// Bytes that XSAVE writes with every state the kernel enabled, and 64 to align.
+#[unsafe(no_mangle)]
+static interceptor_xsave_size: AtomicU64 = AtomicU64::new(0);
+
+const XCR0_AVX: u64 = 0b110;
+const XCR0_AVX512: u64 = 0b1110_0110;
+
+/// Chooses the routine. `use_xsave` asks for XSAVE where the CPU has it.
+pub(crate) fn choose(use_xsave: bool) {
+    let features = __cpuid(1).ecx;
+    let has_osxsave = features & (1 << 27) != 0;
+    let xcr0 = if has_osxsave { read_xcr0() } else { 0 };
+    let routine: unsafe extern "C" fn() = if use_xsave && has_osxsave {
+        interceptor_xsave_size.store(u64::from(__cpuid_count(0xd, 0).ebx) + 64, Relaxed);
+        interceptor_save_xsave
+    } else if xcr0 & XCR0_AVX512 == XCR0_AVX512 && has_avx512bw() {
+        interceptor_save_avx512
+    } else if xcr0 & XCR0_AVX == XCR0_AVX {
+        interceptor_save_avx
+    } else {
+        interceptor_save_sse_control
+    };
+    interceptor_save_all.store(routine as usize as u64, Relaxed);
+}
+
+/// `kmovq` needs AVX512BW, beyond the state that XCR0 tells of.
+fn has_avx512bw() -> bool {
+    __cpuid_count(7, 0).ebx & (1 << 30) != 0
+}
+
+fn read_xcr0() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: the caller checked OSXSAVE, so xgetbv exists and is enabled.
+    unsafe {
+        core::arch::asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high,
+            options(nostack, nomem, preserves_flags));
+    }
+    u64::from(high) << 32 | u64::from(low)
+}
