@@ -1,4 +1,4 @@
-//! Starting a program: in our place, or as a child that we wait for.
+//! execve(2) of a program, and what its errors mean.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,32 +10,26 @@ use crate::failure::Failure;
 use crate::program::Program;
 use crate::program::obstacle::Obstacle;
 
-/// Becomes the program, with the environment as it is now; returns only why
-/// that did not work.
-pub fn replace_ourselves(program: &Program) -> Failure {
-    match execute(program) {
-        Ok(never) => match never {},
-        Err(error) => why(program, error),
-    }
-}
-
-/// execve(2) itself: without the detour over a shell that execvp(3) takes.
-fn execute(program: &Program) -> Result<std::convert::Infallible, Errno> {
-    let path = c_string(program.path.as_os_str().as_bytes())?;
-    let arguments = program
+/// Becomes the program, with the environment as it is now; returns only if
+/// that does not work. Without the detour over a shell that execvp(3) takes.
+pub fn execute(program: &Program) -> Errno {
+    let path = c_string(program.path.as_os_str().as_bytes());
+    let arguments: Result<Vec<CString>, Errno> = program
         .arguments
         .iter()
         .map(|argument| c_string(argument.as_bytes()))
-        .collect::<Result<Vec<CString>, Errno>>()?;
-    execv(&path, &arguments)
-}
-
-fn c_string(bytes: &[u8]) -> Result<CString, Errno> {
-    CString::new(bytes).map_err(|_| Errno::EINVAL)
+        .collect();
+    match (path, arguments) {
+        (Ok(path), Ok(arguments)) => match execv(&path, &arguments) {
+            Ok(never) => match never {},
+            Err(error) => error,
+        },
+        (Err(error), _) | (_, Err(error)) => error,
+    }
 }
 
 /// What to say of a program that the kernel refused.
-fn why(program: &Program, error: Errno) -> Failure {
+pub fn why(program: &Program, error: Errno) -> Failure {
     let was_said = matches!(
         program.obstacle,
         Some(Obstacle::UnknownFormat | Obstacle::Foreign(_))
@@ -46,4 +40,8 @@ fn why(program: &Program, error: Errno) -> Failure {
         Errno::ENOENT => Failure::not_found(message),
         _ => Failure::not_executable(message),
     }
+}
+
+fn c_string(bytes: &[u8]) -> Result<CString, Errno> {
+    CString::new(bytes).map_err(|_| Errno::EINVAL)
 }

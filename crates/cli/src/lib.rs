@@ -9,13 +9,22 @@
 
 use clap::{Parser, Subcommand};
 
+mod clock;
+mod coverage;
+mod descriptor;
 mod failure;
 mod launch;
 mod notice;
+mod observe;
 mod outcome;
 mod preload;
 mod program;
 mod run;
+mod selection;
+mod stat;
+mod supervise;
+mod trace;
+mod tree_segment;
 
 /// Intercepts the system calls of unmodified programs
 #[derive(Parser)]
@@ -29,6 +38,10 @@ struct Arguments {
 enum Command {
     /// Run a program under hook libraries
     Run(run::Args),
+    /// Print a line for every system call of a program and its descendants
+    Trace(trace::Args),
+    /// Count and time the system calls of a program and its descendants
+    Stat(stat::Args),
 }
 
 /// Runs the command given by the process's arguments; returns its status, or
@@ -44,6 +57,8 @@ pub fn main() -> i32 {
     };
     let result = match arguments.command {
         Command::Run(args) => run::execute(&args),
+        Command::Trace(args) => trace::execute(&args),
+        Command::Stat(args) => stat::execute(&args),
     };
     match result {
         Ok(outcome) => outcome.become_ours(),

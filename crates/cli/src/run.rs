@@ -25,5 +25,5 @@ pub fn execute(args: &Args) -> Result<Outcome, Failure> {
     preload::prepare(&args.hooks)?;
     let program = program::find(&args.command)?;
     program.warn_of_obstacle();
-    Err(launch::replace_ourselves(&program))
+    Err(launch::why(&program, launch::execute(&program)))
 }
