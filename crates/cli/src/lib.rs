@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 mod clock;
 mod coverage;
 mod descriptor;
+mod doctor;
 mod failure;
 mod launch;
 mod notice;
@@ -42,6 +43,8 @@ enum Command {
     Trace(trace::Args),
     /// Count and time the system calls of a program and its descendants
     Stat(stat::Args),
+    /// Tell whether a program will be intercepted, and how completely
+    Doctor(doctor::Args),
 }
 
 /// Runs the command given by the process's arguments; returns its status, or
@@ -59,6 +62,7 @@ pub fn main() -> i32 {
         Command::Run(args) => run::execute(&args),
         Command::Trace(args) => trace::execute(&args),
         Command::Stat(args) => stat::execute(&args),
+        Command::Doctor(args) => doctor::execute(&args),
     };
     match result {
         Ok(outcome) => outcome.become_ours(),
