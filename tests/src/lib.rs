@@ -1,1 +1,24 @@
-//! placeholder
+//! Harness of the tests in `tests/`: real programs, natively and intercepted.
+//!
+//! Tests use the deliverables as `cargo xtask dist` lays them out, and guest
+//! programs that `cargo xtask test` builds. What a test needs and does not find
+//! makes it skip, visibly; under `CI` it fails:
+//!
+//! ```ignore
+//! #[test]
+//! fn a_program_under_trace_returns_its_own_status() {
+//!     let dist = need!(Dist::find());
+//!     let program = Program::new("/bin/false");
+//!     assert_eq!(program.under(&dist, &["trace"]).status, program.natively().status);
+//! }
+//! ```
+
+mod dist;
+mod missing;
+mod program;
+mod scratch;
+
+pub use dist::{Dist, guest, installed};
+pub use missing::{Missing, skip};
+pub use program::{Ended, Program, Status};
+pub use scratch::Scratch;

@@ -32,7 +32,7 @@ pub fn execute(program: &Program) -> Errno {
 pub fn why(program: &Program, error: Errno) -> Failure {
     let was_said = matches!(
         program.obstacle,
-        Some(Obstacle::UnknownFormat | Obstacle::Foreign(_))
+        Some(Obstacle::UnknownFormat | Obstacle::Foreign(_) | Obstacle::Bits32)
     );
     let message = format!("{}: {}", program.path.display(), error.desc());
     match error {
