@@ -2,7 +2,7 @@
 //!
 //! Two things cross the border between an intercepted process and the outside:
 //! the names of the environment variables that configure the runtime
-//! ([`env`]), and the layout of the shared segment into which every process of
+//! ([`mod@env`]), and the layout of the shared segment into which every process of
 //! a tree writes its statistics ([`segment`]). Both ends may be of different
 //! builds, so the layout carries a version, every field has a fixed width, and
 //! sizes are asserted here.

@@ -8,9 +8,12 @@ use object::read::elf::Sym as _;
 
 use super::Library;
 
-/// Functions and code labels by address.
+/// Functions and code labels.
 pub struct SymbolMap {
-    by_address: BTreeMap<u64, Function>,
+    /// Every symbol; several may share an address.
+    all: Vec<Function>,
+    /// For each address the index in `all` of the one with the largest extent.
+    by_address: BTreeMap<u64, usize>,
 }
 
 /// One function, or a label without a size.
@@ -46,7 +49,8 @@ impl SymbolMap {
     pub fn of(library: &Library) -> Result<SymbolMap> {
         let endian = library.endian();
         let symbols = library.elf_symbol_table();
-        let mut by_address = BTreeMap::<u64, Function>::new();
+        let mut all = Vec::new();
+        let mut by_address = BTreeMap::<u64, usize>::new();
         for (_, symbol) in symbols.enumerate() {
             let kind = symbol.st_type();
             if symbol.is_undefined(endian) || (kind != elf::STT_FUNC && kind != elf::STT_NOTYPE) {
@@ -57,30 +61,35 @@ impl SymbolMap {
                 size: symbol.st_size(endian),
                 name: String::from_utf8_lossy(symbols.symbol_name(endian, symbol)?).into_owned(),
             };
-            // Of several names for one address the one with an extent says more.
-            let known = by_address
-                .get(&function.start)
-                .map_or(0, |known| known.size);
-            if !function.name.is_empty() && (function.size > known || known == 0) {
-                by_address.insert(function.start, function);
+            if function.name.is_empty() {
+                continue;
             }
+            let index = all.len();
+            let best = by_address.entry(function.start).or_insert(index);
+            if all
+                .get(*best)
+                .is_some_and(|best: &Function| best.size < function.size)
+            {
+                *best = index;
+            }
+            all.push(function);
         }
-        Ok(SymbolMap { by_address })
+        Ok(SymbolMap { all, by_address })
     }
 
     /// The function a name means.
     pub fn find(&self, name: &str) -> Option<&Function> {
-        self.by_address
-            .values()
-            .find(|function| function.is_named(name))
+        self.all.iter().find(|function| function.is_named(name))
     }
 
     /// The function that contains an address, else the label before it.
     pub fn containing(&self, address: u64) -> Option<&Function> {
-        let before = || self.by_address.range(..=address).rev();
+        let before = || {
+            let indices = self.by_address.range(..=address).rev();
+            indices.filter_map(|(_, index)| self.all.get(*index))
+        };
         before()
-            .map(|(_, function)| function)
             .find(|function| address - function.start < function.size)
-            .or_else(|| before().map(|(_, function)| function).next())
+            .or_else(|| before().next())
     }
 }

@@ -41,7 +41,11 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             .args(&args.filter),
     )?;
     if args.filter.is_empty() {
-        tally.add(symbols::inspect(workspace, &symbols::Args::default())?.len());
+        let failures = symbols::inspect(workspace, &symbols::Args::default());
+        if let Err(error) = &failures {
+            eprintln!("symbols: {error:#}");
+        }
+        tally.add(failures.is_ok_and(|failures| failures.is_empty()));
     }
     println!("{tally}");
     Ok(tally.exit_code())

@@ -49,8 +49,8 @@ impl Tally {
     }
 
     /// Adds a check that is not a test program.
-    pub fn add(&mut self, failures: usize) {
-        if failures == 0 {
+    pub fn add(&mut self, has_passed: bool) {
+        if has_passed {
             self.passed += 1;
         } else {
             self.failed += 1;
