@@ -33,14 +33,16 @@ interceptor_stub_table:
     movzx   ecx, byte ptr [rcx + r11]
     jrcxz   interceptor_stub_anchor
     lea     rcx, [rip + interceptor_stub_anchor]
-    jmp     qword ptr [rip + 0x11111111]    // hole: slot of the enter thunk
+    .byte   0xe9                            // jmp rel32
+    .long   0x11111111                      // hole: the area's enter thunk
 interceptor_stub_enter:
 
     // The gate: a forwarded call whose result somebody wants to see.
 interceptor_stub_gate:
     syscall
     lea     rcx, [rip + interceptor_stub_anchor]
-    jmp     qword ptr [rip + 0x11111111]    // hole: slot of the exit thunk
+    .byte   0xe9                            // jmp rel32
+    .long   0x11111111                      // hole: the area's exit thunk
 interceptor_stub_exit:
 
 interceptor_stub_anchor:

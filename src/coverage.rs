@@ -22,12 +22,13 @@ impl Tally {
     }
 }
 
-/// The outcome of a site that is reached by a jump.
-pub(crate) fn outcome_of(rung: Rung) -> Outcome {
+/// The outcome of a site that is patched; without a rung it traps.
+pub(crate) fn outcome_of(rung: Option<Rung>) -> Outcome {
     match rung {
-        Rung::Hole => Outcome::Hole,
-        Rung::After => Outcome::After,
-        Rung::Before => Outcome::Before,
+        Some(Rung::Hole) => Outcome::Hole,
+        Some(Rung::After) => Outcome::After,
+        Some(Rung::Before) => Outcome::Before,
+        None => Outcome::Trap,
     }
 }
 

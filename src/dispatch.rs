@@ -80,7 +80,7 @@ fn enter<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
     frame.changed = 0;
     if who & STAT != 0 {
         watchers |= WATCH_STAT;
-        stat::enter(block, frame.rax);
+        stat::enter(block.lane, frame.rax);
     }
     if who & TRACE != 0 {
         watchers |= WATCH_TRACE;
@@ -150,7 +150,7 @@ fn answer(block: &mut ThreadBlock, frame: &mut SyscallFrame, watchers: u32, resu
         copy_words(args, &mut frame.args);
     }
     if watchers & WATCH_STAT != 0 {
-        stat::exit(block, frame.rax, result, 0);
+        stat::exit(block.lane, frame.rax, result, 0);
     }
     if watchers & WATCH_TRACE != 0 {
         trace::exit(block, frame.rax, &frame.args, result);
@@ -164,21 +164,48 @@ fn answer(block: &mut ThreadBlock, frame: &mut SyscallFrame, watchers: u32, resu
 pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     // SAFETY: as in `enter`.
     let block = unsafe { &mut *frame.block };
-    if frame.level == 0 && block.in_flight.newest_watchers() == WATCH_STAT {
-        return exit_counted(block, frame);
+    let watchers = block.in_flight.watchers(frame.rsp, frame.anchor);
+    let needs_vectors = match H::VECTORS {
+        Vectors::None => WATCH_TRACE | WATCH_LIFECYCLE,
+        _ => WATCH_TRACE | WATCH_LIFECYCLE | WATCH_HOOK,
+    };
+    if watchers == 0 || watchers & needs_vectors != 0 {
+        return stage_of::<H>();
     }
-    let _ = hook;
-    stage_of::<H>()
-}
-
-/// The way out of a call that is only counted.
-#[inline(always)]
-fn exit_counted(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> u64 {
-    if let Some(call) = block.in_flight.take(frame.rsp, frame.anchor) {
-        let (nr, began) = (call.nr, call.began);
-        stat::exit(block, nr, frame.rax as i64, began);
+    // The record stays until the hook has returned: what a signal handler
+    // records meanwhile is newer.
+    if let Some(call) = block.in_flight.peek(frame.rsp, frame.anchor) {
+        let Call { nr, began, word, .. } = *call;
+        let mut result = frame.rax as i64;
+        if watchers & (CHANGED | WATCH_HOOK) != 0 {
+            if watchers & CHANGED != 0 {
+                copy_words(&call.args, &mut frame.args);
+            }
+            if watchers & WATCH_HOOK != 0 {
+                let args = &call.args;
+                result = hook_exit(hook, frame, SyscallExit { nr, args, result, word });
+            }
+        }
+        if watchers & WATCH_STAT != 0 {
+            stat::exit(block.lane, nr, result, began);
+        }
+        block.in_flight.take(frame.rsp, frame.anchor);
     }
     frame.resume()
+}
+
+#[inline(always)]
+fn hook_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame, exit: SyscallExit<'_>) -> i64 {
+    // SAFETY: as in `enter`. Not through a reference: the caller has one to
+    // another part of the block.
+    let hook_level = unsafe { &raw mut (*frame.block).hook_level };
+    // SAFETY: as above.
+    unsafe { hook_level.write(frame.level as u32 + 1) };
+    let result = hook.exit(&exit);
+    // SAFETY: as above.
+    unsafe { hook_level.write(0) };
+    frame.rax = result as u64;
+    result
 }
 
 /// Second stage of a call on its way out: vector registers are saved.
@@ -191,26 +218,23 @@ pub fn run_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         lifecycle::exit_unknown(block, frame);
         return frame.resume();
     };
-    let Call { nr, args, began, word, watchers, .. } = call;
+    let Call { nr, ref args, began, word, watchers, .. } = call;
     let mut result = frame.rax as i64;
     if watchers & CHANGED != 0 {
-        frame.args = args;
+        frame.args = *args;
     }
     if watchers & WATCH_LIFECYCLE != 0 {
-        result = lifecycle::exit(block, nr, &args, result);
+        result = lifecycle::exit(block, nr, args, result);
         frame.rax = result as u64;
     }
     if watchers & WATCH_HOOK != 0 {
-        block.hook_level = frame.level as u32 + 1;
-        result = hook.exit(&SyscallExit { nr, args, result, word });
-        block.hook_level = 0;
-        frame.rax = result as u64;
+        result = hook_exit(hook, frame, SyscallExit { nr, args, result, word });
     }
     if watchers & WATCH_STAT != 0 {
-        stat::exit(block, nr, result, began);
+        stat::exit(block.lane, nr, result, began);
     }
     if watchers & WATCH_TRACE != 0 {
-        trace::exit(block, nr, &args, result);
+        trace::exit(block, nr, args, result);
     }
     frame.resume()
 }

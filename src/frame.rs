@@ -63,8 +63,8 @@ pub(crate) const LEAVE: usize = offset_of!(SyscallFrame, leave);
 /// From the anchor to the resume point: the length of `syscall`.
 pub(crate) const RESUME_AHEAD: u64 = 2;
 /// From the gate to the anchor: `syscall`, `lea rcx, [rip + d32]`,
-/// `jmp [rip + d32]`.
-pub(crate) const GATE_BACK: u64 = 2 + 7 + 6;
+/// `jmp rel32`.
+pub(crate) const GATE_BACK: u64 = 2 + 7 + 5;
 /// From the anchor to the end of the lea at the resume point, whose last four
 /// bytes lead to the address after the site.
 pub(crate) const AFTER_AHEAD: u64 = RESUME_AHEAD + 7;

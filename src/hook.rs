@@ -107,14 +107,14 @@ impl SyscallEntry {
 }
 
 /// A call on its way out.
-pub struct SyscallExit {
+pub struct SyscallExit<'a> {
     pub(crate) nr: u64,
-    pub(crate) args: [u64; 6],
+    pub(crate) args: &'a [u64; 6],
     pub(crate) result: i64,
     pub(crate) word: u64,
 }
 
-impl SyscallExit {
+impl SyscallExit<'_> {
     /// The number that the program asked for.
     #[inline(always)]
     pub fn nr(&self) -> u64 {
@@ -124,7 +124,7 @@ impl SyscallExit {
     /// The arguments that the program gave.
     #[inline(always)]
     pub fn args(&self) -> &[u64; 6] {
-        &self.args
+        self.args
     }
 
     /// The kernel's result, a negative errno for an error.

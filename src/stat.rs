@@ -82,9 +82,9 @@ fn claim(segment: &'static Segment, tid: u32) -> *const Lane {
 
 /// A call begins.
 #[inline(always)]
-pub(crate) fn enter(block: &mut ThreadBlock, nr: u64) {
+pub(crate) fn enter(lane: *const Lane, nr: u64) {
     // SAFETY: as above.
-    if let Some(lane) = unsafe { block.lane.as_ref() } {
+    if let Some(lane) = unsafe { lane.as_ref() } {
         add(lane, &lane.calls[index_of(nr)]);
     }
 }
@@ -98,9 +98,9 @@ pub(crate) fn begin(block: &mut ThreadBlock) -> u64 {
 
 /// A call ended with `result`.
 #[inline(always)]
-pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, result: i64, began: u64) {
+pub(crate) fn exit(lane: *const Lane, nr: u64, result: i64, began: u64) {
     // SAFETY: as above.
-    let Some(lane) = (unsafe { block.lane.as_ref() }) else {
+    let Some(lane) = (unsafe { lane.as_ref() }) else {
         return;
     };
     if (-4095..0).contains(&result) {

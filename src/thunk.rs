@@ -35,14 +35,33 @@ static interceptor_enter_thunk: AtomicU64 = AtomicU64::new(0);
 static interceptor_exit_thunk: AtomicU64 = AtomicU64::new(0);
 static THUNKS: AtomicU64 = AtomicU64::new(0);
 
-/// Address of the thunk that a stub jumps to with an interesting call.
-pub(crate) fn enter() -> u64 {
-    interceptor_enter_thunk.load(Relaxed)
+/// Bytes of the template.
+pub(crate) fn len() -> u64 {
+    &raw const interceptor_thunks_end as u64 - &raw const interceptor_thunks as u64
 }
 
-/// Address of the thunk that a stub's gate jumps to.
-pub(crate) fn exit() -> u64 {
-    interceptor_exit_thunk.load(Relaxed)
+/// In a copy at `thunks`, the thunk that a stub jumps to with an interesting
+/// call.
+pub(crate) fn enter_in(thunks: u64) -> u64 {
+    thunks + (&raw const interceptor_thunk_enter as u64 - &raw const interceptor_thunks as u64)
+}
+
+/// In a copy at `thunks`, the thunk that a stub's gate jumps to.
+pub(crate) fn exit_in(thunks: u64) -> u64 {
+    thunks + (&raw const interceptor_thunk_exit as u64 - &raw const interceptor_thunks as u64)
+}
+
+/// Copies the finished thunks. They refer to each other by distance only.
+///
+/// # Safety
+///
+/// [`len`] bytes at `to` are writable memory that nobody else uses.
+pub(crate) unsafe fn copy_to(to: u64) {
+    // SAFETY: the finished copy is readable and as long; the caller's.
+    unsafe {
+        let from = THUNKS.load(Relaxed) as *const u8;
+        core::ptr::copy_nonoverlapping(from, to as *mut u8, len() as usize);
+    }
 }
 
 /// Address of the thunk that goes back to the program from a level.
@@ -55,10 +74,9 @@ pub(crate) fn leave(level: usize) -> u64 {
 /// Copies the template to executable memory and fills its holes.
 pub(crate) fn make() -> sys::Result<Mapping> {
     let start = &raw const interceptor_thunks;
-    let len = &raw const interceptor_thunks_end as u64 - start as u64;
-    let copy = Mapping::anonymous(page_up(len))?;
+    let copy = Mapping::anonymous(page_up(len()))?;
     // SAFETY: the template is `len` bytes long, and the mapping at least that.
-    unsafe { core::ptr::copy_nonoverlapping(start, copy.start as *mut u8, len as usize) };
+    unsafe { core::ptr::copy_nonoverlapping(start, copy.start as *mut u8, len() as usize) };
     let mut hole = &raw const interceptor_holes;
     let end = &raw const interceptor_holes_end;
     while hole < end {
@@ -76,9 +94,8 @@ pub(crate) fn make() -> sys::Result<Mapping> {
         copy.unmap();
         return Err(error);
     }
-    let offset_of = |label: *const u8| label as u64 - start as u64;
     THUNKS.store(copy.start, Relaxed);
-    interceptor_enter_thunk.store(copy.start + offset_of(&raw const interceptor_thunk_enter), Relaxed);
-    interceptor_exit_thunk.store(copy.start + offset_of(&raw const interceptor_thunk_exit), Relaxed);
+    interceptor_enter_thunk.store(enter_in(copy.start), Relaxed);
+    interceptor_exit_thunk.store(exit_in(copy.start), Relaxed);
     Ok(copy)
 }

@@ -10,7 +10,7 @@ use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{self as rewrite, Patch, SitePlan, Verdict};
+use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Verdict};
 
 use super::image::{Image, ImageVmas, Piece, Readable};
 use super::stub::{self, Area};
@@ -146,6 +146,30 @@ fn patch_text<R: Readable>(
     round.apply();
     memory.unmap();
     tally
+}
+
+/// Plans one range with what its image tells of functions.
+fn plan<R: Readable>(
+    bytes: &[u8],
+    text: &Text<'_>,
+    image: Option<&Image<'_, R>>,
+    force: Option<ForcedRung>,
+    sink: &mut dyn FnMut(SitePlan),
+) {
+    let ladder = match force {
+        None => Ladder::Full,
+        Some(ForcedRung::Jump(rung)) => Ladder::Only(rung),
+        Some(ForcedRung::Trap) => Ladder::Trap,
+    };
+    let code = image.and_then(code_map).unwrap_or_default();
+    let text = rewrite::Text { base: text.range.start, bytes };
+    rewrite::plan(&text, &code, ladder, sink);
+}
+
+fn code_map<'r, R: Readable>(image: &Image<'r, R>) -> Option<CodeMap<'r>> {
+    let header = image.eh_frame_hdr()?;
+    let frames = rewrite::eh_frame_address(header.0, header.1)?;
+    CodeMap::new(header, (frames, image.from(frames)?))
 }
 
 /// Sites planned and not yet applied.

@@ -1,8 +1,8 @@
 //! Site stubs: the template of `asm/stub.S` between relocated instructions.
 //!
 //! Stubs live in *areas*, one for each patched object, near its text. An area
-//! starts with two slots, the addresses of the enter and exit thunks, and is
-//! never writable once it is executable.
+//! starts with a copy of the thunks, so that stubs reach them by a direct jump,
+//! and is never writable once it is executable.
 
 use interceptor_rewrite::{Patch, RelocateError};
 
@@ -10,8 +10,6 @@ use crate::frame::{AFTER_AHEAD, GATE_BACK, RESUME_AHEAD};
 use crate::sys::Mapping;
 use crate::{interest, thunk};
 
-/// Bytes at the start of an area: the two slots.
-const SLOTS: u64 = 16;
 /// Most bytes a stub can take: template, two windows of moved instructions
 /// that grow when their short jumps become long ones, and the jump back.
 pub(super) const MAX_STUB: u64 = 192;
@@ -42,7 +40,7 @@ pub(super) struct Area {
 
 /// Bytes to map for `sites` stubs.
 pub(super) fn area_len(sites: usize) -> u64 {
-    SLOTS + sites as u64 * MAX_STUB
+    thunk::len().next_multiple_of(16) + sites as u64 * MAX_STUB
 }
 
 /// Whether the template is what `frame` says of it.
@@ -57,14 +55,9 @@ pub(crate) fn template_is_sound() -> bool {
 impl Area {
     /// Starts to fill writable memory.
     pub(super) fn new(mapping: Mapping) -> Self {
-        let area = Self { mapping, used: SLOTS };
-        // SAFETY: the mapping is ours, writable and larger than the slots.
-        unsafe {
-            let slots = mapping.start as *mut u64;
-            slots.write(thunk::enter());
-            slots.add(1).write(thunk::exit());
-        }
-        area
+        // SAFETY: the mapping is ours, writable and `area_len` bytes long.
+        unsafe { thunk::copy_to(mapping.start) };
+        Self { mapping, used: thunk::len().next_multiple_of(16) }
     }
 
     /// Writes the stub of a patch and returns its address.
@@ -124,7 +117,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn template(&mut self, slots: u64, after_site: u64) -> Result<(), RelocateError> {
+    fn template(&mut self, thunks: u64, after_site: u64) -> Result<(), RelocateError> {
         let template = template();
         let at = self.at;
         let out = self.out.get_mut(at..at + template.len()).ok_or(RelocateError::NoRoom)?;
@@ -133,8 +126,8 @@ impl Writer<'_> {
         if let Some(hole) = self.out.get_mut(table..table + 8) {
             hole.copy_from_slice(&interest::table().to_le_bytes());
         }
-        self.displacement(at + offset!(interceptor_stub_enter), slots)?;
-        self.displacement(at + offset!(interceptor_stub_exit), slots + 8)?;
+        self.displacement(at + offset!(interceptor_stub_enter), thunk::enter_in(thunks))?;
+        self.displacement(at + offset!(interceptor_stub_exit), thunk::exit_in(thunks))?;
         self.displacement(at + offset!(interceptor_stub_after), after_site)?;
         self.at += template.len();
         Ok(())

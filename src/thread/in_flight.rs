@@ -72,13 +72,13 @@ impl InFlight {
         Some(&self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])
     }
 
-    /// Who waits for the newest call; 0 when there is none.
+    /// Who waits for a call that came out; 0 when it has no record.
     #[inline(always)]
-    pub(crate) fn newest_watchers(&self) -> u32 {
-        if self.live == 0 {
-            return 0;
+    pub(crate) fn watchers(&self, rsp: u64, anchor: u64) -> u32 {
+        match self.find(rsp, anchor) {
+            Some(age) => self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY].watchers,
+            None => 0,
         }
-        self.calls[self.pushed.wrapping_sub(1) as usize % CAPACITY].watchers
     }
 
     #[inline(always)]

@@ -1,2 +1,29 @@
+//! Finds system call instructions and plans how each is made to jump.
+//!
+//! Pure: bytes in, plans out. The runtime, `interceptor doctor` and the tests
+//! all use the same code; none of it makes a system call, allocates or panics.
+//!
+//! - [`candidates`] finds the byte pairs that may be sites.
+//! - [`CodeMap`] tells which function contains an address, from unwind tables.
+//! - [`plan`] decodes those functions and decides; only what decoding from the
+//!   start of a function reaches on an instruction boundary is believed.
+//! - [`Patch`] says what to write where, [`relocate`] makes the copies of the
+//!   instructions that had to make room.
 #![no_std]
-//! placeholder
+#![deny(unsafe_code)]
+
+mod decode;
+mod inbound;
+mod list;
+mod patch;
+mod plan;
+mod relocate;
+mod scan;
+mod survey;
+mod unwind;
+
+pub use patch::{OutOfReach, Patch, Rung, Write, Writes};
+pub use plan::{Ladder, Reason, SitePlan, Text, Verdict, plan};
+pub use relocate::{RelocateError, relocate};
+pub use scan::{SITE_LEN, SiteKind, candidates, has_candidates};
+pub use unwind::{CodeMap, Function, eh_frame_address};
