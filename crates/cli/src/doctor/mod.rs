@@ -11,6 +11,7 @@ use crate::outcome::Outcome;
 use crate::program::{self, Program};
 
 mod features;
+mod image;
 mod ld_cache;
 mod libraries;
 mod linking;

@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use interceptor_abi::segment::Outcome;
+use interceptor_rewrite::{CodeMap, Ladder, Rung, SiteKind, SitePlan, Text, Verdict};
+
+use super::image::Image;
 
 /// Columns of the table: what a site can become, then what is no site.
 const COLUMNS: &[Outcome] = &[
@@ -81,9 +84,38 @@ impl fmt::Display for Tally {
 /// Plans every executable segment of a file; `None` if it cannot be read.
 pub fn of(path: &Path) -> Option<Tally> {
     let bytes = std::fs::read(path).ok()?;
+    let image = Image::parse(&bytes)?;
+    let code = code_map(&image).unwrap_or_default();
     let mut tally = Tally::default();
-    let _ = bytes;
+    for (base, bytes) in image.texts() {
+        let text = Text { base, bytes };
+        interceptor_rewrite::plan(&text, &code, Ladder::Full, &mut |site: SitePlan| {
+            tally.count(outcome(&site));
+        });
+    }
     Some(tally)
+}
+
+fn code_map<'a>(image: &Image<'a>) -> Option<CodeMap<'a>> {
+    let header = image.eh_frame_hdr()?;
+    let frames = interceptor_rewrite::eh_frame_address(header.0, header.1)?;
+    CodeMap::new(header, (frames, image.from(frames)?))
+}
+
+fn outcome(site: &SitePlan) -> Outcome {
+    match (&site.verdict, site.kind) {
+        (Verdict::Jump(patch), _) => match patch.rung() {
+            Some(Rung::Hole) => Outcome::Hole,
+            Some(Rung::After) => Outcome::After,
+            Some(Rung::Before) => Outcome::Before,
+            None => Outcome::Trap,
+        },
+        (Verdict::Trap, _) => Outcome::Trap,
+        (Verdict::NotCode, _) => Outcome::NotCode,
+        (_, SiteKind::Int80) => Outcome::Int80,
+        (_, SiteKind::Sysenter) => Outcome::Sysenter,
+        _ => Outcome::Missed,
+    }
 }
 
 #[cfg(test)]
