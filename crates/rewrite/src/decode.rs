@@ -37,8 +37,6 @@ pub(crate) enum Flow {
 pub(crate) struct Decoded {
     pub len: u8,
     pub flow: Flow,
-    /// Has an operand relative to rip.
-    pub rip_relative: bool,
 }
 
 /// Decodes instructions; made once.
@@ -55,8 +53,15 @@ impl Decoder {
         let len = instruction_len(&instruction);
         let next = address.wrapping_add(u64::from(len));
         let flow = flow(&instruction, next, bytes);
-        let rip_relative = (0..instruction.operand_count()).any(|n| is_rip(&instruction.operand(n)));
-        Some(Decoded { len, flow, rip_relative })
+        Some(Decoded { len, flow })
+    }
+
+    /// Whether an operand of the instruction at the start of `bytes` is
+    /// relative to rip.
+    pub(crate) fn is_rip_relative(&self, bytes: &[u8]) -> bool {
+        self.0.decode_slice(bytes).is_ok_and(|instruction| {
+            (0..instruction.operand_count()).any(|n| is_rip(&instruction.operand(n)))
+        })
     }
 }
 

@@ -15,6 +15,7 @@
 mod decode;
 mod inbound;
 mod list;
+mod pairs;
 mod patch;
 mod plan;
 mod relocate;

@@ -45,7 +45,7 @@ pub fn relocate(bytes: &[u8], from: u64, to: u64, out: &mut [u8]) -> Result<usiz
             _ => {
                 let copy = room.get_mut(..len).ok_or(RelocateError::NoRoom)?;
                 copy.copy_from_slice(original);
-                if decoded.rip_relative {
+                if decoder.is_rip_relative(original) {
                     shift_displacement(copy, address, here)?;
                 }
                 len

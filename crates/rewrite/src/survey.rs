@@ -74,7 +74,9 @@ impl Survey {
 
     /// Decodes `bytes`, the function at `range`.
     pub(crate) fn run(&mut self, decoder: &Decoder, bytes: &[u8], range: &Range<u64>) {
+        // A ring; `passed` instructions have been written to it.
         let mut history = [0; HISTORY];
+        let mut passed = 0;
         let mut next_site = 0;
         let mut falls_through = true;
         let mut address = range.start;
@@ -94,6 +96,7 @@ impl Survey {
                     Status::Inside
                 };
                 site.history = history;
+                site.history.rotate_left(passed % HISTORY);
                 next_site += 1;
             }
             self.note_flow(&decoded);
@@ -103,10 +106,10 @@ impl Survey {
                 falls_through =
                     !matches!(decoded.flow, Flow::Jump(_) | Flow::IndirectJump | Flow::PointerJump | Flow::End);
             }
-            history.rotate_left(1);
-            if let Some(newest) = history.last_mut() {
-                *newest = address;
+            if let Some(oldest) = history.get_mut(passed % HISTORY) {
+                *oldest = address;
             }
+            passed += 1;
             address = end;
         }
         self.complete = address == range.end;
