@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use interceptor_abi::env as variable;
+use interceptor_calls::CallSet;
 
 use crate::clock::{Moment, Rate};
 use crate::coverage;
@@ -16,7 +17,7 @@ use crate::failure::{Failure, cause};
 use crate::outcome::Outcome;
 use crate::preload;
 use crate::program;
-use crate::selection::{self, Selection};
+use crate::selection;
 use crate::stat::row::Row;
 use crate::stat::table;
 use crate::supervise;
@@ -33,7 +34,7 @@ pub struct Wish<'a> {
     /// What is reported.
     pub report: Report,
     /// Of which calls; `None` is all.
-    pub selection: Option<&'a Selection>,
+    pub selection: Option<&'a CallSet>,
 }
 
 /// Forms of a report.
@@ -86,7 +87,7 @@ fn set_environment(
 ) -> Result<Option<OwnedFd>, Failure> {
     set(variable::SEGMENT_FD, &segment.descriptor_number());
     if let Some(selection) = wish.selection {
-        set(variable::TRACE_CALLS, &selection.ranges());
+        set(variable::TRACE_CALLS, &selection.to_string());
     }
     match wish.report {
         Report::Table => {
@@ -109,11 +110,11 @@ fn set(name: &str, value: &str) {
     unsafe { env::set_var(name, value) };
 }
 
-fn rows(segment: &TreeSegment, selection: Option<&Selection>, rate: Rate) -> Vec<Row> {
+fn rows(segment: &TreeSegment, selection: Option<&CallSet>, rate: Rate) -> Vec<Row> {
     segment
         .calls()
         .iter()
-        .filter(|count| selection.is_none_or(|selection| selection.contains(count.nr)))
+        .filter(|count| selection.is_none_or(|selection| selection.contains(count.nr as u64)))
         .map(|count| Row::new(selection::name(count.nr), count, rate))
         .collect()
 }

@@ -1,36 +1,44 @@
 //! Names and sets of system calls, as users write them.
 
-/// A set of system calls.
-pub struct Selection {
-    numbers: Vec<usize>,
+use interceptor_abi::segment::CALLS;
+use interceptor_calls::{CallSet, lookup, parse_filter};
+
+use crate::failure::Failure;
+
+/// Reads the expression of `-e`.
+pub fn parse(expression: &str) -> Result<CallSet, Failure> {
+    parse_filter(expression).map_err(|error| Failure::refused(format!("-e {expression}: {error}")))
 }
 
-impl Selection {
-    /// Reads `trace=read,write` or the part after the equals sign.
-    pub fn parse(expression: &str) -> Result<Selection, String> {
-        let list = expression.strip_prefix("trace=").unwrap_or(expression);
-        let numbers = list.split(',').map(|item| {
-            item.parse()
-                .map_err(|_| format!("`{item}` is not a system call"))
-        });
-        Ok(Selection {
-            numbers: numbers.collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// Whether a number is among them.
-    pub fn contains(&self, nr: usize) -> bool {
-        self.numbers.contains(&nr)
-    }
-
-    /// As the runtime reads it: numbers, separated by commas.
-    pub fn ranges(&self) -> String {
-        let numbers: Vec<String> = self.numbers.iter().map(usize::to_string).collect();
-        numbers.join(",")
-    }
-}
-
-/// The name of a system call.
+/// The name of a number that is counted.
 pub fn name(nr: usize) -> String {
-    format!("syscall_{nr}")
+    match lookup(nr as u64) {
+        Some(call) => call.name.to_owned(),
+        None if nr == CALLS - 1 => "(other numbers)".to_owned(),
+        None => format!("syscall_{nr}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_numbers_for_the_runtime() {
+        let selection = parse("trace=write,read,open,execve").expect("known names");
+        assert_eq!(selection.to_string(), "0-2,59");
+    }
+
+    #[test]
+    fn a_word_that_means_nothing_is_named() {
+        let message = parse("trace=raed").expect_err("no such call").message;
+        assert!(message.is_some_and(|text| text.contains("raed") && text.contains("read")));
+    }
+
+    #[test]
+    fn every_counted_number_has_a_name() {
+        assert_eq!(name(0), "read");
+        assert_eq!(name(CALLS - 1), "(other numbers)");
+        assert_eq!(name(CALLS - 2), "syscall_510");
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::failure::Failure;
 use crate::observe::{self, Report, Wish};
 use crate::outcome::Outcome;
-use crate::selection::Selection;
+use crate::selection;
 
 /// Arguments of `trace`.
 #[derive(clap::Args)]
@@ -14,7 +14,7 @@ pub struct Args {
     /// Write to this file instead of standard error
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Which calls: trace=NAME,%CLASS,... or trace=!... for all others
+    /// Which calls: trace=NAME,%CLASS,... or trace=!NAME,... for all others
     #[arg(short, long = "expression", value_name = "EXPR")]
     expression: Option<String>,
     /// Show at most this many bytes of a string
@@ -39,9 +39,8 @@ pub fn execute(args: &Args) -> Result<Outcome, Failure> {
     let selection = args
         .expression
         .as_deref()
-        .map(Selection::parse)
-        .transpose()
-        .map_err(|error| Failure::refused(format!("-e: {error}")))?;
+        .map(selection::parse)
+        .transpose()?;
     let report = if args.count {
         Report::Table
     } else {
