@@ -32,6 +32,13 @@ pub(crate) enum Flow {
     End,
 }
 
+impl Flow {
+    /// Whether the next instruction may be executed after this one.
+    pub(crate) fn goes_on(self) -> bool {
+        !matches!(self, Self::Jump(_) | Self::IndirectJump | Self::PointerJump | Self::End)
+    }
+}
+
 /// One decoded instruction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decoded {

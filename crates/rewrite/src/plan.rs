@@ -41,6 +41,9 @@ pub enum Reason {
     NoFunction,
     /// Its function does not decode up to it.
     Undecodable,
+    /// It looks like an instruction, but nothing that was decoded leads there:
+    /// it may be data.
+    Unproven,
     /// `int 0x80` or `sysenter`: another system call table.
     OtherAbi,
 }
@@ -136,8 +139,13 @@ impl Planner<'_> {
         match (site.status, site.kind) {
             (Status::Unreached, _) => return Verdict::Missed(Reason::Undecodable),
             (Status::Inside, _) => return Verdict::NotCode,
-            (Status::Instruction, SiteKind::Syscall) => {}
-            (Status::Instruction, _) => return Verdict::Missed(Reason::OtherAbi),
+            // Only a jump table can lead there. Compilers keep tables out of the
+            // text, so in a function that has one these bytes are code.
+            (Status::Unproven(_), _) if !survey.has_indirect_jump => {
+                return Verdict::Missed(Reason::Unproven);
+            }
+            (Status::Instruction | Status::Unproven(_), SiteKind::Syscall) => {}
+            (Status::Instruction | Status::Unproven(_), _) => return Verdict::Missed(Reason::OtherAbi),
         }
         let rungs: &[Rung] = match &self.ladder {
             Ladder::Full => &[Rung::Hole, Rung::After, Rung::Before],

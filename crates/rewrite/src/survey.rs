@@ -33,6 +33,9 @@ pub(crate) enum Status {
     Unreached,
     /// It is.
     Instruction,
+    /// It looks like one, in bytes that nothing seen so far leads to; they
+    /// start at this address. A later branch may still lead there.
+    Unproven(u64),
     /// It lies inside another instruction.
     Inside,
 }
@@ -49,6 +52,52 @@ pub(crate) struct Survey {
     pub has_indirect_jump: bool,
     /// Every byte of the function was decoded.
     pub complete: bool,
+    /// Targets of branches that the pass has not reached yet.
+    ahead: Ahead,
+}
+
+/// Branch targets ahead of the pass.
+struct Ahead {
+    targets: [u64; 128],
+    len: usize,
+}
+
+impl Ahead {
+    fn push(&mut self, target: u64, passed: u64) {
+        if self.len == self.targets.len() {
+            self.forget_until(passed);
+        }
+        // One that finds no room costs sites behind it their proof, no more.
+        if let Some(slot) = self.targets.get_mut(self.len) {
+            *slot = target;
+            self.len += 1;
+        }
+    }
+
+    fn contains(&self, address: u64) -> bool {
+        self.known().contains(&address)
+    }
+
+    fn first_in(&self, range: Range<u64>) -> Option<u64> {
+        self.known().iter().copied().filter(|target| range.contains(target)).min()
+    }
+
+    fn known(&self) -> &[u64] {
+        self.targets.get(..self.len).unwrap_or(&[])
+    }
+
+    fn forget_until(&mut self, passed: u64) {
+        let mut kept = 0;
+        for index in 0..self.len {
+            if let Some(target) = self.targets.get(index).copied().filter(|t| *t > passed)
+                && let Some(slot) = self.targets.get_mut(kept)
+            {
+                *slot = target;
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
 }
 
 impl Survey {
@@ -65,6 +114,7 @@ impl Survey {
             dead: List::new((0, 0)),
             has_indirect_jump: false,
             complete: false,
+            ahead: Ahead { targets: [0; 128], len: 0 },
         }
     }
 
@@ -73,16 +123,42 @@ impl Survey {
     }
 
     /// Decodes `bytes`, the function at `range`.
+    ///
+    /// Instructions are taken one after the other. What follows an instruction
+    /// that does not go on may be data; it is believed from the first address
+    /// on that a branch leads to, and decoding starts afresh there.
     pub(crate) fn run(&mut self, decoder: &Decoder, bytes: &[u8], range: &Range<u64>) {
         // A ring; `passed` instructions have been written to it.
         let mut history = [0; HISTORY];
         let mut passed = 0;
         let mut next_site = 0;
+        // Where the bytes start that no branch leads to, if we are in such.
+        let mut unproven = None;
         let mut falls_through = true;
         let mut address = range.start;
         while address < range.end {
             let rest = bytes.get((address - range.start) as usize..).unwrap_or(&[]);
-            let Some(decoded) = decoder.decode(rest, address) else {
+            let decoded = decoder.decode(rest, address);
+            if let Some(run) = unproven {
+                if self.ahead.contains(address) {
+                    unproven = None;
+                } else {
+                    let len = decoded.map_or(1, |decoded| u64::from(decoded.len));
+                    if let Some(target) = self.ahead.first_in(address + 1..address + len) {
+                        // What was decoded here is data.
+                        next_site = self.reject_sites(next_site, target);
+                        address = target;
+                        continue;
+                    }
+                    if decoded.is_none() {
+                        next_site = self.reject_sites(next_site, address + 1);
+                        address += 1;
+                        unproven = Some(run);
+                        continue;
+                    }
+                }
+            }
+            let Some(decoded) = decoded else {
                 return;
             };
             let end = address + u64::from(decoded.len);
@@ -90,21 +166,26 @@ impl Survey {
                 && site.address < end
             {
                 let is_call = matches!(decoded.flow, Flow::Syscall | Flow::OtherSystemCall);
-                site.status = if site.address == address && is_call {
-                    Status::Instruction
-                } else {
-                    Status::Inside
+                site.status = match unproven {
+                    _ if site.address != address || !is_call => Status::Inside,
+                    Some(run) => Status::Unproven(run),
+                    None => Status::Instruction,
                 };
                 site.history = history;
                 site.history.rotate_left(passed % HISTORY);
                 next_site += 1;
             }
-            self.note_flow(&decoded);
+            self.note_flow(&decoded, address, unproven.is_none());
             if decoded.flow == Flow::Padding && !falls_through {
-                self.note_dead(address, end);
+                if unproven.is_some() {
+                    self.note_dead(address, end);
+                    unproven = Some(end);
+                }
             } else {
-                falls_through =
-                    !matches!(decoded.flow, Flow::Jump(_) | Flow::IndirectJump | Flow::PointerJump | Flow::End);
+                falls_through = decoded.flow.goes_on();
+                if !falls_through {
+                    unproven = Some(end);
+                }
             }
             if let Some(oldest) = history.get_mut(passed % HISTORY) {
                 *oldest = address;
@@ -115,15 +196,40 @@ impl Survey {
         self.complete = address == range.end;
     }
 
-    fn note_flow(&mut self, decoded: &Decoded) {
+    /// Candidates before `end` turned out to be data.
+    fn reject_sites(&mut self, mut next: usize, end: u64) -> usize {
+        while let Some(site) = self.sites.as_mut_slice().get_mut(next)
+            && site.address < end
+        {
+            site.status = Status::Inside;
+            next += 1;
+        }
+        next
+    }
+
+    fn note_flow(&mut self, decoded: &Decoded, address: u64, proven: bool) {
         match decoded.flow {
             Flow::Jump(target) | Flow::Branch(target) | Flow::ShortBranch(target) => {
                 if self.is_near_a_site(target) {
                     self.targets.push(target);
                 }
+                if target > address {
+                    self.ahead.push(target, address);
+                } else if proven {
+                    self.prove(target);
+                }
             }
             Flow::IndirectJump => self.has_indirect_jump = true,
             _ => {}
+        }
+    }
+
+    /// A backward branch leads to bytes that were in doubt.
+    fn prove(&mut self, target: u64) {
+        for site in self.sites.as_mut_slice() {
+            if site.status == Status::Unproven(target) {
+                site.status = Status::Instruction;
+            }
         }
     }
 
