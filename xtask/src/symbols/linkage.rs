@@ -6,8 +6,10 @@ use object::read::elf::{ProgramHeader as _, Rela as _, SectionHeader as _, Sym a
 
 use super::Library;
 
-/// Functions of libc that the C API uses where there is a libc.
+/// What is used of libc where there is one: functions for the C API, and the
+/// environment where constructors are not given it (musl).
 const WEAK_REFERENCES: &[&str] = &[
+    "__environ",
     "__errno_location",
     "pthread_cancel",
     "pthread_create",

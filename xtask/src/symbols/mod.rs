@@ -26,7 +26,7 @@ mod vector_state;
 type Library<'data> = ElfFile64<'data, Endianness>;
 
 /// Largest stripped library, in bytes.
-const SIZE_LIMIT: usize = 400 * 1024;
+const SIZE_LIMIT: usize = 400_000;
 
 /// Arguments of `symbols`.
 #[derive(clap::Args, Default)]
