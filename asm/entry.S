@@ -47,11 +47,17 @@
     pushfq
     pop     qword ptr [rsp + {frame_rflags}]
     cld
-    mov     rdi, rsp
+    test    dword ptr [rsp + {frame_rflags}], 0x40000       // AC: we access unaligned data
+    jnz     9f
+8:  mov     rdi, rsp
     call    \route
     cmp     rax, 1
     jbe     interceptor_stage_\hook
     jmp     interceptor_finish
+9:  pushfq
+    and     dword ptr [rsp], 0xfffbffff
+    popfq
+    jmp     8b
     .cfi_endproc
     .size   \name, . - \name
 

@@ -19,6 +19,7 @@ mod interest;
 mod lifecycle;
 mod patch;
 mod preload;
+mod signal;
 mod startup;
 mod stat;
 mod sys;

@@ -7,16 +7,15 @@
 mod descriptors;
 mod mapping;
 mod process;
-mod trap_signal;
 
 use syscalls::Sysno;
 
 use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
+use crate::signal;
 use crate::thread::{Call, ThreadBlock};
 
 pub(crate) use descriptors::keep as keep_descriptor;
-pub(crate) use trap_signal::catch_traps;
 
 /// What becomes of a lifecycle call.
 pub(crate) enum Step {
@@ -31,7 +30,8 @@ pub(crate) enum Step {
 }
 
 /// Numbers that are always of interest.
-const ALWAYS: [Sysno; 13] = [
+const ALWAYS: [Sysno; 14] = [
+    Sysno::rt_sigaction,
     Sysno::rt_sigreturn,
     Sysno::exit,
     Sysno::exit_group,
@@ -64,7 +64,8 @@ pub(crate) fn enter(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> Step {
         Sysno::exit => process::exit_thread(block),
         Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => process::birth(frame),
         Sysno::prctl => process::prctl(&frame.args),
-        Sysno::rt_sigaction | Sysno::rt_sigprocmask => trap_signal::enter(block, sysno, frame),
+        Sysno::rt_sigaction => Step::Answer(signal::rt_sigaction(block, &frame.args)),
+        Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             mapping::enter(sysno, frame)
         }

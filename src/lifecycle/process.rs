@@ -37,7 +37,6 @@ pub(super) fn after_birth(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], res
             block.borrowed = tid;
         } else {
             thread::after_fork();
-            crate::patch::after_fork();
         }
         block.tid = tid;
         crate::stat::process_begin(block);

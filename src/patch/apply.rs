@@ -230,7 +230,7 @@ impl Round<'_> {
 
     fn try_apply(&self, planned: &mut [Planned], pages: &Range<u64>) -> sys::Result<()> {
         let mapping = (self.near)(&self.text.range, stub::area_len(planned.len()))?;
-        let mut area = Area::new(mapping);
+        let mut area = Area::new(mapping, planned.len());
         for planned in planned.iter_mut() {
             planned.write_stub(&mut area);
         }
@@ -243,7 +243,7 @@ impl Round<'_> {
         for planned in planned.iter_mut() {
             planned.write_patch();
         }
-        registry::add(pages.clone(), mapping);
+        registry::add(pages, mapping);
         sys::protect(pages.start, len, self.text.prot)
     }
 }

@@ -38,9 +38,10 @@ pub(crate) fn forget(start: u64, len: u64) {
     }
 }
 
-/// In a forked child.
-pub(crate) fn after_fork() {
-    registry::after_fork();
+/// Where the program stands when the processor stands at `address`, an address
+/// in a stub; `None` for any other.
+pub(crate) fn program_address_of(address: u64) -> Option<u64> {
+    stub::program_address_of(registry::area_at(address)?, address)
 }
 
 fn range(start: u64, len: u64) -> Range<u64> {

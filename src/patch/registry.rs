@@ -1,69 +1,101 @@
-//! What has been patched, so that it can be forgotten.
+//! What has been patched: to forget it again, and to tell where in the program
+//! a stub's code stands.
 //!
-//! Lock: taken for a few instructions, never across a system call, and never
-//! waited for: a signal handler may interrupt the holder. Whoever does not get
-//! it forgoes giving an area back, which is a leak of a few pages and no more.
+//! A fixed table of atomics, so that a signal handler may look things up at any
+//! moment. An entry is reserved by its first word and published by its last;
+//! entries beyond the capacity are not kept, and their areas never given back.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-use spin::Mutex;
+use core::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use crate::sys::Mapping;
 
-/// Patched texts that are remembered; areas beyond it are never given back.
+/// Patched texts that are remembered.
 const CAPACITY: usize = 2048;
+/// First word of an entry that is being written or removed.
+const RESERVED: u64 = 1;
 
 struct Entry {
-    text: Range<u64>,
-    area: Mapping,
+    /// 0 free, [`RESERVED`], or the start of the patched text.
+    text_start: AtomicU64,
+    text_end: AtomicU64,
+    area_start: AtomicU64,
+    area_len: AtomicU64,
 }
 
-static ENTRIES: Mutex<heapless::Vec<Entry, CAPACITY>> = Mutex::new(heapless::Vec::new());
-/// Bounds of everything patched, for a quick no.
-static LOWEST: AtomicU64 = AtomicU64::new(u64::MAX);
-static HIGHEST: AtomicU64 = AtomicU64::new(0);
+static ENTRIES: [Entry; CAPACITY] = [const {
+    Entry {
+        text_start: AtomicU64::new(0),
+        text_end: AtomicU64::new(0),
+        area_start: AtomicU64::new(0),
+        area_len: AtomicU64::new(0),
+    }
+}; CAPACITY];
+
+/// Entries before this one have been used.
+static USED: AtomicU64 = AtomicU64::new(0);
 
 /// Remembers that `text` jumps into `area`.
-pub(super) fn add(text: Range<u64>, area: Mapping) {
-    LOWEST.fetch_min(text.start, Relaxed);
-    HIGHEST.fetch_max(text.end, Relaxed);
-    if let Some(mut entries) = ENTRIES.try_lock() {
-        let _ = entries.push(Entry { text, area });
+pub(super) fn add(text: &Range<u64>, area: Mapping) {
+    for (index, entry) in ENTRIES.iter().enumerate() {
+        if entry.text_start.compare_exchange(0, RESERVED, Acquire, Relaxed).is_ok() {
+            entry.text_end.store(text.end, Relaxed);
+            entry.area_start.store(area.start, Relaxed);
+            entry.area_len.store(area.len, Relaxed);
+            // Pairs with the load in `used`.
+            USED.fetch_max(index as u64 + 1, Release);
+            // Pairs with the load in `Entry::text`.
+            entry.text_start.store(text.start, Release);
+            return;
+        }
     }
 }
 
-/// Whether any patched text may lie in the range.
+/// Whether patched text may lie in the range.
 pub(super) fn may_contain(range: &Range<u64>) -> bool {
-    if range.start >= HIGHEST.load(Relaxed) || LOWEST.load(Relaxed) >= range.end {
-        return false;
-    }
-    ENTRIES.try_lock().is_none_or(|entries| {
-        entries.iter().any(|entry| entry.text.start < range.end && range.start < entry.text.end)
+    used().iter().any(|entry| {
+        entry.text().is_some_and(|text| text.start < range.end && range.start < text.end)
     })
 }
 
 /// Gives back the areas of texts that lie wholly in the range.
 pub(super) fn forget(range: &Range<u64>) {
-    while let Some(area) = take(range) {
-        area.unmap();
+    for entry in used() {
+        let Some(text) = entry.text() else {
+            continue;
+        };
+        if range.start <= text.start && text.end <= range.end {
+            let taken = entry.text_start.compare_exchange(text.start, RESERVED, Acquire, Relaxed);
+            if taken.is_ok() {
+                let area = entry.area();
+                entry.text_start.store(0, Release);
+                area.unmap();
+            }
+        }
     }
 }
 
-/// In a forked child: nobody else can hold the lock.
-pub(super) fn after_fork() {
-    if ENTRIES.is_locked() {
-        // SAFETY: the holder was a thread of the parent. Entries are pushed and
-        // removed by moves of whole values; at worst one is there twice or
-        // missing, and giving an area back twice fails harmlessly.
-        unsafe { ENTRIES.force_unlock() };
+/// The area that contains an address.
+pub(super) fn area_at(address: u64) -> Option<Mapping> {
+    used().iter().find_map(|entry| {
+        entry.text()?;
+        let area = entry.area();
+        (area.start..area.start + area.len).contains(&address).then_some(area)
+    })
+}
+
+impl Entry {
+    fn text(&self) -> Option<Range<u64>> {
+        let start = self.text_start.load(Acquire);
+        (start > RESERVED).then(|| start..self.text_end.load(Relaxed))
+    }
+
+    fn area(&self) -> Mapping {
+        Mapping { start: self.area_start.load(Relaxed), len: self.area_len.load(Relaxed) }
     }
 }
 
-fn take(range: &Range<u64>) -> Option<Mapping> {
-    let mut entries = ENTRIES.try_lock()?;
-    let at = entries
-        .iter()
-        .position(|entry| range.start <= entry.text.start && entry.text.end <= range.end)?;
-    Some(entries.swap_remove(at).area)
+fn used() -> &'static [Entry] {
+    let used = USED.load(Acquire) as usize;
+    ENTRIES.get(..used).unwrap_or(&ENTRIES)
 }

@@ -2,7 +2,8 @@
 //!
 //! Stubs live in *areas*, one for each patched object, near its text. An area
 //! starts with a copy of the thunks, so that stubs reach them by a direct jump,
-//! and is never writable once it is executable.
+//! goes on with an index of its stubs, and is never writable once it is
+//! executable.
 
 use interceptor_rewrite::{Patch, RelocateError};
 
@@ -36,11 +37,78 @@ macro_rules! offset {
 pub(super) struct Area {
     mapping: Mapping,
     used: u64,
+    /// Entries of the index written.
+    stubs: u64,
+}
+
+/// What the index of an area says of a stub.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct IndexEntry {
+    /// Address of the site; 0 ends the index.
+    site: u64,
+    /// Offset of the stub in the area.
+    stub: u32,
+    /// Offset of the anchor in the stub.
+    anchor: u16,
+    /// Bytes of moved instructions before the site.
+    before: u8,
+    /// Bytes of moved instructions after the site's own.
+    after: u8,
+}
+
+const ENTRY: u64 = size_of::<IndexEntry>() as u64;
+
+/// Offset of the index in an area.
+fn index_offset() -> u64 {
+    thunk::len().next_multiple_of(16)
+}
+
+/// Offset of the stubs in an area for `sites` stubs.
+fn stubs_offset(sites: usize) -> u64 {
+    index_offset() + (sites as u64 + 1) * ENTRY
 }
 
 /// Bytes to map for `sites` stubs.
 pub(super) fn area_len(sites: usize) -> u64 {
-    thunk::len().next_multiple_of(16) + sites as u64 * MAX_STUB
+    stubs_offset(sites) + sites as u64 * MAX_STUB
+}
+
+/// Where the program stands when the processor stands at `address` in an area.
+///
+/// Before the call has been made, that is the site: everything up to there can
+/// be done again. From then on it is the address after the site, or, in moved
+/// instructions, their place in the original. (Moved instructions keep their
+/// length, but for short jumps, of which a window has one at most, at its end.)
+pub(super) fn program_address_of(area: Mapping, address: u64) -> Option<u64> {
+    let offset = address.checked_sub(area.start)?;
+    let mut entry = (area.start + index_offset()) as *const IndexEntry;
+    let mut found = None;
+    loop {
+        // SAFETY: the index is part of the sealed area and ends with an entry
+        // whose site is 0.
+        let IndexEntry { site, stub, .. } = unsafe { entry.read() };
+        if site == 0 || u64::from(stub) > offset {
+            break;
+        }
+        // SAFETY: as above.
+        found = Some(unsafe { entry.read() });
+        // SAFETY: as above.
+        entry = unsafe { entry.add(1) };
+    }
+    let IndexEntry { site, stub, anchor, before, after } = found?;
+    let at = offset - u64::from(stub);
+    let (anchor, before) = (u64::from(anchor), u64::from(before));
+    let gate = anchor - GATE_BACK;
+    Some(if at < before {
+        site - before + at
+    } else if at <= gate || at == anchor {
+        site
+    } else if at < anchor + AFTER_AHEAD {
+        site + 2
+    } else {
+        site + 2 + (at - anchor - AFTER_AHEAD).min(u64::from(after))
+    })
 }
 
 /// Whether the template is what `frame` says of it.
@@ -54,10 +122,10 @@ pub(crate) fn template_is_sound() -> bool {
 
 impl Area {
     /// Starts to fill writable memory.
-    pub(super) fn new(mapping: Mapping) -> Self {
+    pub(super) fn new(mapping: Mapping, sites: usize) -> Self {
         // SAFETY: the mapping is ours, writable and `area_len` bytes long.
         unsafe { thunk::copy_to(mapping.start) };
-        Self { mapping, used: thunk::len().next_multiple_of(16) }
+        Self { mapping, used: stubs_offset(sites), stubs: 0 }
     }
 
     /// Writes the stub of a patch and returns its address.
@@ -70,9 +138,21 @@ impl Area {
         let out = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, room) };
         let mut writer = Writer { out, at: 0, address: start };
         writer.relocate(text, patch.head(), patch.window().start)?;
+        let anchor = writer.at + offset!(interceptor_stub_anchor);
         writer.template(self.mapping.start, patch.site() + 2)?;
         writer.relocate(text, patch.tail(), patch.window().start)?;
         writer.jump(patch.resume())?;
+        let entry = IndexEntry {
+            site: patch.site(),
+            stub: self.used as u32,
+            anchor: anchor as u16,
+            before: (patch.head().end - patch.head().start) as u8,
+            after: (patch.tail().end - patch.tail().start) as u8,
+        };
+        let index = (self.mapping.start + index_offset()) as *mut IndexEntry;
+        // SAFETY: the index has room for every site of the area, and an end.
+        unsafe { index.add(self.stubs as usize).write(entry) };
+        self.stubs += 1;
         self.used += (writer.at as u64).next_multiple_of(8);
         Ok(start)
     }
@@ -81,11 +161,6 @@ impl Area {
     pub(super) fn seal(self) -> crate::sys::Result<Mapping> {
         self.mapping.make_executable()?;
         Ok(self.mapping)
-    }
-
-    /// Gives the memory back.
-    pub(super) fn discard(self) {
-        self.mapping.unmap();
     }
 }
 

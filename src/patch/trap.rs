@@ -3,7 +3,7 @@
 //! The trap raises SIGILL; our handler finds the site in a table, makes
 //! the interrupted context continue at the site's stub, and returns. From there
 //! on a trapped call is like any other. The program's own SIGILL handler, if it
-//! has one, gets every other SIGILL (see `lifecycle::trap_signal`).
+//! has one, gets every other SIGILL (see `signal::traps`).
 //!
 //! The table is only added to, under a lock that nobody waits for; readers use
 //! a published length, so the handler takes no lock.
@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::{Acquire,
 
 use spin::Mutex;
 
-use crate::lifecycle;
+use crate::signal;
 
 /// Trapped sites a process can have.
 const CAPACITY: usize = 4096;
@@ -41,7 +41,7 @@ pub(super) fn add(site: u64, stub: u64) -> bool {
         return false;
     };
     if !ARMED.load(Relaxed) {
-        if !lifecycle::catch_traps() {
+        if !signal::catch_traps() {
             return false;
         }
         ARMED.store(true, Relaxed);

@@ -54,9 +54,8 @@ pub struct ThreadBlock {
     /// beginning, see
     /// `lifecycle::mapping`.
     pub(crate) last_image: (u64, u64, u64),
-    /// Arguments that a lifecycle call hands to the kernel in place of the
-    /// program's.
-    pub(crate) scratch: [u64; 4],
+    /// A signal set that the kernel gets in place of the program's.
+    pub(crate) scratch: u64,
     /// Next block in the pool.
     next: *mut ThreadBlock,
 }

@@ -1,0 +1,19 @@
+//! Signals as the program sees them.
+//!
+//! The kernel has one handler of ours for every signal for which the program
+//! installed one; default and ignored dispositions stay with the kernel. Ours
+//! makes the interrupted context look as if the program had never left its own
+//! text, and calls the program's (`deliver`). What the program installed is kept
+//! in a table and read back from there (`actions`).
+//!
+//! SIGILL is also the trap rung's signal (`traps`).
+
+mod actions;
+mod deliver;
+mod traps;
+
+pub(crate) use actions::rt_sigaction;
+pub(crate) use traps::{catch_traps, rt_sigprocmask};
+
+/// Signals are numbered from 1 to this.
+const SIGNALS: usize = 64;

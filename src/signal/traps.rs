@@ -1,0 +1,114 @@
+//! SIGILL, which the trap rung needs, shared with the program.
+//!
+//! Only a process with trapped sites comes here. Our handler is then installed
+//! for SIGILL whatever the program's action is, and masks that the program sets
+//! are given to the kernel without SIGILL: a trap while it is blocked would end
+//! the process.
+
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use syscalls::{Sysno, syscall};
+
+use super::actions::{
+    self, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIGILL, SigAction,
+};
+use super::deliver::{self, UContext};
+use crate::frame::SyscallFrame;
+use crate::interest::{self, LIFECYCLE};
+use crate::patch;
+use crate::sys;
+use crate::thread::ThreadBlock;
+
+const SIGILL_BIT: u64 = 1 << (SIGILL - 1);
+const SIG_UNBLOCK: u64 = 1;
+
+static CAUGHT: AtomicBool = AtomicBool::new(false);
+
+unsafe extern "C" {
+    fn interceptor_restorer();
+}
+
+/// Whether SIGILL is ours first.
+pub(super) fn are_caught() -> bool {
+    CAUGHT.load(Relaxed)
+}
+
+/// Installs our handler. Returns whether the kernel took it.
+pub(crate) fn catch_traps() -> bool {
+    let mut old = SigAction::default();
+    if install(&action(), Some(&mut old)).is_err() {
+        return false;
+    }
+    if old.handler != deliver::entry() {
+        actions::set(SIGILL, &old);
+    }
+    CAUGHT.store(true, Relaxed);
+    interest::add(Sysno::rt_sigprocmask as usize, LIFECYCLE);
+    let set = SIGILL_BIT;
+    // SAFETY: the kernel reads one word.
+    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_UNBLOCK, &raw const set, 0, 8) };
+    true
+}
+
+/// What the kernel has for SIGILL.
+pub(super) fn action() -> SigAction {
+    SigAction {
+        handler: deliver::entry(),
+        flags: SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER,
+        restorer: interceptor_restorer as *const () as u64,
+        mask: 0,
+    }
+}
+
+/// The next SIGILL ends the process.
+pub(super) fn restore_default() {
+    let default = SigAction { handler: SIG_DFL, ..SigAction::default() };
+    let _ = install(&default, None);
+}
+
+/// A mask without the trap's signal, if there are traps.
+pub(super) fn without_trap_signal(mask: u64) -> u64 {
+    if are_caught() { mask & !SIGILL_BIT } else { mask }
+}
+
+/// If the context stands at a trap, makes it continue at the site's stub.
+///
+/// # Safety
+///
+/// `context` is the kernel's.
+pub(super) unsafe fn redirect(context: *mut UContext) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        match patch::trap_stub_of((*context).rip) {
+            Some(stub) => {
+                (*context).rip = stub;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// rt_sigprocmask on its way in. Returns whether its arguments were changed.
+pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> bool {
+    let [how, set, _, size, ..] = frame.args;
+    let mut bytes = [0; 8];
+    if size != 8 || set == 0 || how == SIG_UNBLOCK || sys::read_guest(set, &mut bytes) < 8 {
+        return false;
+    }
+    let wanted = u64::from_le_bytes(bytes);
+    if wanted & SIGILL_BIT == 0 {
+        return false;
+    }
+    block.scratch = wanted & !SIGILL_BIT;
+    frame.keep_original();
+    frame.args[1] = (&raw const block.scratch) as u64;
+    true
+}
+
+fn install(action: &SigAction, old: Option<&mut SigAction>) -> sys::Result<()> {
+    let old = old.map_or(core::ptr::null_mut(), |old| &raw mut *old);
+    // SAFETY: both structures are the kernel's; the handler returns through
+    // the restorer.
+    unsafe { syscall!(Sysno::rt_sigaction, SIGILL, &raw const *action, old, 8) }.map(drop)
+}
