@@ -92,10 +92,11 @@ pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i6
 pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option<Call> {
     let (rsp, anchor) = (frame.rsp, frame.anchor);
     if frame.rax == 0
-        && let Some(call) = block.in_flight.peek(rsp, anchor)
+        && let Some(call) = block.in_flight.newest_of(anchor)
         && process::may_share_memory(call)
     {
-        // A vfork child: the parent will want it, too.
+        // A vfork child, perhaps on a stack of its own. The parent will want
+        // the record, too.
         return Some(*call);
     }
     block.in_flight.take(rsp, anchor).copied()

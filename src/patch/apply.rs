@@ -163,7 +163,8 @@ fn plan<R: Readable>(
     };
     let code = image.and_then(code_map).unwrap_or_default();
     let text = rewrite::Text { base: text.range.start, bytes };
-    rewrite::plan(&text, &code, ladder, sink);
+    let data = image.map(|image| image as &dyn rewrite::Data);
+    rewrite::plan(&text, &code, data, ladder, sink);
 }
 
 fn code_map<'r, R: Readable>(image: &Image<'r, R>) -> Option<CodeMap<'r>> {

@@ -152,6 +152,12 @@ impl<'r, R: Readable> Image<'r, R> {
     }
 }
 
+impl<R: Readable> interceptor_rewrite::Data for Image<'_, R> {
+    fn bytes_from(&self, address: u64) -> Option<&[u8]> {
+        self.from(address)
+    }
+}
+
 /// The counts a GNU hash table tells: symbols that are not in it, which come
 /// first and are the imported ones, and all.
 fn gnu_hash_counts(hash: &[u8]) -> Option<(u64, u64)> {

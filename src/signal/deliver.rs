@@ -24,8 +24,10 @@ const SIGSYS: i32 = 31;
 pub(super) struct UContext {
     /// uc_flags, uc_link, uc_stack.
     head: [u64; 5],
-    /// r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp.
-    general: [u64; 16],
+    /// r8 to r15, rdi, rsi, rbp, rbx, rdx, rax.
+    general: [u64; 14],
+    rcx: u64,
+    rsp: u64,
     pub rip: u64,
 }
 
@@ -67,6 +69,10 @@ pub(super) unsafe extern "C" fn on_signal(
     // SAFETY: as above.
     unsafe {
         (*context).rip = shown;
+        // After the call the kernel leaves the return address there.
+        if let Some(address) = patch::program_address_of((*context).rcx) {
+            (*context).rcx = address;
+        }
         if matches!(signal, SIGILL | SIGTRAP | SIGFPE | SIGSYS)
             && (*info).code > 0
             && let Some(address) = patch::program_address_of((*info).address)

@@ -65,8 +65,15 @@ impl InFlight {
         Some(&self.calls[self.pushed as usize % CAPACITY])
     }
 
-    /// The record of a call that came out in a vfork child: it stays for the
-    /// parent.
+    /// The newest record of a stub, whatever its stack pointer.
+    pub(crate) fn newest_of(&self, anchor: u64) -> Option<&Call> {
+        let ages = 0..self.live;
+        ages.map(|age| &self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])
+            .find(|call| call.anchor == anchor)
+    }
+
+    /// The record of a call that came out; it stays.
+    #[inline(always)]
     pub(crate) fn peek(&self, rsp: u64, anchor: u64) -> Option<&Call> {
         let age = self.find(rsp, anchor)?;
         Some(&self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use interceptor_rewrite::{
-    CodeMap, Ladder, Reason, Rung, Text, Verdict, eh_frame_address, plan,
+    CodeMap, Data, Ladder, Reason, Rung, Text, Verdict, eh_frame_address, plan,
 };
 use object::{Object, ObjectSection, ObjectSegment, SegmentFlags};
 
@@ -20,6 +20,18 @@ fn main() {
         if let Err(why) = report(&argument, verbose) {
             println!("{argument}: {why}");
         }
+    }
+}
+
+/// The sections of a file as the program's data.
+struct Sections<'f>(&'f object::File<'f>);
+
+impl Data for Sections<'_> {
+    fn bytes_from(&self, address: u64) -> Option<&[u8]> {
+        self.0.sections().find_map(|section| {
+            let offset = address.checked_sub(section.address())? as usize;
+            section.data().ok()?.get(offset..).filter(|bytes| !bytes.is_empty())
+        })
     }
 }
 
@@ -47,7 +59,7 @@ fn report(path: &str, verbose: bool) -> Result<(), String> {
         let mut counts = [0u32; 7];
         let mut lines = Vec::new();
         let begun = Instant::now();
-        plan(&text, &code, Ladder::Full, &mut |site| {
+        plan(&text, &code, Some(&Sections(&file)), Ladder::Full, &mut |site| {
             let index = match site.verdict {
                 Verdict::Jump(patch) => match patch.rung() {
                     Some(Rung::Hole) => 0,

@@ -21,10 +21,12 @@ mod plan;
 mod relocate;
 mod scan;
 mod survey;
+mod tables;
 mod unwind;
 
 pub use patch::{OutOfReach, Patch, Rung, Write, Writes};
 pub use plan::{Ladder, Reason, SitePlan, Text, Verdict, plan};
 pub use relocate::{RelocateError, relocate};
 pub use scan::{SITE_LEN, SiteKind, candidates, has_candidates};
+pub use tables::Data;
 pub use unwind::{CodeMap, Function, eh_frame_address};

@@ -8,6 +8,7 @@ use crate::list::Recent;
 use crate::patch::{JUMP, MAX_WINDOW, Patch, Rung};
 use crate::scan::{SITE_LEN, SiteKind, candidates};
 use crate::survey::{SITES, Site, Status, Survey};
+use crate::tables::{self, Data};
 use crate::unwind::{CodeMap, Function};
 
 /// The plan for one candidate.
@@ -70,10 +71,20 @@ pub enum Ladder {
 }
 
 /// Plans every candidate of a text, in address order.
-pub fn plan(text: &Text<'_>, code: &CodeMap<'_>, ladder: Ladder, sink: &mut dyn FnMut(SitePlan)) {
+///
+/// `data` gives the object's data, for jump tables; without it, nothing is moved
+/// in functions that have one.
+pub fn plan(
+    text: &Text<'_>,
+    code: &CodeMap<'_>,
+    data: Option<&dyn Data>,
+    ladder: Ladder,
+    sink: &mut dyn FnMut(SitePlan),
+) {
     let mut planner = Planner {
         text,
         code,
+        data,
         ladder,
         decoder: Decoder::new(),
         inbound: None,
@@ -101,6 +112,7 @@ pub fn plan(text: &Text<'_>, code: &CodeMap<'_>, ladder: Ladder, sink: &mut dyn 
 struct Planner<'p> {
     text: &'p Text<'p>,
     code: &'p CodeMap<'p>,
+    data: Option<&'p dyn Data>,
     ladder: Ladder,
     decoder: Decoder,
     /// Made when the first window is wanted.
@@ -221,7 +233,7 @@ impl Planner<'_> {
 
     fn after(&mut self, survey: &Survey, function: &Function, site: &Site) -> Option<Patch> {
         let end = self.window_end(function, site.address, site.address + JUMP)?;
-        self.window(survey, site, site.address..end, Rung::After)
+        self.window(survey, function, site, site.address..end, Rung::After)
     }
 
     fn before(&mut self, survey: &Survey, function: &Function, site: &Site) -> Option<Patch> {
@@ -234,7 +246,7 @@ impl Planner<'_> {
                 continue;
             };
             if self.is_movable(start..site.address).is_some()
-                && let Some(patch) = self.window(survey, site, start..end, Rung::Before)
+                && let Some(patch) = self.window(survey, function, site, start..end, Rung::Before)
             {
                 return Some(patch);
             }
@@ -281,14 +293,18 @@ impl Planner<'_> {
     fn window(
         &mut self,
         survey: &Survey,
+        function: &Function,
         site: &Site,
         window: Range<u64>,
         rung: Rung,
     ) -> Option<Patch> {
-        if survey.has_indirect_jump || window.end - window.start > MAX_WINDOW as u64 {
+        if window.end - window.start > MAX_WINDOW as u64 {
             return None;
         }
         let (from, to) = (window.start + 1, window.end);
+        if survey.has_indirect_jump && self.tables_may_enter(survey, function, from..to) {
+            return None;
+        }
         if survey.targets.as_slice().iter().any(|target| (from..to).contains(target)) {
             return None;
         }
@@ -302,6 +318,20 @@ impl Planner<'_> {
         }
         self.taken.push((window.start, window.end));
         Some(Patch::window_of(site.address, &window, rung))
+    }
+
+    /// Whether an indirect jump of the function may lead into the addresses.
+    fn tables_may_enter(&self, survey: &Survey, function: &Function, targets: Range<u64>) -> bool {
+        let Some(data) = self.data else {
+            return true;
+        };
+        let tables = survey.data.as_slice();
+        // A jump without a table takes its target from where we cannot see.
+        survey.data.overflowed()
+            || tables.is_empty()
+            || tables
+                .iter()
+                .any(|table| tables::may_lead_into(data, *table, &function.range, &targets))
     }
 
     fn inbound(&mut self) -> &Inbound {

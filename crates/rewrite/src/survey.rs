@@ -50,6 +50,9 @@ pub(crate) struct Survey {
     pub dead: List<(u64, u64), 32>,
     /// Jumps through a register or a table: anything may be a target.
     pub has_indirect_jump: bool,
+    /// Addresses outside the function that it computes relative to rip; jump
+    /// tables are among them.
+    pub data: List<u64, 64>,
     /// Every byte of the function was decoded.
     pub complete: bool,
     /// Targets of branches that the pass has not reached yet.
@@ -113,6 +116,7 @@ impl Survey {
             targets: List::new(0),
             dead: List::new((0, 0)),
             has_indirect_jump: false,
+            data: List::new(0),
             complete: false,
             ahead: Ahead { targets: [0; 128], len: 0 },
         }
@@ -176,6 +180,9 @@ impl Survey {
                 next_site += 1;
             }
             self.note_flow(&decoded, address, unproven.is_none());
+            if let Some(data) = lea_target(rest, end).filter(|data| !range.contains(data)) {
+                self.data.push(data);
+            }
             if decoded.flow == Flow::Padding && !falls_through {
                 if unproven.is_some() {
                     self.note_dead(address, end);
@@ -245,5 +252,15 @@ impl Survey {
 
     fn is_near_a_site(&self, address: u64) -> bool {
         self.sites.as_slice().iter().any(|site| site.address.abs_diff(address) < NEIGHBOURHOOD)
+    }
+}
+
+/// The address that a `lea reg, [rip + disp32]` computes, if it is one.
+fn lea_target(bytes: &[u8], end: u64) -> Option<u64> {
+    match *bytes.first_chunk()? {
+        [0x48 | 0x4c, 0x8d, modrm, a, b, c, d] if modrm & 0xc7 == 0x05 => {
+            Some(end.wrapping_add_signed(i64::from(i32::from_le_bytes([a, b, c, d]))))
+        }
+        _ => None,
     }
 }
