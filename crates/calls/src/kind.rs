@@ -70,7 +70,7 @@ kinds! {
         // Arguments whose meaning other arguments decide; they may be output.
         FcntlArgument IoctlRequest IoctlArgument PrctlArgument ArchPrctlArgument
         SocketProtocol SocketOption SocketOptionIn RemapAddress Persona Ioprio
-        FutexOperation FutexValue FutexTimeout MembarrierCpu SemCommand
+        FutexOperation FutexValue FutexTimeout FutexLast CloneChildTid CloneTls MembarrierCpu SemCommand
         // Structures.
         OpenHowIn MountAttrIn XattrArgsIn FileAttrIn UtimbufIn
         TimespecIn TimespecPairIn TimevalIn TimevalPairIn ItimerspecIn ItimervalIn TimezoneIn
@@ -90,7 +90,7 @@ kinds! {
         EpollEventsOut IoEventsOut
         SockaddrOut SockaddrLength MsghdrOut MmsghdrOut SocketOptionOut
         FdPairOut IntOut UintOut UlongOut UidOut TidOut TimerOut PointerOut GroupsOut
-        PositionInOut
+        SizeAfterOffset SizeAfterClone
         WaitStatusOut RusageOut RlimitOut UtsnameOut SysinfoOut CapDataOut SchedAttrOut CpuSetOut
         ResidencyOut NumaModeOut MqAttrOut UringParamsOut CacheStatOut
     }

@@ -101,6 +101,11 @@ impl<'a> Line<'a> {
         self.text("0x").digits(value, 16, width)
     }
 
+    /// Hexadecimal digits without `0x`, at least so many.
+    pub(crate) fn hex_digits(&mut self, value: u64, width: usize) -> &mut Self {
+        self.digits(value, 16, width)
+    }
+
     /// An octal number that begins with `0` and has at least three digits, as
     /// file modes are written.
     pub(crate) fn mode(&mut self, value: u64) -> &mut Self {
@@ -114,11 +119,6 @@ impl<'a> Line<'a> {
             self.text("0");
         }
         self.digits(value, 8, 1)
-    }
-
-    /// A decimal number with leading zeros.
-    pub(crate) fn zero_padded(&mut self, value: u64, width: usize) -> &mut Self {
-        self.digits(value, 10, width)
     }
 
     /// An address, `NULL` if zero.

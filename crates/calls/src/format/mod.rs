@@ -10,8 +10,17 @@
 //! modules show structures.
 
 mod argument;
+mod control;
+mod file;
+mod process;
 mod result;
+mod signal;
+mod socket;
+mod system;
 mod text;
+mod time;
+mod vector;
+mod waiting;
 
 use core::fmt;
 

@@ -4,6 +4,9 @@ use crate::errors::{error_description, error_name};
 use crate::format::Scene;
 use crate::kind::Kind;
 use crate::line::Line;
+use crate::names::{files, processes, system};
+
+const PR_GET_DUMPABLE: u64 = 3;
 
 impl Scene<'_> {
     pub(super) fn result(&self, line: &mut Line<'_>) {
@@ -16,7 +19,62 @@ impl Scene<'_> {
             Kind::Address | Kind::Hex => line.hex(value as u64),
             Kind::Uid => line.udec(u64::from(value as u32)),
             Kind::Umask => line.octal(value as u64),
+            Kind::Ready => return self.ready(line),
+            Kind::SignalResult => return self.signal_result(line, value as u64),
+            Kind::FcntlResult => return self.fcntl_result(line, value as u64),
+            Kind::SchedPolicyResult => {
+                let policy = value as u64;
+                line.udec(policy).text(" (");
+                let (choices, mask) = (&processes::SCHEDULER, 0xbfff_ffff);
+                line.mixed(choices, mask, &processes::SCHEDULER_RESET, policy).text(")")
+            }
+            Kind::ClockState => {
+                line.dec(value).text(" (").choice(&system::CLOCK_STATE, value as u64).text(")")
+            }
+            Kind::Persona => {
+                line.hex(value as u64).text(" (");
+                self.persona(line, value as u64);
+                line.text(")")
+            }
+            Kind::Ioprio => {
+                line.hex(value as u64).text(" (");
+                self.io_priority(line, value as u64);
+                line.text(")")
+            }
+            Kind::PrctlResult if self.arg(0) == PR_GET_DUMPABLE => {
+                let name = ["SUID_DUMP_DISABLE", "SUID_DUMP_USER", "SUID_DUMP_ROOT"];
+                line.dec(value);
+                match usize::try_from(value).ok().and_then(|index| name.get(index)) {
+                    Some(name) => line.text(" (").text(name).text(")"),
+                    None => line,
+                }
+            }
             _ => line.dec(value),
+        };
+    }
+
+    /// `0x8002 (flags O_RDWR|O_LARGEFILE)`.
+    fn fcntl_result(&self, line: &mut Line<'_>, value: u64) {
+        let command = self.arg(1) as u32;
+        match command {
+            // F_GETFD
+            1 if value != 0 => {
+                line.hex(value).text(" (flags ").flags(&files::DESCRIPTOR, value).text(")")
+            }
+            // F_GETFL
+            3 => {
+                line.hex(value).text(" (flags ");
+                line.mixed(&files::ACCESS_MODE_OF_OPEN, 3, &files::OPEN, value).text(")")
+            }
+            // F_GETSIG
+            11 if value != 0 => return self.signal_result(line, value),
+            // F_GETLEASE
+            1025 => line.hex(value).text(" (").choice(&files::LOCK_TYPE, value).text(")"),
+            // F_GET_SEALS
+            1034 if value != 0 => {
+                line.hex(value).text(" (seals ").flags(&files::SEALS, value).text(")")
+            }
+            _ => line.udec(value),
         };
     }
 

@@ -88,12 +88,33 @@ impl Scene<'_> {
 
     /// So many bytes, of which at most the limit is shown.
     pub(super) fn data(&self, line: &mut Line<'_>, address: u64, size: u64) {
+        self.data_as(line, address, size, Whole::No);
+    }
+
+    /// Random bytes, as hexadecimal escapes.
+    pub(super) fn bytes_in_hex(&self, line: &mut Line<'_>, address: u64, size: u64) {
+        let limit = size.min(self.string_limit as u64).min(CHUNK as u64);
+        let Some(record) = Record::<CHUNK>::read_part(self.memory, address, limit) else {
+            line.address(address);
+            return;
+        };
+        line.text("\"");
+        for byte in record.bytes(0, limit as usize) {
+            line.text("\\x").hex_digits(u64::from(*byte), 2);
+        }
+        line.text(if limit < size { "\"..." } else { "\"" });
+    }
+
+    pub(super) fn data_as(&self, line: &mut Line<'_>, address: u64, size: u64, whole: Whole) {
         if address == 0 {
             line.text("NULL");
             return;
         }
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let limit = size.min(self.string_limit);
+        let limit = size.min(match whole {
+            Whole::Yes => PATH_LIMIT,
+            Whole::No => self.string_limit,
+        });
         let mut done = 0;
         let mut pending: Option<u8> = None;
         loop {
@@ -229,6 +250,13 @@ impl Scene<'_> {
         }
         line.text("]");
     }
+}
+
+/// Whether something is shown beyond the string limit.
+#[derive(Clone, Copy)]
+pub(super) enum Whole {
+    Yes,
+    No,
 }
 
 /// What came of one item of an array.

@@ -3,7 +3,7 @@
 use super::calls;
 
 calls! {
-    40 sendfile(outfd: Fd, infd: Fd, offset: PositionInOut, count: Size) -> Size in desc|network;
+    40 sendfile(outfd: Fd, infd: Fd, offset: PositionIn, count: SizeAfterOffset) -> Size in desc|network;
     41 socket(domain: SocketDomain, kind: SocketType, protocol: SocketProtocol) -> Fd in network;
     42 connect(fd: Fd, address: SockaddrIn, length: Uint) -> Int in network;
     43 accept(fd: Fd, address: SockaddrOut, length: SockaddrLength) -> Fd in network;

@@ -9,7 +9,7 @@ calls! {
     24 sched_yield() -> Int;
     34 pause() -> Int in signal;
     39 getpid() -> Int in pure;
-    56 clone(flags: CloneFlags, stack: Pointer, parent_tid: TidOut, child_tid: Pointer, tls: Pointer) -> Int in process;
+    56 clone(flags: CloneFlags, stack: Pointer, parent_tid: TidOut, child_tid: CloneChildTid, tls: CloneTls) -> Int in process;
     57 fork() -> Int in process;
     58 vfork() -> Int in process;
     59 execve(path: Path, arguments: Strings, environment: Environment) -> NewImage in file|process;
@@ -86,11 +86,11 @@ calls! {
     317 seccomp(operation: SeccompOperation, flags: SeccompFlags, arguments: Pointer) -> Int;
     322 execveat(dirfd: DirFd, path: Path, arguments: Strings, environment: Environment, flags: ExecAtFlags) -> NewImage in file|desc|process;
     324 membarrier(command: MembarrierCommand, flags: MembarrierFlags, cpu: MembarrierCpu) -> Int;
-    334 rseq(area: Pointer, size: Uint, flags: RseqFlags, signature: Hex) -> Int;
+    334 rseq(area: Pointer, size: Hex, flags: RseqFlags, signature: Hex) -> Int;
     335 uretprobe() -> Hex;
     336 uprobe() -> Hex;
     424 pidfd_send_signal(pidfd: Fd, signal: Signal, information: SiginfoIn, flags: Hex) -> Int in desc|process|signal;
-    435 clone3(arguments: CloneArgs, size: Size) -> Int in process;
+    435 clone3(arguments: CloneArgs, size: SizeAfterClone) -> Int in process;
     459 lsm_get_self_attr(attribute: LsmAttribute, context: Pointer, size: UintOut, flags: Hex) -> Int;
     460 lsm_set_self_attr(attribute: LsmAttribute, context: Pointer, size: Uint, flags: Hex) -> Int;
     461 lsm_list_modules(ids: Pointer, size: UintOut, flags: Hex) -> Int;

@@ -13,7 +13,7 @@ calls! {
     159 adjtimex(parameters: TimexOut) -> ClockState in clock;
     164 settimeofday(time: TimevalIn, zone: TimezoneIn) -> Int in clock;
     201 time(time: TimeOut) -> Long in clock;
-    202 futex(word: Pointer, operation: FutexOperation, value: FutexValue, timeout: FutexTimeout, second: Pointer, third: Hex) -> Int;
+    202 futex(word: Pointer, operation: FutexOperation, value: FutexValue, timeout: FutexTimeout, second: Pointer, last: FutexLast) -> Int;
     208 io_getevents(context: Pointer, min: Long, max: Long, events: IoEventsOut, timeout: TimespecIn) -> Int;
     209 io_submit(context: Pointer, count: Long, blocks: Pointer) -> Int;
     210 io_cancel(context: Pointer, block: Pointer, result: Pointer) -> Int;
