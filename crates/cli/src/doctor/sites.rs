@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{CodeMap, Ladder, Rung, SiteKind, SitePlan, Text, Verdict};
+use interceptor_rewrite::{CodeMap, Data, Ladder, Rung, SiteKind, SitePlan, Text, Verdict};
 
 use super::image::Image;
 
@@ -89,7 +89,8 @@ pub fn of(path: &Path) -> Option<Tally> {
     let mut tally = Tally::default();
     for (base, bytes) in image.texts() {
         let text = Text { base, bytes };
-        interceptor_rewrite::plan(&text, &code, Ladder::Full, &mut |site: SitePlan| {
+        let data = Some(&image as &dyn Data);
+        interceptor_rewrite::plan(&text, &code, data, Ladder::Full, &mut |site: SitePlan| {
             tally.count(outcome(&site));
         });
     }
@@ -100,6 +101,12 @@ fn code_map<'a>(image: &Image<'a>) -> Option<CodeMap<'a>> {
     let header = image.eh_frame_hdr()?;
     let frames = interceptor_rewrite::eh_frame_address(header.0, header.1)?;
     CodeMap::new(header, (frames, image.from(frames)?))
+}
+
+impl Data for Image<'_> {
+    fn bytes_from(&self, address: u64) -> Option<&[u8]> {
+        self.from(address)
+    }
 }
 
 fn outcome(site: &SitePlan) -> Outcome {
