@@ -63,12 +63,12 @@ kinds! {
         Fd DirFd Pid Uid Mode CreateMode NodeMode Umask Device NodeDevice Signal Clock
         IpcKey KeySerial
         // Results only.
-        Never NewImage Ready SignalResult SchedPolicyResult FcntlResult PrctlResult
+        Never NewImage Ready SignalResult SchedPolicyResult FcntlResult PrctlResult MembarrierResult
         // Text and data.
         Path Text MountData FsconfigValue DataIn Strings Environment
         VectorsIn VectorsBare MessageIn
         // Arguments whose meaning other arguments decide; they may be output.
-        FcntlArgument IoctlRequest IoctlArgument PrctlArgument ArchPrctlArgument
+        FcntlArgument IoctlRequest IoctlArgument PrctlArgument PrctlLast ArchPrctlArgument
         SocketProtocol SocketOption SocketOptionIn RemapAddress Persona Ioprio
         FutexOperation FutexValue FutexTimeout FutexLast CloneChildTid CloneTls MembarrierCpu SemCommand
         // Structures.

@@ -76,7 +76,7 @@ impl Scene<'_> {
     fn is_left_unfilled(&self, kind: Kind, index: usize) -> bool {
         let shows_failure = matches!(
             kind,
-            Kind::RemainingOut | Kind::TidOut | Kind::SizeAfterClone | Kind::SizeAfterOffset
+            Kind::RemainingOut | Kind::TidOut | Kind::SockaddrLength | Kind::SizeAfterClone | Kind::SizeAfterOffset
         );
         self.failed() && !shows_failure && self.is_output(index)
     }
@@ -142,6 +142,10 @@ impl Scene<'_> {
             Kind::Text => self.text(line, value),
             Kind::MountData => self.text(line, value),
             Kind::FsconfigValue => self.configuration(line, value),
+            // A negative length, of those that are an `int`, is refused.
+            Kind::DataIn if self.kind(index + 1) == Kind::Int && (next as i32) < 0 => {
+                line.address(value);
+            }
             Kind::DataIn => self.data(line, value, next),
             Kind::DataOut => self.data(line, value, count),
             Kind::PathOut => self.data_as(line, value, count.saturating_sub(1), Whole::Yes),
@@ -212,9 +216,7 @@ impl Scene<'_> {
             Kind::UlongOut | Kind::TimeOut | Kind::PositionIn => self.position_at(line, value),
             Kind::PointerOut => self.pointer_at(line, value),
             Kind::GroupsIn => self.groups(line, value, self.arg(0) & 0xffff_ffff),
-            Kind::GroupsOut if self.arg(0) as u32 == 0 => {
-                line.address(value);
-            }
+            Kind::GroupsOut if self.arg(0) as u32 == 0 => self.groups(line, value, 0),
             Kind::GroupsOut => self.groups(line, value, count),
             Kind::WaitStatusOut => self.wait_status(line, value),
             Kind::RusageOut => self.usage(line, value),
@@ -250,6 +252,7 @@ impl Scene<'_> {
             Kind::IoctlRequest => self.ioctl_request(line, value),
             Kind::IoctlArgument => self.ioctl(line, value),
             Kind::PrctlArgument => self.prctl(line, value),
+            Kind::PrctlLast => self.prctl_last(line, value),
             Kind::ArchPrctlArgument => self.arch_prctl(line, value),
             Kind::FutexOperation => self.futex_operation(line, value),
             Kind::FutexValue => {
@@ -325,9 +328,16 @@ impl Scene<'_> {
     /// A file's type and permissions: `S_IFREG|0644`.
     pub(super) fn file_mode(&self, line: &mut Line<'_>, value: u64) {
         match files::FILE_TYPE.name(value & 0o170000) {
-            Some(name) => line.text(name).text("|").mode(value & 0o7777),
-            None => line.mode(value),
+            Some(name) => line.text(name).text("|"),
+            None => line,
         };
+        for (bit, name) in [(0o4000, "S_ISUID|"), (0o2000, "S_ISGID|"), (0o1000, "S_ISVTX|")] {
+            if value & bit != 0 {
+                line.text(name);
+            }
+        }
+        let known = files::FILE_TYPE.name(value & 0o170000).is_some();
+        line.mode(if known { value & 0o777 } else { value & !0o7000 });
     }
 
     /// A device's number: `makedev(0x1, 0x3)`.

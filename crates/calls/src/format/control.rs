@@ -11,6 +11,7 @@ use crate::signals::SIGRTMIN;
 const F_GETLK: u32 = 5;
 const F_OFD_GETLK: u32 = 36;
 const F_GETOWN_EX: u32 = 16;
+const PR_SET_VMA: u32 = 0x5356_4d41;
 
 /// How the argument of a request is passed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,13 @@ impl Scene<'_> {
                 let names = &files::ACCESS_MODE_OF_OPEN;
                 line.mixed(names, 3, &files::OPEN, value & 0xffff_ffff);
             }
+            // F_SETOWN_EX
+            15 | F_GETOWN_EX => {
+                if let Some(record) = self.record::<8>(line, value) {
+                    line.text("{type=").choice(&files::OWNER, record.u32(0).into());
+                    line.text(", pid=").dec(record.i32(4).into()).text("}");
+                }
+            }
             F_GETLK | F_OFD_GETLK => self.lock(line, value, Owner::Shown),
             // F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW
             6 | 7 | 37 | 38 => self.lock(line, value, Owner::Hidden),
@@ -169,33 +177,22 @@ impl Scene<'_> {
         }
     }
 
-    /// The settings of a terminal that matter most: `{B38400 opost isig …}`.
+    /// The settings of a terminal, without its control characters.
     fn terminal(&self, line: &mut Line<'_>, address: u64) {
         let Some(record) = self.record::<36>(line, address) else {
             return;
         };
-        line.text("{B").udec(match record.u32(8) & 0o10017 {
-            speed @ 0..=15 => {
-                const SPEEDS: [u64; 16] = [
-                    0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200,
-                    38400,
-                ];
-                SPEEDS.get(speed as usize).copied().unwrap_or(0)
-            }
-            0o10001 => 57600,
-            0o10002 => 115_200,
-            0o10003 => 230_400,
-            0o10004 => 460_800,
-            0o10007 => 921_600,
-            _ => 0,
-        });
-        let (output, local) = (record.u32(4), record.u32(12));
-        for (bits, mask, name) in [
-            (output, 1, "opost"), (local, 1, "isig"), (local, 2, "icanon"), (local, 8, "echo"),
-        ] {
-            line.text(if bits & mask != 0 { " " } else { " -" }).text(name);
+        let [input, output, control, local] = [0, 4, 8, 12].map(|at| u64::from(record.u32(at)));
+        line.text("{c_iflag=").flags(&devices::TERMINAL_INPUT, input);
+        line.text(", c_oflag=").flags(&devices::TERMINAL_OUTPUT, output);
+        line.text(", c_cflag=");
+        line.choice(&devices::TERMINAL_SPEED, control & 0o10017).text("|");
+        line.choice(&devices::TERMINAL_SIZE, control & 0o60);
+        let left = line.known_flags(&devices::TERMINAL_CONTROL, control & !0o10077, "|");
+        if left != 0 {
+            line.text("|").hex(left);
         }
-        line.text(" ...}");
+        line.text(", c_lflag=").flags(&devices::TERMINAL_LOCAL, local).text(", ...}");
     }
 
     /// How many arguments an option of `prctl` has, itself included.
@@ -243,11 +240,24 @@ impl Scene<'_> {
                 line.choice(&processes::CAPABILITY, value);
             }
             25 | 37 => self.numbers_at::<4>(line, value),
+            PR_SET_VMA if value == 0 => {
+                line.text("PR_SET_VMA_ANON_NAME");
+            }
             40 => self.pointer_at(line, value),
             // PR_SET_KEEPCAPS, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_SET_TIMERSLACK
             8 | 29 | 36 | 38 => {
                 line.udec(value);
             }
+            _ => {
+                line.hex(value);
+            }
+        }
+    }
+
+    /// The fifth argument, which is a name for one option.
+    pub(super) fn prctl_last(&self, line: &mut Line<'_>, value: u64) {
+        match self.arg(0) as u32 {
+            PR_SET_VMA => self.text(line, value),
             _ => {
                 line.hex(value);
             }

@@ -4,7 +4,7 @@ use crate::errors::{error_description, error_name};
 use crate::format::Scene;
 use crate::kind::Kind;
 use crate::line::Line;
-use crate::names::{files, processes, system};
+use crate::names::{files, memory, processes, system};
 
 const PR_GET_DUMPABLE: u64 = 3;
 
@@ -27,6 +27,10 @@ impl Scene<'_> {
                 line.udec(policy).text(" (");
                 let (choices, mask) = (&processes::SCHEDULER, 0xbfff_ffff);
                 line.mixed(choices, mask, &processes::SCHEDULER_RESET, policy).text(")")
+            }
+            Kind::MembarrierResult if matches!(self.arg(0), 0 | 0x200) && value != 0 => {
+                line.hex(value as u64).text(" (");
+                line.flags(&memory::MEMBARRIER, value as u64).text(")")
             }
             Kind::ClockState => {
                 line.dec(value).text(" (").choice(&system::CLOCK_STATE, value as u64).text(")")

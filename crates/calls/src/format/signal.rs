@@ -70,7 +70,7 @@ impl Scene<'_> {
         };
         line.text(", sa_mask=").signal_set(record.u64(24));
         let flags = record.u64(8);
-        line.text(", sa_flags=").flags(&processes::ACTION, flags & 0xffff_ffff);
+        line.text(", sa_flags=").flags(&processes::ACTION, flags);
         if flags & SA_RESTORER != 0 {
             line.text(", sa_restorer=").address(record.u64(16));
         }
@@ -127,7 +127,7 @@ impl Scene<'_> {
             SI_TIMER => {
                 line.text(", si_timerid=").dec(record.i32(16).into());
                 line.text(", si_overrun=").dec(record.i32(20).into());
-                self.signal_value(line, ", si_value=", record.u64(24));
+                value(line, record.u64(24));
             }
             // Faults have an address there.
             1.. if matches!(signal, 4 | 5 | 7 | 8 | 11) => {
@@ -137,7 +137,7 @@ impl Scene<'_> {
                 line.text(", si_pid=").dec(record.i32(16).into());
                 line.text(", si_uid=").udec(record.u32(20).into());
                 if code == -1 {
-                    self.signal_value(line, ", si_value=", record.u64(24));
+                    value(line, record.u64(24));
                 }
             }
         }
@@ -149,7 +149,7 @@ impl Scene<'_> {
         let Some(record) = self.record::<24>(line, address) else {
             return;
         };
-        self.signal_value(line, "{sigev_value=", record.u64(0));
+        self.notification_value(line, "{sigev_value=", record.u64(0));
         line.text(", sigev_signo=");
         self.signal(line, record.u32(8).into());
         line.text(", sigev_notify=").choice(&processes::NOTIFY, record.u32(12).into());
@@ -159,7 +159,7 @@ impl Scene<'_> {
         line.text("}");
     }
 
-    fn signal_value(&self, line: &mut Line<'_>, before: &str, value: u64) {
+    fn notification_value(&self, line: &mut Line<'_>, before: &str, value: u64) {
         line.text(before).text("{sival_int=").dec(i64::from(value as i32));
         line.text(", sival_ptr=").address(value).text("}");
     }
@@ -228,4 +228,10 @@ impl Scene<'_> {
         }
         record
     }
+}
+
+/// The value that came with a signal, as number and as address.
+fn value(line: &mut Line<'_>, value: u64) {
+    line.text(", si_int=").dec(i64::from(value as i32));
+    line.text(", si_ptr=").address(value);
 }

@@ -53,7 +53,7 @@ impl Scene<'_> {
                 line.text(", nl_groups=");
                 match record.u32(8) {
                     0 => line.text("00000000"),
-                    groups => line.hex_padded(groups.into(), 8),
+                    groups => line.hex_padded(groups.into(), 6),
                 };
             }
             (_, 3..) => {

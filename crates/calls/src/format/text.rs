@@ -191,6 +191,9 @@ impl Scene<'_> {
                 break;
             }
         }
+        if count == 0 && !complete {
+            return;
+        }
         line.text(" /* ").udec(count);
         line.text(if count == 1 { " var" } else { " vars" });
         if !complete {

@@ -58,7 +58,7 @@ calls! {
     147 sched_get_priority_min(policy: SchedPolicy) -> Int;
     148 sched_rr_get_interval(pid: Pid, interval: TimespecOut) -> Int;
     154 modify_ldt(function: Int, pointer: Pointer, size: Size) -> Int;
-    157 prctl(option: PrctlOption, second: PrctlArgument, third: Hex, fourth: Hex, fifth: Hex) -> PrctlResult in creds;
+    157 prctl(option: PrctlOption, second: PrctlArgument, third: Hex, fourth: Hex, fifth: PrctlLast) -> PrctlResult in creds;
     158 arch_prctl(option: ArchPrctlOption, address: ArchPrctlArgument) -> Int;
     186 gettid() -> Int in pure;
     200 tkill(tid: Pid, signal: Signal) -> Int in process|signal;
@@ -85,7 +85,7 @@ calls! {
     315 sched_getattr(pid: Pid, attributes: SchedAttrOut, size: Uint, flags: Hex) -> Int;
     317 seccomp(operation: SeccompOperation, flags: SeccompFlags, arguments: Pointer) -> Int;
     322 execveat(dirfd: DirFd, path: Path, arguments: Strings, environment: Environment, flags: ExecAtFlags) -> NewImage in file|desc|process;
-    324 membarrier(command: MembarrierCommand, flags: MembarrierFlags, cpu: MembarrierCpu) -> Int;
+    324 membarrier(command: MembarrierCommand, flags: MembarrierFlags, cpu: MembarrierCpu) -> MembarrierResult;
     334 rseq(area: Pointer, size: Hex, flags: RseqFlags, signature: Hex) -> Int;
     335 uretprobe() -> Hex;
     336 uprobe() -> Hex;
