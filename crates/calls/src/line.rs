@@ -132,13 +132,16 @@ impl<'a> Line<'a> {
     /// Bytes as in a C string without its quotes. Whether the next byte is a
     /// digit decides about the length of an octal escape.
     pub(crate) fn escaped(&mut self, bytes: &[u8], next: Option<u8>) -> &mut Self {
-        let following = bytes.iter().skip(1).copied().map(Some);
-        for (&byte, after) in bytes.iter().zip(following.chain([next])) {
-            if self.full {
-                break;
-            }
+        let mut rest = bytes;
+        while !rest.is_empty() && !self.full {
+            // Most bytes stand for themselves, and are written together.
+            let plain = rest.iter().take_while(|&&byte| is_plain(byte)).count();
+            let (run, after) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
+            self.text(core::str::from_utf8(run).unwrap_or("?"));
+            let Some((&byte, after)) = after.split_first() else { break };
             let mut buffer = [0; 4];
-            self.text(escape(byte, after, &mut buffer));
+            self.text(escape(byte, after.first().copied().or(next), &mut buffer));
+            rest = after;
         }
         self
     }
@@ -175,6 +178,10 @@ const fn octal_digits(value: u64) -> usize {
     (64 - value.leading_zeros() as usize).div_ceil(3)
 }
 
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
 fn escape(byte: u8, after: Option<u8>, buffer: &mut [u8; 4]) -> &str {
     let length = match byte {
         b'"' | b'\\' => pair(buffer, byte),
@@ -183,10 +190,6 @@ fn escape(byte: u8, after: Option<u8>, buffer: &mut [u8; 4]) -> &str {
         b'\r' => pair(buffer, b'r'),
         0x0b => pair(buffer, b'v'),
         0x0c => pair(buffer, b'f'),
-        b' '..=b'~' => {
-            *buffer = [byte, 0, 0, 0];
-            1
-        }
         _ => {
             let digits = [b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)];
             // A digit after a shorter escape would be taken for part of it.

@@ -35,6 +35,9 @@ const RESULT_ROOM: usize = 192;
 /// What `enter` leaves for output arguments, besides the result.
 const OUTPUT_ROOM: usize = 512;
 
+/// What the mark of a cut takes, `...`.
+const MARK: usize = 3;
+
 /// However long the line is already, each part has this room.
 const LEAST_ROOM: usize = 64;
 
@@ -88,7 +91,7 @@ pub fn format_enter(
 ) -> fmt::Result {
     let scene = Scene::new(nr, args, memory, options, None);
     let limit = options.line_limit.max(512);
-    let room = limit.saturating_sub(options.written + RESULT_ROOM + OUTPUT_ROOM);
+    let room = limit.saturating_sub(options.written.saturating_add(RESULT_ROOM + OUTPUT_ROOM));
     let mut line = Line::new(out, room.max(LEAST_ROOM));
     scene.enter(&mut line);
     line.result()
@@ -111,12 +114,13 @@ pub fn format_exit(
     };
     let scene = Scene::new(nr, args, memory, options, Some(returned));
     let limit = options.line_limit.max(512);
-    let room = limit.saturating_sub(options.written + RESULT_ROOM);
+    let room = limit.saturating_sub(options.written.saturating_add(RESULT_ROOM));
     let mut line = Line::new(out, room.max(LEAST_ROOM));
     scene.exit(&mut line);
-    line.make_room(RESULT_ROOM);
+    let left = limit.saturating_sub(options.written.saturating_add(line.written()));
+    line.make_room(left.max(RESULT_ROOM) - MARK);
     line.text(")");
-    let column = options.written + line.written();
+    let column = options.written.saturating_add(line.written() + 1);
     for _ in column..options.align.min(RESULT_ROOM / 2) {
         line.text(" ");
     }
@@ -127,6 +131,7 @@ pub fn format_exit(
             line.text("?");
         }
     }
+    line.make_room(MARK);
     line.result()
 }
 
@@ -141,7 +146,7 @@ pub fn format_call(
 ) -> fmt::Result {
     let mut counted = Counted { out, count: 0 };
     format_enter(&mut counted, nr, args, memory, options)?;
-    let written = options.written + counted.count;
+    let written = options.written.saturating_add(counted.count);
     let options = Options { written, ..*options };
     format_exit(counted.out, nr, args, outcome, memory, &options)
 }
