@@ -60,7 +60,9 @@ pub fn suggest(word: &str) -> Option<&'static str> {
     };
     let wanted = word.trim_start_matches('%');
     let calls = all().map(|call| call.name);
-    let classes = CLASS_WORDS.iter().map(|word| (*word, word.trim_start_matches('%')));
+    let classes = CLASS_WORDS
+        .iter()
+        .map(|word| (*word, word.trim_start_matches('%')));
     let candidates = calls.map(|name| (name, name)).chain(classes);
     candidates
         .map(|(shown, name)| (distance(wanted, name), shown))

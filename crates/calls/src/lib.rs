@@ -12,6 +12,13 @@
 
 #![no_std]
 #![deny(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable
+)]
 
 #[cfg(test)]
 extern crate std;

@@ -138,7 +138,9 @@ impl<'a> Line<'a> {
             let plain = rest.iter().take_while(|&&byte| is_plain(byte)).count();
             let (run, after) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
             self.text(core::str::from_utf8(run).unwrap_or("?"));
-            let Some((&byte, after)) = after.split_first() else { break };
+            let Some((&byte, after)) = after.split_first() else {
+                break;
+            };
             let mut buffer = [0; 4];
             self.text(escape(byte, after.first().copied().or(next), &mut buffer));
             rest = after;
@@ -154,7 +156,11 @@ impl<'a> Line<'a> {
                 break;
             }
             let digit = (value % base) as u8;
-            *cell = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+            *cell = if digit < 10 {
+                b'0' + digit
+            } else {
+                b'a' + digit - 10
+            };
             start = index;
             value /= base;
         }
@@ -191,7 +197,11 @@ fn escape(byte: u8, after: Option<u8>, buffer: &mut [u8; 4]) -> &str {
         0x0b => pair(buffer, b'v'),
         0x0c => pair(buffer, b'f'),
         _ => {
-            let digits = [b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)];
+            let digits = [
+                b'0' + (byte >> 6),
+                b'0' + (byte >> 3 & 7),
+                b'0' + (byte & 7),
+            ];
             // A digit after a shorter escape would be taken for part of it.
             let all = matches!(after, Some(b'0'..=b'7'));
             let skipped = match byte {

@@ -17,6 +17,10 @@ pub struct NumbersError<'a> {
     pub item: &'a str,
 }
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the number is checked before, and iterators are not const"
+)]
 impl CallSet {
     /// No number.
     pub const EMPTY: CallSet = CallSet([0; WORDS]);
@@ -107,9 +111,10 @@ impl CallSet {
             while self.contains(nr + 1) {
                 nr += 1;
             }
-            match first == nr {
-                true => write!(out, "{separator}{first}")?,
-                false => write!(out, "{separator}{first}-{nr}")?,
+            if first == nr {
+                write!(out, "{separator}{first}")?;
+            } else {
+                write!(out, "{separator}{first}-{nr}")?;
             }
             separator = ",";
             nr += 1;
@@ -127,7 +132,11 @@ impl fmt::Display for CallSet {
 
 impl fmt::Display for NumbersError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no number or range of numbers below {NUMBERS}", self.item)
+        write!(
+            f,
+            "`{}` is no number or range of numbers below {NUMBERS}",
+            self.item
+        )
     }
 }
 

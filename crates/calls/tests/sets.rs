@@ -37,7 +37,10 @@ fn a_leading_exclamation_mark_means_all_but_the_list() {
     assert!(!set.contains(nr("read")));
     assert!(!set.contains(nr("write")));
     assert!(set.contains(nr("open")));
-    assert!(set.contains(511), "a call that has no name yet is among all");
+    assert!(
+        set.contains(511),
+        "a call that has no name yet is among all"
+    );
 }
 
 #[test]
@@ -69,7 +72,10 @@ fn a_bad_word_is_named_with_the_nearest_good_one() {
         "`opne` is no system call or class of calls (did you mean `open`?)"
     );
     let error = parse_filter("%netwrok").unwrap_err();
-    assert_eq!((error.word, error.suggestion), ("%netwrok", Some("%network")));
+    assert_eq!(
+        (error.word, error.suggestion),
+        ("%netwrok", Some("%network"))
+    );
     let error = parse_filter("!frobnicate").unwrap_err();
     assert_eq!((error.word, error.suggestion), ("frobnicate", None));
     assert_eq!(parse_filter("read,").unwrap_err().word, "");
@@ -112,8 +118,14 @@ fn every_set_survives_its_numeric_form() {
 #[test]
 fn a_bad_number_is_named() {
     for (text, item) in [
-        ("1,x", "x"), ("3-1", "3-1"), ("0,512", "512"), ("1,,2", ""), ("+1", "+1"), ("1-2-3", "1-2-3"),
-        ("-1", "-1"), ("99999999999999999999", "99999999999999999999"),
+        ("1,x", "x"),
+        ("3-1", "3-1"),
+        ("0,512", "512"),
+        ("1,,2", ""),
+        ("+1", "+1"),
+        ("1-2-3", "1-2-3"),
+        ("-1", "-1"),
+        ("99999999999999999999", "99999999999999999999"),
     ] {
         assert_eq!(CallSet::parse_numbers(text).unwrap_err().item, item);
     }

@@ -14,7 +14,10 @@ fn kernel_header() -> Option<String> {
     let found = places.iter().find(|place| Path::new(place).exists());
     let text = found.map(|place| std::fs::read_to_string(place).expect("the header is readable"));
     if text.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "CI needs the kernel's headers");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI needs the kernel's headers"
+        );
         eprintln!("SKIPPED: no asm/unistd_64.h on this machine");
     }
     text
@@ -22,16 +25,23 @@ fn kernel_header() -> Option<String> {
 
 #[test]
 fn every_number_of_the_kernel_header_has_its_name() {
-    let Some(header) = kernel_header() else { return };
+    let Some(header) = kernel_header() else {
+        return;
+    };
     let mut wrong = Vec::new();
     let mut seen = 0;
     for line in header.lines() {
-        let Some(rest) = line.strip_prefix("#define __NR_") else { continue };
+        let Some(rest) = line.strip_prefix("#define __NR_") else {
+            continue;
+        };
         let (name, nr) = rest.split_once(' ').expect("a name and a number");
         let nr: u64 = nr.trim().parse().expect("a number");
         seen += 1;
         if lookup(nr).map(|call| call.name) != Some(name) {
-            wrong.push(format!("{nr} {name}: {:?}", lookup(nr).map(|call| call.name)));
+            wrong.push(format!(
+                "{nr} {name}: {:?}",
+                lookup(nr).map(|call| call.name)
+            ));
         }
     }
     assert!(seen > 350, "only {seen} numbers in the header");
@@ -73,7 +83,10 @@ fn the_newest_calls_are_known() {
 #[test]
 fn a_call_is_found_by_its_number_and_by_its_name() {
     for call in all() {
-        assert_eq!(lookup(call.nr.into()).map(|found| found.name), Some(call.name));
+        assert_eq!(
+            lookup(call.nr.into()).map(|found| found.name),
+            Some(call.name)
+        );
         assert_eq!(by_name(call.name).map(|found| found.nr), Some(call.nr));
     }
     assert!(all().map(|call| call.nr).is_sorted());
@@ -89,7 +102,17 @@ fn no_name_is_declared_twice() {
 
 #[test]
 fn numbers_outside_the_table_have_no_call() {
-    for nr in [337, 423, 472, 511, 512, 1 << 30, 1 << 30 | 59, u64::from(u32::MAX), u64::MAX] {
+    for nr in [
+        337,
+        423,
+        472,
+        511,
+        512,
+        1 << 30,
+        1 << 30 | 59,
+        u64::from(u32::MAX),
+        u64::MAX,
+    ] {
         assert!(lookup(nr).is_none(), "{nr}");
     }
 }
@@ -97,7 +120,12 @@ fn numbers_outside_the_table_have_no_call() {
 #[test]
 fn every_parameter_has_a_name_and_a_kind() {
     for call in all() {
-        assert_eq!(call.parameters().count(), call.kinds().len(), "{}", call.name);
+        assert_eq!(
+            call.parameters().count(),
+            call.kinds().len(),
+            "{}",
+            call.name
+        );
         assert!(call.kinds().len() <= 6, "{}", call.name);
     }
     let openat: Vec<&str> = by_name("openat")
@@ -111,7 +139,10 @@ fn every_parameter_has_a_name_and_a_kind() {
 #[test]
 fn calls_that_do_not_return_are_known() {
     let names = |test: fn(u64) -> bool| -> Vec<&str> {
-        all().filter(|call| test(call.nr.into())).map(|call| call.name).collect()
+        all()
+            .filter(|call| test(call.nr.into()))
+            .map(|call| call.name)
+            .collect()
     };
     assert_eq!(names(never_returns), ["rt_sigreturn", "exit", "exit_group"]);
     assert_eq!(names(leaves_process), ["execve", "execveat"]);

@@ -1,11 +1,11 @@
 //! One argument, by its kind.
 
 use crate::format::Scene;
-use crate::kind::{Kind, Notation};
-use crate::line::Line;
 use crate::format::text::Whole;
 use crate::format::time::Unit;
 use crate::format::vector::Transfer;
+use crate::kind::{Kind, Notation};
+use crate::line::Line;
 use crate::memory::read_u32;
 use crate::names::{files, memory, processes, system};
 
@@ -22,7 +22,10 @@ impl Scene<'_> {
             Kind::Unshown => false,
             Kind::CreateMode => self.arg(index.wrapping_sub(1)) & (O_CREAT | O_TMPFILE) != 0,
             Kind::NodeDevice => {
-                matches!(self.arg(index.wrapping_sub(1)) & 0o170000, 0o020000 | 0o060000)
+                matches!(
+                    self.arg(index.wrapping_sub(1)) & 0o170000,
+                    0o020000 | 0o060000
+                )
             }
             Kind::FcntlArgument | Kind::IoctlArgument | Kind::ArchPrctlArgument => {
                 self.has_control_argument(index)
@@ -46,7 +49,10 @@ impl Scene<'_> {
 
     /// Whether an argument's text begins with what belongs to the one before it.
     pub(super) fn continues(&self, index: usize) -> bool {
-        matches!(self.kind(index), Kind::SizeAfterClone | Kind::SizeAfterOffset)
+        matches!(
+            self.kind(index),
+            Kind::SizeAfterClone | Kind::SizeAfterOffset
+        )
     }
 
     pub(super) fn argument(&self, line: &mut Line<'_>, index: usize) {
@@ -76,7 +82,11 @@ impl Scene<'_> {
     fn is_left_unfilled(&self, kind: Kind, index: usize) -> bool {
         let shows_failure = matches!(
             kind,
-            Kind::RemainingOut | Kind::TidOut | Kind::SockaddrLength | Kind::SizeAfterClone | Kind::SizeAfterOffset
+            Kind::RemainingOut
+                | Kind::TidOut
+                | Kind::SockaddrLength
+                | Kind::SizeAfterClone
+                | Kind::SizeAfterOffset
         );
         self.failed() && !shows_failure && self.is_output(index)
     }
@@ -313,7 +323,8 @@ impl Scene<'_> {
     /// `IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4)`.
     pub(super) fn io_priority(&self, line: &mut Line<'_>, value: u64) {
         let value = value & 0xffff_ffff;
-        line.text("IOPRIO_PRIO_VALUE(").choice(&processes::IOPRIO_CLASS, value >> 13);
+        line.text("IOPRIO_PRIO_VALUE(")
+            .choice(&processes::IOPRIO_CLASS, value >> 13);
         line.text(", ").udec(value & 0x1fff).text(")");
     }
 
@@ -331,28 +342,42 @@ impl Scene<'_> {
             Some(name) => line.text(name).text("|"),
             None => line,
         };
-        for (bit, name) in [(0o4000, "S_ISUID|"), (0o2000, "S_ISGID|"), (0o1000, "S_ISVTX|")] {
+        for (bit, name) in [
+            (0o4000, "S_ISUID|"),
+            (0o2000, "S_ISGID|"),
+            (0o1000, "S_ISVTX|"),
+        ] {
             if value & bit != 0 {
                 line.text(name);
             }
         }
         let known = files::FILE_TYPE.name(value & 0o170000).is_some();
-        line.mode(if known { value & 0o777 } else { value & !0o7000 });
+        line.mode(if known {
+            value & 0o777
+        } else {
+            value & !0o7000
+        });
     }
 
     /// A device's number: `makedev(0x1, 0x3)`.
     pub(super) fn device(&self, line: &mut Line<'_>, value: u64) {
         let major = (value >> 8 & 0xfff) | (value >> 32 & 0xffff_f000);
         let minor = (value & 0xff) | (value >> 12 & 0xffff_ff00);
-        line.text("makedev(").hex(major).text(", ").hex(minor).text(")");
+        line.text("makedev(")
+            .hex(major)
+            .text(", ")
+            .hex(minor)
+            .text(")");
     }
 
     fn ipc_flags(&self, line: &mut Line<'_>, names: &crate::names::Names, value: u64) {
         let before = line.written();
         let left = line.known_flags(names, value & !0o777, "");
         if left != 0 {
-            line.text(if line.written() > before { "|" } else { "" }).hex(left);
+            line.text(if line.written() > before { "|" } else { "" })
+                .hex(left);
         }
-        line.text(if line.written() > before { "|" } else { "" }).mode(value & 0o777);
+        line.text(if line.written() > before { "|" } else { "" })
+            .mode(value & 0o777);
     }
 }

@@ -43,19 +43,46 @@ fn passed(request: u32) -> Passed {
         // TIOCGPGRP, TIOCOUTQ, TIOCMGET, TIOCGSOFTCAR, FIONREAD, TIOCGETD, TIOCGSID,
         // TIOCGPTN, SIOCATMARK, SIOCGPGRP, FIGETBSZ, BLKSSZGET, BLKROGET, BLKPBSZGET,
         // BLKIOMIN, BLKIOOPT, BLKALIGNOFF
-        0x540f | 0x5411 | 0x5415 | 0x5419 | 0x541b | 0x5424 | 0x5429 | 0x8004_5430 | 0x8904
-        | 0x8905 | 0x2 | 0x125e | 0x1268 | 0x1278..=0x127b => Passed::NumberOut,
+        0x540f
+        | 0x5411
+        | 0x5415
+        | 0x5419
+        | 0x541b
+        | 0x5424
+        | 0x5429
+        | 0x8004_5430
+        | 0x8904
+        | 0x8905
+        | 0x2
+        | 0x125e
+        | 0x1268
+        | 0x1278..=0x127b => Passed::NumberOut,
         // TIOCSPGRP, TIOCMBIS, TIOCMBIC, TIOCMSET, TIOCSSOFTCAR, TIOCPKT, FIONBIO,
         // TIOCSETD, TIOCSPTLCK, FIOASYNC, SIOCSPGRP, BLKROSET
-        0x5410 | 0x5416..=0x5418 | 0x541a | 0x5420 | 0x5421 | 0x5423 | 0x4004_5431 | 0x5452
-        | 0x8902 | 0x125d => Passed::NumberIn,
+        0x5410
+        | 0x5416..=0x5418
+        | 0x541a
+        | 0x5420
+        | 0x5421
+        | 0x5423
+        | 0x4004_5431
+        | 0x5452
+        | 0x8902
+        | 0x125d => Passed::NumberIn,
         // TIOCEXCL, TIOCNXCL, TIOCNOTTY, TIOCSBRK, TIOCCBRK, FIONCLEX, FIOCLEX,
         // BLKRRPART, BLKFLSBUF, LOOP_CLR_FD, LOOP_CTL_GET_FREE
         0x540c | 0x540d | 0x5422 | 0x5427 | 0x5428 | 0x5450 | 0x5451 | 0x125f | 0x1261 | 0x4c01
         | 0x4c82 => Passed::Nothing,
         // TCSBRK, TCXONC, TCFLSH, TIOCSCTTY, TCSBRKP, FICLONE, LOOP_SET_FD,
         // PERF_EVENT_IOC_ENABLE, _DISABLE, _RESET, KVM_*
-        0x5409..=0x540b | 0x540e | 0x5425 | 0x4004_9409 | 0x4c00 | 0x2400 | 0x2401 | 0x2403
+        0x5409..=0x540b
+        | 0x540e
+        | 0x5425
+        | 0x4004_9409
+        | 0x4c00
+        | 0x2400
+        | 0x2401
+        | 0x2403
         | 0xae00..=0xaeff => Passed::Number,
         _ => Passed::Other,
     }
@@ -112,7 +139,8 @@ impl Scene<'_> {
             // F_SETOWN_EX
             15 | F_GETOWN_EX => {
                 if let Some(record) = self.record::<8>(line, value) {
-                    line.text("{type=").choice(&files::OWNER, record.u32(0).into());
+                    line.text("{type=")
+                        .choice(&files::OWNER, record.u32(0).into());
                     line.text(", pid=").dec(record.i32(4).into()).text("}");
                 }
             }
@@ -173,7 +201,9 @@ impl Scene<'_> {
             line.text("{ws_row=").udec(record.u16(0).into());
             line.text(", ws_col=").udec(record.u16(2).into());
             line.text(", ws_xpixel=").udec(record.u16(4).into());
-            line.text(", ws_ypixel=").udec(record.u16(6).into()).text("}");
+            line.text(", ws_ypixel=")
+                .udec(record.u16(6).into())
+                .text("}");
         }
     }
 
@@ -183,16 +213,21 @@ impl Scene<'_> {
             return;
         };
         let [input, output, control, local] = [0, 4, 8, 12].map(|at| u64::from(record.u32(at)));
-        line.text("{c_iflag=").flags(&devices::TERMINAL_INPUT, input);
-        line.text(", c_oflag=").flags(&devices::TERMINAL_OUTPUT, output);
+        line.text("{c_iflag=")
+            .flags(&devices::TERMINAL_INPUT, input);
+        line.text(", c_oflag=")
+            .flags(&devices::TERMINAL_OUTPUT, output);
         line.text(", c_cflag=");
-        line.choice(&devices::TERMINAL_SPEED, control & 0o10017).text("|");
+        line.choice(&devices::TERMINAL_SPEED, control & 0o10017)
+            .text("|");
         line.choice(&devices::TERMINAL_SIZE, control & 0o60);
         let left = line.known_flags(&devices::TERMINAL_CONTROL, control & !0o10077, "|");
         if left != 0 {
             line.text("|").hex(left);
         }
-        line.text(", c_lflag=").flags(&devices::TERMINAL_LOCAL, local).text(", ...}");
+        line.text(", c_lflag=")
+            .flags(&devices::TERMINAL_LOCAL, local)
+            .text(", ...}");
     }
 
     /// How many arguments an option of `prctl` has, itself included.
@@ -200,7 +235,22 @@ impl Scene<'_> {
         match self.arg(0) as u32 {
             // Those that only ask.
             3 | 7 | 13 | 21 | 27 | 30..=32 => 1,
-            1 | 2 | 4 | 5 | 6 | 8 | 9..=12 | 14..=16 | 19 | 20 | 23..=26 | 28 | 29 | 36 | 37 | 40 => 2,
+            1
+            | 2
+            | 4
+            | 5
+            | 6
+            | 8
+            | 9..=12
+            | 14..=16
+            | 19
+            | 20
+            | 23..=26
+            | 28
+            | 29
+            | 36
+            | 37
+            | 40 => 2,
             22 => 3,
             0x5961_6d61 => 2,
             _ => 5,
@@ -212,14 +262,13 @@ impl Scene<'_> {
             // PR_SET_PDEATHSIG
             1 => self.signal(line, value & 0xffff_ffff),
             // PR_GET_PDEATHSIG
-            2 => match self.record::<4>(line, value) {
-                Some(record) => {
+            2 => {
+                if let Some(record) = self.record::<4>(line, value) {
                     line.text("[");
                     self.signal(line, record.u32(0).into());
                     line.text("]");
                 }
-                None => {}
-            },
+            }
             // PR_SET_NAME, PR_GET_NAME: 16 bytes
             15 | 16 => self.name_of(line, value, 16),
             // PR_SET_DUMPABLE
@@ -344,11 +393,17 @@ impl Scene<'_> {
                 line.hex(value);
             }
             5 => {
-                let shift = if value >> 31 != 0 { "FUTEX_OP_OPARG_SHIFT<<28|" } else { "" };
+                let shift = if value >> 31 != 0 {
+                    "FUTEX_OP_OPARG_SHIFT<<28|"
+                } else {
+                    ""
+                };
                 line.text(shift);
-                line.choice(&processes::FUTEX_WAKE_OPERATION, value >> 28 & 7).text("<<28|");
+                line.choice(&processes::FUTEX_WAKE_OPERATION, value >> 28 & 7)
+                    .text("<<28|");
                 line.hex(value >> 12 & 0xfff).text("<<12|");
-                line.choice(&processes::FUTEX_WAKE_COMPARISON, value >> 24 & 15).text("<<24|");
+                line.choice(&processes::FUTEX_WAKE_COMPARISON, value >> 24 & 15)
+                    .text("<<24|");
                 line.hex(value & 0xfff);
             }
             _ => {

@@ -147,7 +147,10 @@ pub fn format_call(
     let mut counted = Counted { out, count: 0 };
     format_enter(&mut counted, nr, args, memory, options)?;
     let written = options.written.saturating_add(counted.count);
-    let options = Options { written, ..*options };
+    let options = Options {
+        written,
+        ..*options
+    };
     format_exit(counted.out, nr, args, outcome, memory, &options)
 }
 
@@ -272,11 +275,14 @@ impl<'a> Scene<'a> {
     }
 
     fn failed(&self) -> bool {
-        self.returned.is_some_and(|value| (-4095..0).contains(&value))
+        self.returned
+            .is_some_and(|value| (-4095..0).contains(&value))
     }
 
     /// The result as a number of bytes or items, 0 if there is none.
     fn count(&self) -> u64 {
-        self.returned.and_then(|value| u64::try_from(value).ok()).unwrap_or(0)
+        self.returned
+            .and_then(|value| u64::try_from(value).ok())
+            .unwrap_or(0)
     }
 }

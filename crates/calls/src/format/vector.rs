@@ -49,7 +49,13 @@ impl Scene<'_> {
     }
 
     /// Messages of `sendmmsg` and `recvmmsg`, `[{msg_hdr={…}, msg_len=5}]`.
-    pub(super) fn messages(&self, line: &mut Line<'_>, address: u64, count: u64, transfer: Transfer) {
+    pub(super) fn messages(
+        &self,
+        line: &mut Line<'_>,
+        address: u64,
+        count: u64,
+        transfer: Transfer,
+    ) {
         self.array(line, address, count, 64, |line, item| {
             let (Some(header), Some(length)) = (
                 Record::<56>::read(self.memory, item),
@@ -85,7 +91,9 @@ impl Scene<'_> {
             self.control(line, control, length);
         }
         line.text(", msg_controllen=").udec(length);
-        line.text(", msg_flags=").flags(&network::MESSAGE, record.u32(48).into()).text("}");
+        line.text(", msg_flags=")
+            .flags(&network::MESSAGE, record.u32(48).into())
+            .text("}");
     }
 
     /// Control messages: descriptors and credentials are shown.
@@ -110,7 +118,8 @@ impl Scene<'_> {
             let length = record.u64(0);
             let (level, kind) = (record.u32(8), record.u32(12));
             line.text("{cmsg_len=").udec(length);
-            line.text(", cmsg_level=").choice(&network::LEVEL, level.into());
+            line.text(", cmsg_level=")
+                .choice(&network::LEVEL, level.into());
             line.text(", cmsg_type=");
             match level {
                 SOL_SOCKET => line.choice(&network::CONTROL_TYPE, kind.into()),

@@ -80,7 +80,13 @@ impl Line<'_> {
     }
 
     /// A choice among the values of some bits, or-ed with flags in the others.
-    pub(crate) fn mixed(&mut self, choices: &Names, mask: u64, names: &Names, value: u64) -> &mut Self {
+    pub(crate) fn mixed(
+        &mut self,
+        choices: &Names,
+        mask: u64,
+        names: &Names,
+        value: u64,
+    ) -> &mut Self {
         self.choice(choices, value & mask);
         let left = self.known_flags(names, value & !mask, "|");
         match left {

@@ -41,22 +41,54 @@ macro_rules! calls {
 }
 
 macro_rules! class {
-    (file) => { $crate::class::Classes::FILE };
-    (desc) => { $crate::class::Classes::DESC };
-    (network) => { $crate::class::Classes::NETWORK };
-    (process) => { $crate::class::Classes::PROCESS };
-    (signal) => { $crate::class::Classes::SIGNAL };
-    (ipc) => { $crate::class::Classes::IPC };
-    (memory) => { $crate::class::Classes::MEMORY };
-    (creds) => { $crate::class::Classes::CREDS };
-    (clock) => { $crate::class::Classes::CLOCK };
-    (pure) => { $crate::class::Classes::PURE };
-    (stat) => { $crate::class::Classes::STAT };
-    (lstat) => { $crate::class::Classes::LSTAT };
-    (fstat) => { $crate::class::Classes::FSTAT };
-    (statfs) => { $crate::class::Classes::STATFS };
-    (fstatfs) => { $crate::class::Classes::FSTATFS };
-    (ustat) => { $crate::class::Classes::USTAT };
+    (file) => {
+        $crate::class::Classes::FILE
+    };
+    (desc) => {
+        $crate::class::Classes::DESC
+    };
+    (network) => {
+        $crate::class::Classes::NETWORK
+    };
+    (process) => {
+        $crate::class::Classes::PROCESS
+    };
+    (signal) => {
+        $crate::class::Classes::SIGNAL
+    };
+    (ipc) => {
+        $crate::class::Classes::IPC
+    };
+    (memory) => {
+        $crate::class::Classes::MEMORY
+    };
+    (creds) => {
+        $crate::class::Classes::CREDS
+    };
+    (clock) => {
+        $crate::class::Classes::CLOCK
+    };
+    (pure) => {
+        $crate::class::Classes::PURE
+    };
+    (stat) => {
+        $crate::class::Classes::STAT
+    };
+    (lstat) => {
+        $crate::class::Classes::LSTAT
+    };
+    (fstat) => {
+        $crate::class::Classes::FSTAT
+    };
+    (statfs) => {
+        $crate::class::Classes::STATFS
+    };
+    (fstatfs) => {
+        $crate::class::Classes::FSTATFS
+    };
+    (ustat) => {
+        $crate::class::Classes::USTAT
+    };
 }
 
 use {calls, class};
@@ -72,12 +104,16 @@ pub(crate) static TABLE: [Option<Call>; NUMBERS] = merged(&[
     system::CALLS,
 ]);
 
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
 const fn merged(mut parts: &[&[Call]]) -> [Option<Call>; NUMBERS] {
     let mut table = [const { None }; NUMBERS];
     while let [part, more_parts @ ..] = parts {
         let mut rest = *part;
         while let [call, more @ ..] = rest {
-            assert!(table[call.nr as usize].is_none(), "a number is declared twice");
+            assert!(
+                table[call.nr as usize].is_none(),
+                "a number is declared twice"
+            );
             table[call.nr as usize] = Some(*call);
             rest = more;
         }
@@ -86,6 +122,7 @@ const fn merged(mut parts: &[&[Call]]) -> [Option<Call>; NUMBERS] {
     table
 }
 
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
 const fn padded(kinds: &[Kind]) -> [Kind; 6] {
     let mut padded = [Kind::Hex; 6];
     let mut index = 0;

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use interceptor_calls::{Memory, Options, Outcome, by_name, format_call, format_enter, format_exit};
+use interceptor_calls::{
+    Memory, Options, Outcome, by_name, format_call, format_enter, format_exit,
+};
 
 /// Memory that is there only where something was put.
 #[derive(Default)]
@@ -14,7 +16,9 @@ pub struct Fake {
 
 impl Memory for Fake {
     fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
-        let Some((start, bytes)) = self.areas.range(..=address).next_back() else { return 0 };
+        let Some((start, bytes)) = self.areas.range(..=address).next_back() else {
+            return 0;
+        };
         let rest = bytes.get((address - start) as usize..).unwrap_or(&[]);
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
@@ -91,14 +95,25 @@ pub fn six(args: &[i64]) -> [u64; 6] {
 }
 
 pub fn nr(name: &str) -> u64 {
-    by_name(name).unwrap_or_else(|| panic!("no call {name}")).nr.into()
+    by_name(name)
+        .unwrap_or_else(|| panic!("no call {name}"))
+        .nr
+        .into()
 }
 
 /// The line of a call that returned.
 pub fn line(memory: &Fake, name: &str, args: &[i64], ret: i64) -> String {
     let mut line = String::new();
     let outcome = Outcome::Returned(ret);
-    format_call(&mut line, nr(name), &six(args), outcome, memory, &Options::default()).unwrap();
+    format_call(
+        &mut line,
+        nr(name),
+        &six(args),
+        outcome,
+        memory,
+        &Options::default(),
+    )
+    .unwrap();
     line
 }
 
@@ -108,6 +123,14 @@ pub fn parts(memory: [&Fake; 2], name: &str, args: &[i64], ret: i64) -> (String,
     let options = Options::default();
     let outcome = Outcome::Returned(ret);
     format_enter(&mut enter, nr(name), &six(args), memory[0], &options).unwrap();
-    format_exit(&mut exit, nr(name), &six(args), outcome, memory[1], &options).unwrap();
+    format_exit(
+        &mut exit,
+        nr(name),
+        &six(args),
+        outcome,
+        memory[1],
+        &options,
+    )
+    .unwrap();
     (enter, exit)
 }
