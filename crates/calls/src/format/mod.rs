@@ -11,6 +11,7 @@
 
 mod argument;
 mod control;
+mod device;
 mod file;
 mod process;
 mod result;
