@@ -15,10 +15,12 @@
 
 mod dist;
 mod missing;
+mod mode;
 mod program;
 mod scratch;
 
 pub use dist::{Dist, guest, installed};
 pub use missing::{Missing, skip};
+pub use mode::{Mode, Modes};
 pub use program::{Ended, Program, Status};
 pub use scratch::Scratch;

@@ -2,13 +2,21 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::Write as _;
-use std::os::unix::process::ExitStatusExt as _;
+use std::io::{Read, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::dist::Dist;
+
+/// How long a program may run when nothing else is said.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a killed program may take to disappear.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A program, its arguments, its input.
 #[derive(Clone)]
@@ -18,6 +26,7 @@ pub struct Program {
     environment: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
     input: Vec<u8>,
+    limit: Duration,
 }
 
 impl Program {
@@ -29,6 +38,7 @@ impl Program {
             environment: Vec::new(),
             directory: None,
             input: Vec::new(),
+            limit: LIMIT,
         }
     }
 
@@ -69,11 +79,18 @@ impl Program {
         self
     }
 
+    /// Sets after how much time a run has failed.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Program {
+        self.limit = limit;
+        self
+    }
+
     /// Runs it as it is.
     ///
     /// # Panics
     ///
-    /// If it cannot be started.
+    /// If it cannot be started, or does not end in time.
     pub fn natively(&self) -> Ended {
         self.run(&mut Command::new(&self.path), &[])
     }
@@ -82,7 +99,7 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// If our command cannot be started.
+    /// If our command cannot be started, or the program does not end in time.
     pub fn under<A: AsRef<OsStr>>(&self, dist: &Dist, options: &[A]) -> Ended {
         let mut command = Command::new(dist.command());
         command.args(options).arg("--");
@@ -96,23 +113,63 @@ impl Program {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            // So that all of it can be killed.
+            .process_group(0);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
+        let deadline = Instant::now() + self.limit;
         let mut child = command.spawn().expect("a program that can be started");
+        let group = child.id();
         let mut stdin = child.stdin.take().expect("a pipe");
         let input = self.input.clone();
         // A program need not read its input before it writes, or at all.
-        let writer = thread::spawn(move || drop(stdin.write_all(&input)));
-        let output = child.wait_with_output().expect("the program's end");
-        writer.join().expect("a writer that does not panic");
-        Ended {
-            status: Status(output.status),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        thread::spawn(move || drop(stdin.write_all(&input)));
+        let stdout = collect(child.stdout.take().expect("a pipe"));
+        let stderr = collect(child.stderr.take().expect("a pipe"));
+        let (send, ended) = mpsc::channel();
+        thread::spawn(move || send.send(child.wait()));
+
+        // In this order a program is waited for as a shell does: its output may
+        // stay open in a descendant that it left behind.
+        let status = receive(&ended, deadline);
+        let (stdout, stderr) = (receive(&stdout, deadline), receive(&stderr, deadline));
+        if let (Some(status), Some(stdout), Some(stderr)) = (status, stdout, stderr) {
+            return Ended {
+                status: Status(status.expect("a status")),
+                stdout: String::from_utf8_lossy(&stdout).into_owned(),
+                stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            };
         }
+        kill_group(group);
+        let _ = receive(&ended, Instant::now() + GRACE);
+        panic!("not ended after {} s: {command:?}", self.limit.as_secs());
     }
+}
+
+/// Reads to the end in another thread.
+fn collect(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (send, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        send.send(bytes)
+    });
+    receiver
+}
+
+fn receive<T>(receiver: &Receiver<T>, deadline: Instant) -> Option<T> {
+    receiver
+        .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        .ok()
+}
+
+fn kill_group(group: u32) {
+    let _ = Command::new("kill")
+        .args(["-KILL", "--", &format!("-{group}")])
+        .stderr(Stdio::null())
+        .status();
 }
 
 /// How a program ended, and what it printed.

@@ -1,7 +1,8 @@
-//! Guests: small C and assembly programs that tests run intercepted.
+//! Guests: small programs that tests run intercepted, and hooks for them.
 //!
-//! Each `tests/guests/NAME.c` or `.S` becomes one program `NAME`, and each
-//! `libNAME.c` a shared library `libNAME.so`. Directives among the first lines:
+//! Each `tests/guests/NAME.c`, `.cc` or `.S` becomes one program `NAME`, and
+//! each `libNAME.c` a shared library `libNAME.so`. Each `tests/hooks/NAME.c`
+//! becomes a hook library `libNAME.so`. Directives among the first lines:
 //!
 //! - `// flags: …`: further flags for the compiler, after its arguments;
 //! - `// musl: yes`: also built by `musl-gcc`, as `NAME.musl`. Where that is not
@@ -18,53 +19,85 @@ use crate::tool;
 use crate::workspace::Workspace;
 
 /// Lines at the top of a source in which directives are looked for.
-const DIRECTIVE_LINES: usize = 10;
+const DIRECTIVE_LINES: usize = 12;
 
 /// Compiler of the second build of guests that ask for it.
 const MUSL: &str = "musl-gcc";
 
-/// Builds every guest that is out of date; returns their directory.
+/// Builds every guest and hook that is out of date; returns their directory.
 pub fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let sources = workspace.root().join("tests/guests");
-    let guests = workspace.target().join("guests");
-    fs::create_dir_all(&guests)?;
-    let files = files(&sources)?;
-    let headers: Vec<&PathBuf> = files
+    let products = workspace.target().join("guests");
+    fs::create_dir_all(&products)?;
+    let tests = workspace.root().join("tests");
+    let include = workspace.root().join("include");
+    let files = files(&tests.join("guests"))?;
+    let mut headers: Vec<&PathBuf> = files
         .iter()
         .filter(|file| has_extension(file, "h"))
         .collect();
     let has_musl = tool::is_installed(MUSL);
 
     for source in &files {
-        let Some(name) = source.file_stem().and_then(OsStr::to_str) else {
+        let (Some(name), Some(compiler)) = (stem(source), compiler(source)) else {
             continue;
         };
-        if !has_extension(source, "c") && !has_extension(source, "S") {
-            continue;
-        }
-        let text = fs::read_to_string(source)
-            .with_context(|| format!("cannot read {}", source.display()))?;
+        let text = read(source)?;
         let guest = Guest {
             source,
             headers: &headers,
-            include: workspace.root().join("include"),
+            include: &include,
             is_library: name.starts_with("lib"),
             flags: directive(&text, "flags").unwrap_or_default(),
         };
         let suffix = if guest.is_library { ".so" } else { "" };
-        guest.compile("cc", &guests.join(format!("{name}{suffix}")))?;
+        guest.compile(compiler, &products.join(format!("{name}{suffix}")))?;
         if has_musl && directive(&text, "musl") == Some("yes") {
-            guest.compile(MUSL, &guests.join(format!("{name}.musl")))?;
+            guest.compile(MUSL, &products.join(format!("{name}.musl")))?;
         }
     }
-    Ok(guests)
+
+    let header = include.join("interceptor.h");
+    headers.clear();
+    headers.push(&header);
+    for source in &self::files(&tests.join("hooks"))? {
+        let (Some(name), Some(compiler)) = (stem(source), compiler(source)) else {
+            continue;
+        };
+        let text = read(source)?;
+        let hook = Guest {
+            source,
+            headers: &headers,
+            include: &include,
+            is_library: true,
+            flags: directive(&text, "flags").unwrap_or_default(),
+        };
+        hook.compile(compiler, &products.join(format!("lib{name}.so")))?;
+    }
+    Ok(products)
+}
+
+fn read(source: &Path) -> Result<String> {
+    fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))
+}
+
+fn stem(source: &Path) -> Option<&str> {
+    source.file_stem().and_then(OsStr::to_str)
+}
+
+/// What compiles a file; `None` for one that is not compiled by itself.
+fn compiler(source: &Path) -> Option<&'static str> {
+    match source.extension()?.to_str()? {
+        "c" | "S" => Some("cc"),
+        "cc" => Some("c++"),
+        _ => None,
+    }
 }
 
 /// One source, and how it is compiled.
 struct Guest<'a> {
     source: &'a Path,
     headers: &'a [&'a PathBuf],
-    include: PathBuf,
+    include: &'a Path,
     is_library: bool,
     flags: &'a str,
 }
@@ -84,7 +117,7 @@ impl Guest<'_> {
         tool::run(
             command
                 .arg("-I")
-                .arg(&self.include)
+                .arg(self.include)
                 .arg(self.source)
                 .arg("-o")
                 .arg(product)

@@ -1,0 +1,107 @@
+//! The ways in which a program is intercepted.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::dist::{Dist, guest};
+use crate::missing::Missing;
+use crate::program::{Ended, Program};
+use crate::scratch::Scratch;
+
+/// One way to intercept a program.
+#[derive(Debug)]
+pub struct Mode {
+    /// As it appears in the names of tests.
+    pub name: &'static str,
+    command: &'static str,
+    /// The command writes a report, which is to go to a file.
+    has_report: bool,
+    hook: Option<&'static str>,
+    environment: &'static [(&'static str, &'static str)],
+}
+
+/// Forwards every call.
+const FORWARD: Option<&str> = Some("libforward_all.so");
+
+/// Lists of modes.
+pub struct Modes;
+
+impl Modes {
+    /// What a user gets by default: nobody looks, tables, traces, a hook in C.
+    pub const USUAL: &'static [Mode] = &[
+        Mode::new("run", "run"),
+        Mode::new("stat", "stat").with_report(),
+        Mode::new("trace", "trace").with_report(),
+        Mode::new("hook", "run").with_hook(),
+    ];
+
+    /// Everything saved by XSAVE, and each rung of the patch ladder forced,
+    /// without and with a hook.
+    pub const FORCED: &'static [Mode] = &[
+        Mode::new("xsave", "run").with_hook().with(&[("INTERCEPTOR_SAVE", "xsave")]),
+        Mode::new("hole", "run").with(HOLE),
+        Mode::new("after", "run").with(AFTER),
+        Mode::new("before", "run").with(BEFORE),
+        Mode::new("trap", "run").with(TRAP),
+        Mode::new("hole_hook", "run").with_hook().with(HOLE),
+        Mode::new("after_hook", "run").with_hook().with(AFTER),
+        Mode::new("before_hook", "run").with_hook().with(BEFORE),
+        Mode::new("trap_hook", "run").with_hook().with(TRAP),
+    ];
+}
+
+const HOLE: Environment = &[("INTERCEPTOR_FORCE_RUNG", "hole")];
+const AFTER: Environment = &[("INTERCEPTOR_FORCE_RUNG", "after")];
+const BEFORE: Environment = &[("INTERCEPTOR_FORCE_RUNG", "before")];
+const TRAP: Environment = &[("INTERCEPTOR_FORCE_RUNG", "trap")];
+
+type Environment = &'static [(&'static str, &'static str)];
+
+impl Mode {
+    const fn new(name: &'static str, command: &'static str) -> Mode {
+        Mode {
+            name,
+            command,
+            has_report: false,
+            hook: None,
+            environment: &[],
+        }
+    }
+
+    const fn with_report(mut self) -> Mode {
+        self.has_report = true;
+        self
+    }
+
+    const fn with_hook(mut self) -> Mode {
+        self.hook = FORWARD;
+        self
+    }
+
+    const fn with(mut self, environment: Environment) -> Mode {
+        self.environment = environment;
+        self
+    }
+
+    /// Runs a program in this mode.
+    ///
+    /// # Errors
+    ///
+    /// The hook was not built.
+    pub fn run(&self, dist: &Dist, program: &Program) -> Result<Ended, Missing> {
+        let scratch = Scratch::new();
+        let mut options: Vec<OsString> = vec![self.command.into()];
+        if self.has_report {
+            options.push("-o".into());
+            options.push(scratch.path("report").into());
+        }
+        if let Some(hook) = self.hook {
+            options.push("--hook".into());
+            options.push(guest(hook)?.into());
+        }
+        let mut program = program.clone();
+        for (name, value) in self.environment {
+            program = program.environment(name, OsStr::new(value));
+        }
+        Ok(program.under(dist, &options))
+    }
+}

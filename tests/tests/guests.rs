@@ -1,0 +1,245 @@
+//! Every guest gives natively what it gives in every mode: the same standard
+//! output, standard error and ending.
+//!
+//! Each guest in each mode is a check of its own. What is known to differ is
+//! listed in `KNOWN`, with the reason; a listed difference that has gone is a
+//! failure, too.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use interceptor_tests::{Dist, Ended, Missing, Mode, Modes, Program, guest, skip};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// How sure a known difference is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Differs {
+    /// In every run.
+    Always,
+    /// In some.
+    Sometimes,
+}
+
+/// A difference that is known and explained in CAPABILITIES.md.
+struct Known {
+    guest: &'static str,
+    modes: &'static [&'static str],
+    differs: Differs,
+    reason: &'static str,
+}
+
+/// Every difference that is known.
+const KNOWN: &[Known] = &[];
+
+/// Modes in which guests are run that were built with musl.
+const MUSL_MODES: &[&str] = &["run", "trace"];
+
+/// Runs at once. Guests measure time and have threads of their own.
+const PARALLEL: usize = 2;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(PARALLEL);
+    libtest_mimic::run(&arguments, checks()).exit_code()
+}
+
+fn checks() -> Vec<Trial> {
+    let mut checks = Vec::new();
+    for source in sources() {
+        let guest = Arc::new(Guest::read(&source));
+        guest.add_checks("", |_| true, &mut checks);
+        if guest.has_musl {
+            guest.add_checks(".musl", |mode| MUSL_MODES.contains(&mode.name), &mut checks);
+        }
+    }
+    checks.push(Trial::test("known_differences_name_checks_that_exist", || {
+        known_differences_name_checks_that_exist();
+        Ok(())
+    }));
+    checks
+}
+
+/// A guest's source.
+struct Guest {
+    name: String,
+    /// `// ends:`: a status or the name of a signal.
+    ends: String,
+    has_musl: bool,
+}
+
+/// One build of a guest, and how it ends natively, found out once.
+struct Build {
+    program: String,
+    ends: String,
+    native: OnceLock<Ended>,
+}
+
+impl Guest {
+    fn read(source: &Path) -> Guest {
+        let text = fs::read_to_string(source).expect("a guest's source");
+        let directive = |name: &str| {
+            let prefix = format!("// {name}: ");
+            let mut lines = text.lines().take(12);
+            lines.find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
+        };
+        Guest {
+            name: source
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .expect("a name")
+                .to_owned(),
+            ends: directive("ends").unwrap_or_else(|| "0".to_owned()),
+            has_musl: directive("musl").is_some_and(|musl| musl == "yes"),
+        }
+    }
+
+    fn add_checks(&self, suffix: &str, runs_in: fn(&Mode) -> bool, checks: &mut Vec<Trial>) {
+        let name = format!("{}{suffix}", self.name);
+        let build = Arc::new(Build {
+            program: name.clone(),
+            ends: self.ends.clone(),
+            native: OnceLock::new(),
+        });
+        let native = Arc::clone(&build);
+        checks.push(Trial::test(format!("{name}_passes_natively"), move || {
+            native.passes_natively()
+        }));
+        for mode in [Modes::USUAL, Modes::FORCED].into_iter().flatten() {
+            if runs_in(mode) {
+                let build = Arc::clone(&build);
+                checks.push(Trial::test(
+                    format!("{name}_under_{}_is_as_natively", mode.name),
+                    move || build.is_as_natively(mode),
+                ));
+            }
+        }
+    }
+}
+
+impl Build {
+    fn program(&self) -> Result<Program, Missing> {
+        Ok(Program::new(guest(&self.program)?))
+    }
+
+    fn native(&self) -> Result<&Ended, Missing> {
+        let program = self.program()?;
+        Ok(self.native.get_or_init(|| program.natively()))
+    }
+
+    fn passes_natively(&self) -> Result<(), Failed> {
+        let ended = match self.native() {
+            Ok(ended) => ended,
+            Err(missing) => return skipped(&missing),
+        };
+        let ending = match ended.status.signal() {
+            Some(11) => "SIGSEGV".to_owned(),
+            Some(9) => "SIGKILL".to_owned(),
+            Some(other) => format!("signal {other}"),
+            None => ended.status.code().unwrap_or(-1).to_string(),
+        };
+        if ending == self.ends {
+            Ok(())
+        } else {
+            Err(format!("ends with {ending}, not {}: {ended:?}", self.ends).into())
+        }
+    }
+
+    fn is_as_natively(&self, mode: &Mode) -> Result<(), Failed> {
+        let ended = Dist::find().and_then(|dist| {
+            let native = self.native()?;
+            Ok((native, mode.run(&dist, &self.program()?)?))
+        });
+        let (native, ours) = match ended {
+            Ok(both) => both,
+            Err(missing) => return skipped(&missing),
+        };
+        let known = KNOWN
+            .iter()
+            .find(|known| known.guest == self.program && known.modes.contains(&mode.name));
+        match (known, ours == *native) {
+            (None, false) => Err(difference(native, &ours).into()),
+            (Some(known), true) if known.differs == Differs::Always => {
+                Err(format!("no longer differs; it was known to: {}", known.reason).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What differs, and nothing else.
+fn difference(native: &Ended, ours: &Ended) -> String {
+    let mut text = String::new();
+    if native.status != ours.status {
+        text += &format!("natively {:?}, intercepted {:?}\n", native.status, ours.status);
+    }
+    for (name, native, ours) in [
+        ("output", &native.stdout, &ours.stdout),
+        ("error", &native.stderr, &ours.stderr),
+    ] {
+        let [mut left, mut right] = [native, ours].map(|text| text.lines());
+        loop {
+            match (left.next(), right.next()) {
+                (None, None) => break,
+                (left, right) if left == right => (),
+                (left, right) => {
+                    text += &format!(
+                        "standard {name}, natively: {}\n",
+                        left.unwrap_or("(its end)")
+                    );
+                    text += &format!(
+                        "standard {name}, intercepted: {}\n",
+                        right.unwrap_or("(its end)")
+                    );
+                    break;
+                }
+            }
+        }
+    }
+    text
+}
+
+fn skipped(missing: &Missing) -> Result<(), Failed> {
+    skip(missing);
+    Ok(())
+}
+
+fn sources() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
+    let mut sources: Vec<PathBuf> = fs::read_dir(directory)
+        .expect("the guests")
+        .map(|entry| entry.expect("a guest").path())
+        .filter(|path| {
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            let name = path.file_name().and_then(|name| name.to_str());
+            matches!(extension, Some("c" | "cc" | "S"))
+                && name.is_some_and(|name| !name.starts_with("lib"))
+        })
+        .collect();
+    sources.sort();
+    sources
+}
+
+fn known_differences_name_checks_that_exist() {
+    let builds: HashMap<String, bool> = sources()
+        .iter()
+        .map(|source| Guest::read(source))
+        .flat_map(|guest| {
+            let musl = guest.has_musl.then(|| (format!("{}.musl", guest.name), true));
+            [(guest.name, false)].into_iter().chain(musl)
+        })
+        .collect();
+    for known in KNOWN {
+        let is_musl = *builds.get(known.guest).expect(known.guest);
+        for mode in known.modes {
+            let exists = [Modes::USUAL, Modes::FORCED]
+                .into_iter()
+                .flatten()
+                .any(|other| other.name == *mode);
+            assert!(exists && (!is_musl || MUSL_MODES.contains(mode)), "{mode}");
+        }
+        assert!(!known.reason.is_empty());
+    }
+}
