@@ -125,7 +125,7 @@ interceptor_stage_\hook:
     .hidden interceptor_route_enter, interceptor_route_exit
     .hidden interceptor_hook_enter, interceptor_hook_exit, interceptor_thread_begin
     .hidden interceptor_save_all, interceptor_xsave_size
-    .hidden interceptor_enter_thunk, interceptor_exit_thunk
+    .hidden interceptor_enter_thunk, interceptor_exit_thunk, interceptor_leave_context
 
     .pushsection .text.interceptor_entry, "ax"
 
@@ -142,6 +142,15 @@ interceptor_finish:
     .cfi_signal_frame
     INTERCEPTOR_CFI_FRAME 7, 0
     mov     qword ptr [rsp + {frame_target}], rax
+    // From here on everything can be done again: a signal that arrives after
+    // the check sends us back to it.
+    .hidden interceptor_check, interceptor_check_end
+    .globl  interceptor_check, interceptor_check_end
+interceptor_check:
+    mov     rcx, qword ptr [rsp + {frame_block}]
+    cmp     dword ptr [rcx + {block_aside}], 0
+    jne     interceptor_leave_by_sigreturn
+interceptor_restore:
     mov     eax, dword ptr [rsp + {frame_rflags}]
     mov     rdi, qword ptr [rsp + {frame_rdi}]
     mov     rsi, qword ptr [rsp + {frame_rsi}]
@@ -165,8 +174,60 @@ interceptor_finish:
     push    qword ptr [rsp + {frame_rflags}]
     popfq
     jmp     qword ptr [rsp + {frame_leave}]
+interceptor_check_end:
     .cfi_endproc
     .size   interceptor_finish, . - interceptor_finish
+
+// Signals wait (src/signal/defer.rs): back to the program by rt_sigreturn.
+// In: rsp = frame, complete; rbx, rbp, r12-r15 and all vector state are the
+// program's.
+    .balign 16
+    .type   interceptor_leave_by_sigreturn, @function
+interceptor_leave_by_sigreturn:
+    .cfi_startproc simple
+    .cfi_signal_frame
+    INTERCEPTOR_CFI_FRAME 7, 0
+    mov     rdi, rsp
+    sub     rsp, 64
+    mov     qword ptr [rsp], rbx
+    mov     qword ptr [rsp + 8], rbp
+    mov     qword ptr [rsp + 16], r12
+    mov     qword ptr [rsp + 24], r13
+    mov     qword ptr [rsp + 32], r14
+    mov     qword ptr [rsp + 40], r15
+    mov     rbx, rdi
+    INTERCEPTOR_CFI_FRAME 3, 0
+    mov     rsi, rsp
+    mov     r13, rsp
+    sub     rsp, qword ptr [rip + interceptor_xsave_size]
+    and     rsp, -64
+    mov     r12, rsp
+    xor     eax, eax
+    .irp n, 0,1,2,3,4,5,6,7
+    mov     qword ptr [r12 + 512 + 8 * \n], rax
+    .endr
+    mov     eax, -1
+    mov     edx, -1
+    xsave64 [r12]
+    mov     rdx, r12
+    call    interceptor_leave_context
+    test    rax, rax
+    jz      9f
+    mov     rsp, rax
+    mov     eax, 15                 // rt_sigreturn
+    syscall
+    ud2
+9:  mov     eax, -1
+    mov     edx, -1
+    xrstor64 [r12]
+    mov     rsp, rbx
+    INTERCEPTOR_CFI_FRAME 7, 0
+    mov     rbx, qword ptr [r13]
+    mov     r12, qword ptr [r13 + 16]
+    mov     r13, qword ptr [r13 + 24]
+    jmp     interceptor_restore
+    .cfi_endproc
+    .size   interceptor_leave_by_sigreturn, . - interceptor_leave_by_sigreturn
 
 INTERCEPTOR_SAVE_BEGIN interceptor_save_none
     call    r11

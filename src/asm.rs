@@ -3,7 +3,7 @@
 use core::arch::global_asm;
 use core::mem::size_of;
 
-use crate::{frame, tls};
+use crate::{frame, thread, tls};
 
 global_asm!(
     include_str!("../asm/tls.S"),
@@ -45,6 +45,8 @@ global_asm!(
     frame_fcw = const frame::FCW,
     frame_scratch = const frame::SCRATCH,
     frame_leave = const frame::LEAVE,
+    frame_block = const frame::BLOCK,
+    block_aside = const thread::ASIDE_WAITS,
     resume_ahead = const frame::RESUME_AHEAD,
 );
 

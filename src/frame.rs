@@ -59,6 +59,7 @@ pub(crate) const MXCSR: usize = offset_of!(SyscallFrame, mxcsr);
 pub(crate) const FCW: usize = offset_of!(SyscallFrame, fcw);
 pub(crate) const SCRATCH: usize = offset_of!(SyscallFrame, scratch);
 pub(crate) const LEAVE: usize = offset_of!(SyscallFrame, leave);
+pub(crate) const BLOCK: usize = offset_of!(SyscallFrame, block);
 
 /// From the anchor to the resume point: the length of `syscall`.
 pub(crate) const RESUME_AHEAD: u64 = 2;

@@ -3,6 +3,7 @@
 //! Neighbours: `tls` (the fields the holes name), `patch::stub` (stubs jump to
 //! the thunks), `thread` (frames hold their leave thunk).
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::sys::{self, Mapping, page_up};
@@ -66,9 +67,25 @@ pub(crate) unsafe fn copy_to(to: u64) {
 
 /// Address of the thunk that goes back to the program from a level.
 pub(crate) fn leave(level: usize) -> u64 {
+    THUNKS.load(Relaxed) + leave_offset(level)
+}
+
+/// Offset of a leave thunk in a copy of the thunks; they come last.
+pub(crate) fn leave_offset(level: usize) -> u64 {
     // SAFETY: read-only data of ours.
-    let offset = unsafe { interceptor_leaves }[level];
-    THUNKS.load(Relaxed) + u64::from(offset)
+    u64::from(unsafe { interceptor_leaves }[level])
+}
+
+/// The level whose leave thunk, in the copy that frames use, has an address.
+pub(crate) fn leave_level(address: u64) -> Option<usize> {
+    let is_in_copy = first_copy().contains(&address);
+    (0..LEVELS).rev().find(|level| is_in_copy && address >= leave(*level))
+}
+
+/// The copy that frames leave through.
+pub(crate) fn first_copy() -> Range<u64> {
+    let start = THUNKS.load(Relaxed);
+    start..start + len()
 }
 
 /// Copies the template to executable memory and fills its holes.

@@ -44,8 +44,10 @@ pub(crate) fn choose(use_xsave: bool) {
     let features = __cpuid(1).ecx;
     let has_osxsave = features & (1 << 27) != 0;
     let xcr0 = if has_osxsave { read_xcr0() } else { 0 };
-    let routine: unsafe extern "C" fn() = if use_xsave && has_osxsave {
+    if has_osxsave {
         interceptor_xsave_size.store(u64::from(__cpuid_count(0xd, 0).ebx) + 64, Relaxed);
+    }
+    let routine: unsafe extern "C" fn() = if use_xsave && has_osxsave {
         interceptor_save_xsave
     } else if xcr0 & XCR0_AVX512 == XCR0_AVX512 && has_avx512bw() {
         interceptor_save_avx512

@@ -51,7 +51,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             (file, file_inode) = (here, vma.inode);
         }
         let is_object = vma.inode != 0 && !vma.name.starts_with(b"[");
-        if !vma.executable || !is_object || vma.range.contains(&own) {
+        if !vma.executable || !is_object || vma.range.contains(&own.end.saturating_sub(1)) {
             continue;
         }
         if config.bypasses(vma.name) {
@@ -302,7 +302,13 @@ fn protection(vma: &Vma<'_>) -> usize {
     bit(vma.readable, PROT_READ) | bit(vma.writable, PROT_WRITE) | bit(vma.executable, PROT_EXEC)
 }
 
-/// An address in our own text.
-fn own_text() -> u64 {
-    at_startup as *const () as u64
+unsafe extern "C" {
+    /// The start of this object and the end of its code, by the linker.
+    static __ehdr_start: u8;
+    static etext: u8;
+}
+
+/// Our own code.
+pub(super) fn own_text() -> Range<u64> {
+    &raw const __ehdr_start as u64..&raw const etext as u64
 }

@@ -44,6 +44,37 @@ pub(crate) fn program_address_of(address: u64) -> Option<u64> {
     stub::program_address_of(registry::area_at(address)?, address)
 }
 
+/// A thunk, as far as it matters to whoever is interrupted in it.
+pub(crate) enum Thunk {
+    /// On the way to the entry, the call not made; or on the way back.
+    EnterOrLeave,
+    /// On the way to the entry after the call.
+    Exit,
+}
+
+/// The thunk that contains an address, in whatever copy.
+pub(crate) fn thunk_at(address: u64) -> Option<Thunk> {
+    let start = match crate::thunk::first_copy() {
+        copy if copy.contains(&address) => copy.start,
+        _ => registry::area_at(address)?.start,
+    };
+    if address >= start + crate::thunk::len() {
+        return None;
+    }
+    let exit = crate::thunk::exit_in(start)..start + crate::thunk::leave_offset(0);
+    Some(if exit.contains(&address) { Thunk::Exit } else { Thunk::EnterOrLeave })
+}
+
+/// Whether an address is in a thunk.
+pub(crate) fn is_thunk(address: u64) -> bool {
+    thunk_at(address).is_some()
+}
+
+/// Whether an address is in the runtime's own code.
+pub(crate) fn is_own_text(address: u64) -> bool {
+    apply::own_text().contains(&address)
+}
+
 fn range(start: u64, len: u64) -> Range<u64> {
     start..start.saturating_add(page_up(len))
 }

@@ -4,13 +4,11 @@
 //! the program's handler. Before, it translates the addresses that the program
 //! may look at: a stub's code stands for a place in the program's own text.
 //! Afterwards the context goes back to where it really was, unless the handler
-//! made it go elsewhere.
-//!
-//! What remains: a signal that interrupts a hook, or the entry itself, is
-//! delivered at once, with the address it has.
+//! made it go elsewhere. A signal that interrupts a hook or the entry waits (`defer`).
 
 use super::actions::{self, SA_RESETHAND, SIG_DFL, SIG_IGN, SigAction};
 use super::traps;
+use crate::frame::RESUME_AHEAD;
 use crate::patch;
 
 const SIGILL: i32 = 4;
@@ -27,7 +25,7 @@ pub(super) struct UContext {
     /// r8 to r15, rdi, rsi, rbp, rbx, rdx, rax.
     general: [u64; 14],
     rcx: u64,
-    rsp: u64,
+    pub rsp: u64,
     pub rip: u64,
 }
 
@@ -35,11 +33,29 @@ pub(super) struct UContext {
 /// are both at offset 16.
 #[repr(C)]
 pub(super) struct SigInfo {
-    signal: i32,
+    pub signal: i32,
     errno: i32,
-    code: i32,
+    pub code: i32,
     padding: i32,
     address: u64,
+}
+
+/// Where the program stands, if the context is in code of ours.
+///
+/// In a thunk nothing is on the private stack yet, or any more, and rcx or r11
+/// tells the stub: the anchor on the way in, the place in the stub on the way
+/// out.
+fn program_address(context: &UContext) -> Option<u64> {
+    let in_thunk = match patch::thunk_at(context.rip) {
+        None => return patch::program_address_of(context.rip),
+        Some(thunk) => thunk,
+    };
+    let r11 = context.general[3];
+    let stub = [context.rcx, r11].into_iter().find(|at| patch::program_address_of(*at).is_some())?;
+    match in_thunk {
+        patch::Thunk::Exit => patch::program_address_of(stub + RESUME_AHEAD),
+        patch::Thunk::EnterOrLeave => patch::program_address_of(stub),
+    }
 }
 
 /// Address of the handler, as the kernel has it.
@@ -63,16 +79,20 @@ pub(super) unsafe extern "C" fn on_signal(
             return;
         }
     }
+    // SAFETY: the kernel's arguments.
+    unsafe { super::defer::put_aside(info, context) };
     // SAFETY: as above.
     let real = unsafe { (*context).rip };
-    let shown = patch::program_address_of(real).unwrap_or(real);
+    // SAFETY: as above.
+    let shown = unsafe { program_address(&*context) }.unwrap_or(real);
+    // SAFETY: as above.
+    let real_rcx = unsafe { (*context).rcx };
+    // After the call the kernel leaves the return address there.
+    let shown_rcx = patch::program_address_of(real_rcx).unwrap_or(real_rcx);
     // SAFETY: as above.
     unsafe {
         (*context).rip = shown;
-        // After the call the kernel leaves the return address there.
-        if let Some(address) = patch::program_address_of((*context).rcx) {
-            (*context).rcx = address;
-        }
+        (*context).rcx = shown_rcx;
         if matches!(signal, SIGILL | SIGTRAP | SIGFPE | SIGSYS)
             && (*info).code > 0
             && let Some(address) = patch::program_address_of((*info).address)
@@ -85,7 +105,7 @@ pub(super) unsafe extern "C" fn on_signal(
         // SIGILL, which the program left to the kernel: the instruction faults
         // again and the kernel does what it does.
         // SAFETY: as above.
-        unsafe { (*context).rip = real };
+        unsafe { ((*context).rip, (*context).rcx) = (real, real_rcx) };
         traps::restore_default();
         return;
     }
@@ -100,6 +120,9 @@ pub(super) unsafe extern "C" fn on_signal(
         handler(signal, info, context);
         if (*context).rip == shown {
             (*context).rip = real;
+            if (*context).rcx == shown_rcx {
+                (*context).rcx = real_rcx;
+            }
         }
     }
 }

@@ -3,16 +3,19 @@
 //! The kernel has one handler of ours for every signal for which the program
 //! installed one; default and ignored dispositions stay with the kernel. Ours
 //! makes the interrupted context look as if the program had never left its own
-//! text, and calls the program's (`deliver`). What the program installed is kept
+//! text, and calls the program's (`deliver`), or, while a hook runs, puts the signal
+//! aside until the hook is done (`defer`). What the program installed is kept
 //! in a table and read back from there (`actions`).
 //!
 //! SIGILL is also the trap rung's signal (`traps`).
 
 mod actions;
+mod defer;
 mod deliver;
 mod traps;
 
 pub(crate) use actions::rt_sigaction;
+pub(crate) use defer::Aside;
 pub(crate) use traps::{catch_traps, rt_sigprocmask};
 
 /// Signals are numbered from 1 to this.

@@ -56,6 +56,8 @@ pub struct ThreadBlock {
     pub(crate) last_image: (u64, u64, u64),
     /// A signal set that the kernel gets in place of the program's.
     pub(crate) scratch: u64,
+    /// Signals that wait until the thread is out of the runtime.
+    pub(crate) aside: crate::signal::Aside,
     /// Next block in the pool.
     next: *mut ThreadBlock,
 }
@@ -126,6 +128,28 @@ pub(crate) fn forget_other_levels(in_use: u64) {
         }
     }
 }
+
+/// Whether no other level of the calling thread is in use.
+pub(crate) fn is_only_level(level: u64) -> bool {
+    let tls = tls::current();
+    (0..LEVELS).filter(|other| *other as u64 != level).all(|other| {
+        // SAFETY: the TLS block is this thread's own.
+        unsafe { (&raw const (*tls).ready[other]).read_volatile() != 0 }
+    })
+}
+
+/// Makes a level of the calling thread ready again.
+pub(crate) fn release_level(level: u64) {
+    let tls = tls::current();
+    if level < LEVELS as u64 {
+        // SAFETY: the TLS block is this thread's own.
+        unsafe { (&raw mut (*tls).ready[level as usize]).write_volatile(1) };
+    }
+}
+
+/// Offset of the word that the entry's last step looks at.
+pub(crate) const ASIDE_WAITS: usize =
+    core::mem::offset_of!(ThreadBlock, aside) + core::mem::offset_of!(crate::signal::Aside, waits);
 
 /// Whether a thunk of this thread found no level since the last time asked.
 #[inline(always)]

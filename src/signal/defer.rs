@@ -1,0 +1,246 @@
+//! Signals that arrive while a hook or the entry runs.
+//!
+//! The program's handler must not run there: the program's registers and stack
+//! are ours at the moment. So the signal is put aside: it is queued to this
+//! thread again, and all asynchronous signals are blocked in the context that
+//! was interrupted, which our handler returns to at once. When the entry is
+//! about to leave (`asm/entry.S`), it executes rt_sigreturn instead of jumping
+//! to the program, with a context that holds the program's registers and its
+//! mask. Registers and mask change in one step, so the kernel delivers the
+//! signal just there: at the program's own place, on the stack it asked for.
+//!
+//! What remains: a real-time signal that was put aside comes after those of its
+//! number that were queued meanwhile.
+
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use syscalls::{Sysno, syscall};
+
+use super::deliver::{SigInfo, UContext};
+use crate::frame::SyscallFrame;
+use crate::stat;
+use crate::sys;
+use crate::thread::{self, ThreadBlock};
+use crate::{patch, thunk, tls};
+
+/// Signals that are kept here, since the kernel would not queue them again
+/// (RLIMIT_SIGPENDING).
+const KEPT: usize = 4;
+/// 8-byte words of a `siginfo_t`.
+const INFO_WORDS: usize = 16;
+/// 8-byte words of a `ucontext_t` up to the end of its mask.
+const CONTEXT_WORDS: usize = 38;
+/// Words of the kernel's own description at the end of the legacy region of an
+/// XSAVE area: `struct _fpx_sw_bytes`.
+const DESCRIPTION_WORDS: usize = 6;
+/// Its offset in the area.
+const DESCRIPTION_AT: usize = 464;
+const MAGIC2: u32 = 0x4650_5845;
+
+/// Signals that report what the interrupted instruction did.
+const SYNCHRONOUS: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);
+
+const fn bit(signal: u32) -> u64 {
+    1 << (signal - 1)
+}
+
+/// What a thread has put aside.
+#[repr(C)]
+pub struct Aside {
+    /// Not 0 if signals wait; the entry's last step looks at it.
+    pub(crate) waits: AtomicU32,
+    /// Signals in `kept`.
+    kept_count: u32,
+    kept: [[u64; INFO_WORDS]; KEPT],
+    /// The context that was interrupted: a template with what only the kernel
+    /// knows, such as the format of the floating point state, and with the
+    /// program's mask.
+    context: [u64; CONTEXT_WORDS],
+    description: [u64; DESCRIPTION_WORDS],
+}
+
+/// Puts a signal aside, if it must not be delivered now, and then returns to
+/// what was interrupted, not to the caller.
+///
+/// # Safety
+///
+/// The arguments are the kernel's.
+pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
+    // SAFETY: the caller's.
+    let (signal, code, rip, rsp) =
+        unsafe { ((*info).signal, (*info).code, (*context).rip, (*context).rsp) };
+    if code > 0 && SYNCHRONOUS & bit(signal as u32) != 0 {
+        return;
+    }
+    let tls = tls::current();
+    // SAFETY: this thread's TLS block; zero in a thread that has made no call.
+    let (block, is_ready) = unsafe {
+        ((&raw const (*tls).block).read_volatile(), (&raw const (*tls).ready[0]).read_volatile())
+    };
+    // SAFETY: the block lives as long as the thread.
+    let Some(block) = (unsafe { block.as_mut() }) else {
+        return;
+    };
+    let is_inside = is_ready == 0
+        && (block.region().contains(&rsp) || patch::is_thunk(rip) || patch::is_own_text(rip));
+    if !is_inside {
+        return;
+    }
+    // From here to rt_sigreturn no other handler runs. One that came before
+    // interrupted this one, and what it noted is overwritten: the first signal
+    // interrupted the program.
+    let all = !SYNCHRONOUS;
+    const SIG_BLOCK: usize = 0;
+    // SAFETY: reads the set.
+    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const all, 0, 8) };
+    let aside = &mut block.aside;
+    aside.requeue(info.cast());
+    // SAFETY: a ucontext_t is longer; its floating point pointer leads to an
+    // XSAVE area or is null.
+    unsafe {
+        let words = context.cast::<[u64; CONTEXT_WORDS]>();
+        aside.context = words.read();
+        let area = (*words)[FPSTATE] as *const u8;
+        if !area.is_null() {
+            let description = area.add(DESCRIPTION_AT);
+            aside.description = description.cast::<[u64; DESCRIPTION_WORDS]>().read();
+        }
+        (*words)[MASK] |= all;
+        if let Some(frame) = frame_past_check(&*tls, rip, rsp) {
+            (*words)[RIP] = &raw const interceptor_check as u64;
+            (*words)[RSP] = frame;
+        }
+    }
+    aside.waits.store(1, Relaxed);
+    // The program's restorer is a call that may be traced; this is no call of
+    // the program's.
+    // SAFETY: the kernel's frame lies just below the context, where
+    // rt_sigreturn looks for it from here.
+    unsafe {
+        core::arch::asm!(
+            "mov rsp, {context}",
+            "syscall",
+            "ud2",
+            context = in(reg) context,
+            in("rax") Sysno::rt_sigreturn as usize,
+            options(noreturn),
+        )
+    }
+}
+
+impl Aside {
+    /// Queues a signal to this thread, which has blocked it.
+    fn requeue(&mut self, info: *const [u64; INFO_WORDS]) {
+        if send_to_self(info).is_ok() {
+            return;
+        }
+        match self.kept.get_mut(self.kept_count as usize) {
+            Some(slot) => {
+                // SAFETY: a siginfo_t is as long.
+                *slot = unsafe { info.read() };
+                self.kept_count += 1;
+            }
+            None => count_lost(),
+        }
+    }
+
+    fn send_kept(&mut self) {
+        for info in self.kept.iter().take(self.kept_count as usize) {
+            if send_to_self(info).is_err() {
+                count_lost();
+            }
+        }
+        self.kept_count = 0;
+    }
+}
+
+fn send_to_self(info: *const [u64; INFO_WORDS]) -> sys::Result<usize> {
+    // SAFETY: a siginfo_t that the kernel made; its first word holds the
+    // signal.
+    unsafe {
+        let signal = (*info)[0] as u32;
+        syscall!(Sysno::rt_tgsigqueueinfo, sys::getpid(), sys::gettid(), signal, info)
+    }
+}
+
+fn count_lost() {
+    if let Some(segment) = stat::segment() {
+        segment.header.lost_calls.fetch_add(1, Relaxed);
+    }
+}
+
+unsafe extern "C" {
+    static interceptor_check: u8;
+    static interceptor_check_end: u8;
+}
+
+/// The frame of the entry that was interrupted after it had looked for waiting
+/// signals, and before it released its level.
+fn frame_past_check(tls: &tls::Tls, rip: u64, rsp: u64) -> Option<u64> {
+    let check = &raw const interceptor_check as u64..&raw const interceptor_check_end as u64;
+    if check.contains(&rip) {
+        // rsp is the frame, or a word below it; frames are aligned to 64.
+        return Some(rsp.next_multiple_of(64));
+    }
+    let level = thunk::leave_level(rip)?;
+    tls.base.get(level).copied()
+}
+
+const R8: usize = 5;
+const R12: usize = 9;
+const RDI: usize = 13;
+const RSI: usize = 14;
+const RBP: usize = 15;
+const RBX: usize = 16;
+const RDX: usize = 17;
+const RAX: usize = 18;
+const RCX: usize = 19;
+const RSP: usize = 20;
+const RIP: usize = 21;
+const EFLAGS: usize = 22;
+const FPSTATE: usize = 28;
+const MASK: usize = 37;
+
+/// Makes the context with which the entry leaves to the program, and queues
+/// what was put aside. Returns null when this is no place to leave from.
+///
+/// `callee_saved` are rbx, rbp and r12 to r15; `area` is an XSAVE area with the
+/// program's floating point and vector state.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn interceptor_leave_context(
+    frame: &SyscallFrame,
+    callee_saved: &[u64; 6],
+    area: *mut u8,
+) -> *const u64 {
+    // SAFETY: the frame's own block, used by this thread only.
+    let block: &mut ThreadBlock = unsafe { &mut *frame.block };
+    if frame.level != 0 && !thread::is_only_level(frame.level) {
+        // A hook's own call: the hook is not done.
+        return core::ptr::null();
+    }
+    let aside = &mut block.aside;
+    let context = &mut aside.context;
+    let [rdi, rsi, rdx, r10, r8, r9] = frame.args;
+    let [rbx, rbp, r12, r13, r14, r15] = *callee_saved;
+    context[R8..R12].copy_from_slice(&[r8, r9, r10, frame.rflags]);
+    context[R12..RDI].copy_from_slice(&[r12, r13, r14, r15]);
+    (context[RDI], context[RSI], context[RBP], context[RBX]) = (rdi, rsi, rbp, rbx);
+    (context[RDX], context[RAX], context[RCX]) = (rdx, frame.rax, frame.target);
+    (context[RSP], context[RIP], context[EFLAGS]) = (frame.rsp, frame.target, frame.rflags);
+    if context[FPSTATE] != 0 {
+        context[FPSTATE] = area as u64;
+        // SAFETY: the area is as large as the CPU's whole state and 64 bytes
+        // more; the kernel's description names a size that is not larger.
+        unsafe {
+            area.add(DESCRIPTION_AT).cast::<[u64; DESCRIPTION_WORDS]>().write(aside.description);
+            let extended_size = (aside.description[0] >> 32) as usize;
+            area.add(extended_size - 4).cast::<u32>().write_unaligned(MAGIC2);
+        }
+    }
+    aside.send_kept();
+    aside.waits.store(0, Relaxed);
+    // From here on nothing of the frame is needed, and no signal comes before
+    // rt_sigreturn: all are blocked.
+    thread::release_level(frame.level);
+    aside.context.as_ptr()
+}
