@@ -86,10 +86,12 @@ impl Errno {
     fn save() -> Self {
         // SAFETY: the weak symbol, if there is one, is libc's function, which
         // returns this thread's errno.
-        Self(unsafe { interceptor_libc_errno_location() }.map(|locate| unsafe {
-            let errno = locate();
-            (errno, errno.read())
-        }))
+        Self(
+            unsafe { interceptor_libc_errno_location() }.map(|locate| unsafe {
+                let errno = locate();
+                (errno, errno.read())
+            }),
+        )
     }
 
     fn current(&self) -> Option<c_int> {

@@ -77,7 +77,11 @@ impl<'a> Config<'a> {
                 continue;
             };
             if let Err((name, wanted)) = config.set(name, value) {
-                complain(BadValue { name, value, wanted });
+                complain(BadValue {
+                    name,
+                    value,
+                    wanted,
+                });
             }
         }
         config

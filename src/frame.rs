@@ -121,4 +121,4 @@ pub(crate) fn copy_words(from: &[u64], to: &mut [u64]) {
 }
 
 const _: () = assert!(RAX == 0 && ARGS == 8 && RSP == 56);
-const _: () = assert!(core::mem::size_of::<SyscallFrame>() % 64 == 0);
+const _: () = assert!(core::mem::size_of::<SyscallFrame>().is_multiple_of(64));

@@ -58,8 +58,6 @@ macro_rules! preload {
 #[cfg(feature = "freestanding")]
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    loop {
-        // SAFETY: ends the process by SIGILL, which names the place.
-        unsafe { core::arch::asm!("ud2", options(noreturn)) }
-    }
+    // SAFETY: ends the process by SIGILL, which names the place.
+    unsafe { core::arch::asm!("ud2", options(noreturn)) }
 }

@@ -6,9 +6,10 @@
 use core::ffi::{CStr, c_char};
 use core::fmt;
 use core::ptr::null;
+use core::sync::atomic::Ordering::Relaxed;
 
 use interceptor_abi::segment::{self, Segment};
-use syscalls::Errno;
+use syscalls::{Errno, Sysno};
 
 use crate::config::{BadValue, Config, last_component};
 use crate::diagnostics::{Lossy, say};
@@ -30,7 +31,10 @@ impl fmt::Display for Failure {
         match self {
             Self::Template => write!(f, "the library was not built by its own build; rebuild it"),
             Self::Thunks(error) => {
-                write!(f, "no executable memory ({error}); is a memory limit or a W^X policy set?")
+                write!(
+                    f,
+                    "no executable memory ({error}); is a memory limit or a W^X policy set?"
+                )
             }
             Self::Thread => write!(f, "no memory for the first thread; is a memory limit set?"),
             Self::Maps(error) => write!(f, "cannot read /proc/self/maps ({error}); mount /proc"),
@@ -51,9 +55,11 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
         return;
     }
     if let Err(failure) = arm(hook, &config) {
-        say(format_args!("not armed, the program runs untouched: {failure}"));
+        say(format_args!(
+            "not armed, the program runs untouched: {failure}"
+        ));
         if let Some(segment) = stat::segment() {
-            segment.header.not_armed.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+            segment.header.not_armed.fetch_add(1, Relaxed);
         }
     }
 }
@@ -74,7 +80,11 @@ fn arm<H: Hook>(hook: &'static H, config: &Config<'_>) -> Result<(), Failure> {
     maps.release();
     subscribe(hook, config);
     if let Some(segment) = stat::segment() {
-        segment.header.armed.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        let earlier = segment.header.armed.fetch_add(1, Relaxed);
+        // All images but the tree's first come from an exec that was traced.
+        if earlier > 0 && interest::of(Sysno::execve as u64) & interest::TRACE != 0 {
+            trace::exec_done(sys::gettid());
+        }
     }
     Ok(())
 }
@@ -115,7 +125,11 @@ fn attach_segment(config: &Config<'_>) {
     };
     match map_segment(fd) {
         Ok(segment) => {
-            let counting = if config.stat { Counting::Calls } else { Counting::CoverageOnly };
+            let counting = if config.stat {
+                Counting::Calls
+            } else {
+                Counting::CoverageOnly
+            };
             stat::attach(segment, counting);
             lifecycle::keep_descriptor(fd);
         }
@@ -124,7 +138,6 @@ fn attach_segment(config: &Config<'_>) {
 }
 
 fn map_segment(fd: i32) -> Result<&'static Segment, &'static str> {
-    use core::sync::atomic::Ordering::Relaxed;
     let size = sys::file_size(fd).map_err(|_| "is not open; was it closed before exec?")?;
     if size != segment::SIZE as u64 {
         return Err("is not a segment of this version");
@@ -145,7 +158,12 @@ fn map_segment(fd: i32) -> Result<&'static Segment, &'static str> {
 }
 
 fn complain(bad: &BadValue<'_>) {
-    say(format_args!("{}={} is ignored: wanted {}", bad.name, Lossy(bad.value), bad.wanted));
+    say(format_args!(
+        "{}={} is ignored: wanted {}",
+        bad.name,
+        Lossy(bad.value),
+        bad.wanted
+    ));
 }
 
 /// Whether the command line filter lets this process through.
@@ -153,7 +171,9 @@ fn is_wanted(config: &Config<'_>, argv: *const *const c_char) -> bool {
     let Some(filter) = config.cmdline_filter else {
         return true;
     };
-    strings(argv).next().is_some_and(|name| last_component(name) == filter)
+    strings(argv)
+        .next()
+        .is_some_and(|name| last_component(name) == filter)
 }
 
 /// glibc hands a constructor the arguments of `main`; musl hands it nothing,

@@ -42,6 +42,14 @@ pub(crate) fn segment() -> Option<&'static Segment> {
     unsafe { SEGMENT.load(Relaxed).as_ref() }
 }
 
+/// A call went to the kernel, or a signal away, with nobody looking.
+#[cold]
+pub(crate) fn count_lost_call() {
+    if let Some(segment) = segment() {
+        segment.header.lost_calls.fetch_add(1, Relaxed);
+    }
+}
+
 /// Gives a new thread, or a new process on the same block, a lane.
 pub(crate) fn process_begin(block: &mut ThreadBlock) {
     if !COUNTING.load(Relaxed) {
@@ -72,7 +80,10 @@ fn claim(segment: &'static Segment, tid: u32) -> *const Lane {
     for lane in own {
         let owner = lane.owner.load(Relaxed);
         if !sys::process_exists(owner)
-            && lane.owner.compare_exchange(owner, tid, Relaxed, Relaxed).is_ok()
+            && lane
+                .owner
+                .compare_exchange(owner, tid, Relaxed, Relaxed)
+                .is_ok()
         {
             return lane;
         }
@@ -93,7 +104,11 @@ pub(crate) fn enter(lane: *const Lane, nr: u64) {
 #[inline(always)]
 pub(crate) fn begin(block: &mut ThreadBlock) -> u64 {
     block.counted = block.counted.wrapping_add(1);
-    if block.counted.is_multiple_of(SAMPLE) { now() | 1 } else { 0 }
+    if block.counted.is_multiple_of(SAMPLE) {
+        now() | 1
+    } else {
+        0
+    }
 }
 
 /// A call ended with `result`.

@@ -75,7 +75,10 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
     let tls = tls::current();
     // SAFETY: this thread's TLS block; zero in a thread that has made no call.
     let (block, is_ready) = unsafe {
-        ((&raw const (*tls).block).read_volatile(), (&raw const (*tls).ready[0]).read_volatile())
+        (
+            (&raw const (*tls).block).read_volatile(),
+            (&raw const (*tls).ready[0]).read_volatile(),
+        )
     };
     // SAFETY: the block lives as long as the thread.
     let Some(block) = (unsafe { block.as_mut() }) else {
@@ -140,14 +143,14 @@ impl Aside {
                 *slot = unsafe { info.read() };
                 self.kept_count += 1;
             }
-            None => count_lost(),
+            None => stat::count_lost_call(),
         }
     }
 
     fn send_kept(&mut self) {
         for info in self.kept.iter().take(self.kept_count as usize) {
             if send_to_self(info).is_err() {
-                count_lost();
+                stat::count_lost_call();
             }
         }
         self.kept_count = 0;
@@ -159,13 +162,13 @@ fn send_to_self(info: *const [u64; INFO_WORDS]) -> sys::Result<usize> {
     // signal.
     unsafe {
         let signal = (*info)[0] as u32;
-        syscall!(Sysno::rt_tgsigqueueinfo, sys::getpid(), sys::gettid(), signal, info)
-    }
-}
-
-fn count_lost() {
-    if let Some(segment) = stat::segment() {
-        segment.header.lost_calls.fetch_add(1, Relaxed);
+        syscall!(
+            Sysno::rt_tgsigqueueinfo,
+            sys::getpid(),
+            sys::gettid(),
+            signal,
+            info
+        )
     }
 }
 
@@ -232,9 +235,13 @@ unsafe extern "C" fn interceptor_leave_context(
         // SAFETY: the area is as large as the CPU's whole state and 64 bytes
         // more; the kernel's description names a size that is not larger.
         unsafe {
-            area.add(DESCRIPTION_AT).cast::<[u64; DESCRIPTION_WORDS]>().write(aside.description);
+            area.add(DESCRIPTION_AT)
+                .cast::<[u64; DESCRIPTION_WORDS]>()
+                .write(aside.description);
             let extended_size = (aside.description[0] >> 32) as usize;
-            area.add(extended_size - 4).cast::<u32>().write_unaligned(MAGIC2);
+            area.add(extended_size - 4)
+                .cast::<u32>()
+                .write_unaligned(MAGIC2);
         }
     }
     aside.send_kept();

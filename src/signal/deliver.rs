@@ -51,7 +51,9 @@ fn program_address(context: &UContext) -> Option<u64> {
         Some(thunk) => thunk,
     };
     let r11 = context.general[3];
-    let stub = [context.rcx, r11].into_iter().find(|at| patch::program_address_of(*at).is_some())?;
+    let stub = [context.rcx, r11]
+        .into_iter()
+        .find(|at| patch::program_address_of(*at).is_some())?;
     match in_thunk {
         patch::Thunk::Exit => patch::program_address_of(stub + RESUME_AHEAD),
         patch::Thunk::EnterOrLeave => patch::program_address_of(stub),
@@ -68,11 +70,7 @@ pub(super) fn entry() -> u64 {
 /// # Safety
 ///
 /// The arguments are the kernel's.
-pub(super) unsafe extern "C" fn on_signal(
-    signal: i32,
-    info: *mut SigInfo,
-    context: *mut UContext,
-) {
+pub(super) unsafe extern "C" fn on_signal(signal: i32, info: *mut SigInfo, context: *mut UContext) {
     if signal == SIGILL && traps::are_caught() {
         // SAFETY: the kernel's context.
         if unsafe { traps::redirect(context) } {

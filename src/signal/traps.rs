@@ -62,13 +62,20 @@ pub(super) fn action() -> SigAction {
 
 /// The next SIGILL ends the process.
 pub(super) fn restore_default() {
-    let default = SigAction { handler: SIG_DFL, ..SigAction::default() };
+    let default = SigAction {
+        handler: SIG_DFL,
+        ..SigAction::default()
+    };
     let _ = install(&default, None);
 }
 
 /// A mask without the trap's signal, if there are traps.
 pub(super) fn without_trap_signal(mask: u64) -> u64 {
-    if are_caught() { mask & !SIGILL_BIT } else { mask }
+    if are_caught() {
+        mask & !SIGILL_BIT
+    } else {
+        mask
+    }
 }
 
 /// If the context stands at a trap, makes it continue at the site's stub.

@@ -73,8 +73,7 @@ impl File {
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize> {
         loop {
             // SAFETY: the kernel writes within the slice.
-            let read =
-                unsafe { syscall!(Sysno::read, self.0, buffer.as_mut_ptr(), buffer.len()) };
+            let read = unsafe { syscall!(Sysno::read, self.0, buffer.as_mut_ptr(), buffer.len()) };
             if read != Err(Errno::EINTR) {
                 return read;
             }
@@ -97,7 +96,15 @@ pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
     // SAFETY: the kernel writes within the slice, and reports what it could
     // not read instead of faulting.
     unsafe {
-        syscall!(Sysno::process_vm_readv, getpid(), local.as_ptr(), 1, remote.as_ptr(), 1, 0)
+        syscall!(
+            Sysno::process_vm_readv,
+            getpid(),
+            local.as_ptr(),
+            1,
+            remote.as_ptr(),
+            1,
+            0
+        )
     }
     .unwrap_or(0)
 }
@@ -111,7 +118,15 @@ pub(crate) fn write_guest(address: u64, words: &[u64]) -> usize {
     // SAFETY: the kernel writes to the program's memory what the program asked
     // to be written there, and reports what it could not write.
     unsafe {
-        syscall!(Sysno::process_vm_writev, getpid(), local.as_ptr(), 1, remote.as_ptr(), 1, 0)
+        syscall!(
+            Sysno::process_vm_writev,
+            getpid(),
+            local.as_ptr(),
+            1,
+            remote.as_ptr(),
+            1,
+            0
+        )
     }
     .unwrap_or(0)
 }

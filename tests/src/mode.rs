@@ -37,7 +37,9 @@ impl Modes {
     /// Everything saved by XSAVE, and each rung of the patch ladder forced,
     /// without and with a hook.
     pub const FORCED: &'static [Mode] = &[
-        Mode::new("xsave", "run").with_hook().with(&[("INTERCEPTOR_SAVE", "xsave")]),
+        Mode::new("xsave", "run")
+            .with_hook()
+            .with(&[("INTERCEPTOR_SAVE", "xsave")]),
         Mode::new("hole", "run").with(HOLE),
         Mode::new("after", "run").with(AFTER),
         Mode::new("before", "run").with(BEFORE),

@@ -55,10 +55,13 @@ fn checks() -> Vec<Trial> {
             guest.add_checks(".musl", |mode| MUSL_MODES.contains(&mode.name), &mut checks);
         }
     }
-    checks.push(Trial::test("known_differences_name_checks_that_exist", || {
-        known_differences_name_checks_that_exist();
-        Ok(())
-    }));
+    checks.push(Trial::test(
+        "known_differences_name_checks_that_exist",
+        || {
+            known_differences_name_checks_that_exist();
+            Ok(())
+        },
+    ));
     checks
 }
 
@@ -173,7 +176,10 @@ impl Build {
 fn difference(native: &Ended, ours: &Ended) -> String {
     let mut text = String::new();
     if native.status != ours.status {
-        text += &format!("natively {:?}, intercepted {:?}\n", native.status, ours.status);
+        text += &format!(
+            "natively {:?}, intercepted {:?}\n",
+            native.status, ours.status
+        );
     }
     for (name, native, ours) in [
         ("output", &native.stdout, &ours.stdout),
@@ -227,7 +233,9 @@ fn known_differences_name_checks_that_exist() {
         .iter()
         .map(|source| Guest::read(source))
         .flat_map(|guest| {
-            let musl = guest.has_musl.then(|| (format!("{}.musl", guest.name), true));
+            let musl = guest
+                .has_musl
+                .then(|| (format!("{}.musl", guest.name), true));
             [(guest.name, false)].into_iter().chain(musl)
         })
         .collect();

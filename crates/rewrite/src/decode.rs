@@ -35,7 +35,10 @@ pub(crate) enum Flow {
 impl Flow {
     /// Whether the next instruction may be executed after this one.
     pub(crate) fn goes_on(self) -> bool {
-        !matches!(self, Self::Jump(_) | Self::IndirectJump | Self::PointerJump | Self::End)
+        !matches!(
+            self,
+            Self::Jump(_) | Self::IndirectJump | Self::PointerJump | Self::End
+        )
     }
 }
 
@@ -131,7 +134,9 @@ fn is_rip(operand: &Operand) -> bool {
 /// follows the ModRM byte, which follows prefixes and opcode.
 pub(crate) fn rip_displacement_at(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
-    while let 0x66 | 0x67 | 0xf0 | 0xf2 | 0xf3 | 0x2e | 0x36 | 0x3e | 0x26 | 0x64 | 0x65 = bytes.get(at)? {
+    while let 0x66 | 0x67 | 0xf0 | 0xf2 | 0xf3 | 0x2e | 0x36 | 0x3e | 0x26 | 0x64 | 0x65 =
+        bytes.get(at)?
+    {
         at += 1;
     }
     if let 0x40..=0x4f = bytes.get(at)? {

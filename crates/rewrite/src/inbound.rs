@@ -26,12 +26,15 @@ impl Inbound {
     /// Searches `text` for jumps to the surroundings of `sites`.
     pub(crate) fn search(text: &[u8], base: u64, sites: impl Iterator<Item = u64>) -> Self {
         let sites = Surroundings::of(sites);
-        let mut inbound = Self { targets: List::new(0) };
-        let may_jump = |first: u8, second: u8| {
-            (first == 0xe9) | ((first == 0x0f) & (second & 0xf0 == 0x80))
+        let mut inbound = Self {
+            targets: List::new(0),
         };
+        let may_jump =
+            |first: u8, second: u8| (first == 0xe9) | ((first == 0x0f) & (second & 0xf0 == 0x80));
         for at in pairs::find(text, may_jump) {
-            if let Some(target) = text.get(at..).and_then(|b| jump_target(b, base + at as u64))
+            if let Some(target) = text
+                .get(at..)
+                .and_then(|b| jump_target(b, base + at as u64))
                 && sites.contains(target)
             {
                 inbound.targets.push(target);
@@ -43,7 +46,11 @@ impl Inbound {
     /// Whether something may jump into the addresses.
     pub(crate) fn may_enter(&self, from: u64, to: u64) -> bool {
         self.targets.overflowed()
-            || self.targets.as_slice().iter().any(|target| (from..to).contains(target))
+            || self
+                .targets
+                .as_slice()
+                .iter()
+                .any(|target| (from..to).contains(target))
     }
 }
 
@@ -66,7 +73,10 @@ struct Surroundings {
 
 impl Surroundings {
     fn of(sites: impl Iterator<Item = u64>) -> Self {
-        let mut surroundings = Self { filter: [0; FILTER_WORDS], sites: List::new(0) };
+        let mut surroundings = Self {
+            filter: [0; FILTER_WORDS],
+            sites: List::new(0),
+        };
         for site in sites {
             surroundings.sites.push(site);
             for granule in site.saturating_sub(NEAR) >> 4..=site.saturating_add(NEAR) >> 4 {

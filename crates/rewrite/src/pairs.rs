@@ -13,7 +13,13 @@ pub(crate) fn find<F>(text: &[u8], fits: F) -> Pairs<'_, F>
 where
     F: Fn(u8, u8) -> bool + Copy,
 {
-    Pairs { text, fits, block: 0, word: WORDS, marks: [0; WORDS] }
+    Pairs {
+        text,
+        fits,
+        block: 0,
+        word: WORDS,
+        marks: [0; WORDS],
+    }
 }
 
 const WORDS: usize = BLOCK / 8;
@@ -70,7 +76,11 @@ impl<F: Fn(u8, u8) -> bool + Copy> Pairs<'_, F> {
             self.block += BLOCK;
             let words = marks.as_chunks::<8>().0;
             // A fold, since comparing arrays compiles to a call of memcmp.
-            if words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word)) != 0 {
+            if words
+                .iter()
+                .fold(0, |all, word| all | u64::from_le_bytes(*word))
+                != 0
+            {
                 for (word, eight) in self.marks.iter_mut().zip(words) {
                     *word = u64::from_le_bytes(*eight);
                 }

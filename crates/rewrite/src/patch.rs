@@ -65,7 +65,11 @@ impl Write {
     }
 
     fn new(address: u64, parts: &[&[u8]]) -> Self {
-        let mut write = Self { address, bytes: [0; Self::CAPACITY], len: 0 };
+        let mut write = Self {
+            address,
+            bytes: [0; Self::CAPACITY],
+            len: 0,
+        };
         for byte in parts.iter().copied().flatten() {
             if let Some(slot) = write.bytes.get_mut(usize::from(write.len)) {
                 *slot = *byte;
@@ -79,16 +83,31 @@ impl Write {
 impl Patch {
     /// A `ud2` in place of the site.
     pub fn trap(site: u64) -> Self {
-        Self { site, before: 0, after: SITE_LEN as u8, way: Way::Trap }
+        Self {
+            site,
+            before: 0,
+            after: SITE_LEN as u8,
+            way: Way::Trap,
+        }
     }
 
     pub(crate) fn hole(site: u64, hole: u64) -> Self {
-        Self { site, before: 0, after: SITE_LEN as u8, way: Way::Hole(hole) }
+        Self {
+            site,
+            before: 0,
+            after: SITE_LEN as u8,
+            way: Way::Hole(hole),
+        }
     }
 
     pub(crate) fn window_of(site: u64, window: &Range<u64>, rung: Rung) -> Self {
         let before = (site - window.start) as u8;
-        Self { site, before, after: (window.end - site) as u8, way: Way::Window(rung) }
+        Self {
+            site,
+            before,
+            after: (window.end - site) as u8,
+            way: Way::Window(rung),
+        }
     }
 
     /// Address of the system call instruction.
@@ -143,7 +162,10 @@ impl Patch {
     ///
     /// When the stub is not within 2 GiB.
     pub fn writes(&self, stub: u64) -> Result<Writes, OutOfReach> {
-        let mut writes = Writes { writes: [Write::new(self.site, &[]); 2], next: 0 };
+        let mut writes = Writes {
+            writes: [Write::new(self.site, &[]); 2],
+            next: 0,
+        };
         let [first, second] = &mut writes.writes;
         match self.way {
             Way::Hole(hole) => {
@@ -186,6 +208,8 @@ impl Iterator for Writes {
 
 fn long_jump(from: u64, to: u64) -> Result<[u8; JUMP as usize], OutOfReach> {
     let distance = to.wrapping_sub(from.wrapping_add(JUMP)) as i64;
-    let [a, b, c, d] = i32::try_from(distance).map_err(|_| OutOfReach)?.to_le_bytes();
+    let [a, b, c, d] = i32::try_from(distance)
+        .map_err(|_| OutOfReach)?
+        .to_le_bytes();
     Ok([0xe9, a, b, c, d])
 }

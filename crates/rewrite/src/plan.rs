@@ -94,7 +94,9 @@ pub fn plan(
     let mut function: Option<Function> = None;
     for (at, kind) in candidates(text.bytes) {
         let address = text.base + at as u64;
-        let is_same = function.as_ref().is_some_and(|f| f.range.contains(&address));
+        let is_same = function
+            .as_ref()
+            .is_some_and(|f| f.range.contains(&address));
         if !is_same || survey.sites.as_slice().len() == SITES {
             planner.finish(&mut survey, function.as_ref(), sink);
             function = code.function_at(address);
@@ -102,7 +104,11 @@ pub fn plan(
         match &function {
             Some(_) => survey.add(address, kind),
             None => {
-                sink(SitePlan { address, kind, verdict: Verdict::Missed(Reason::NoFunction) });
+                sink(SitePlan {
+                    address,
+                    kind,
+                    verdict: Verdict::Missed(Reason::NoFunction),
+                });
             }
         }
     }
@@ -140,7 +146,11 @@ impl Planner<'_> {
             for index in 0..survey.sites.as_slice().len() {
                 if let Some(site) = survey.sites.as_slice().get(index).copied() {
                     let verdict = self.verdict(survey, function, &site);
-                    sink(SitePlan { address: site.address, kind: site.kind, verdict });
+                    sink(SitePlan {
+                        address: site.address,
+                        kind: site.kind,
+                        verdict,
+                    });
                 }
             }
         }
@@ -157,7 +167,9 @@ impl Planner<'_> {
                 return Verdict::Missed(Reason::Unproven);
             }
             (Status::Instruction | Status::Unproven(_), SiteKind::Syscall) => {}
-            (Status::Instruction | Status::Unproven(_), _) => return Verdict::Missed(Reason::OtherAbi),
+            (Status::Instruction | Status::Unproven(_), _) => {
+                return Verdict::Missed(Reason::OtherAbi);
+            }
         }
         let rungs: &[Rung] = match &self.ladder {
             Ladder::Full => &[Rung::Hole, Rung::After, Rung::Before],
@@ -188,9 +200,18 @@ impl Planner<'_> {
             .end_before(function)
             .and_then(|end| self.gap(end, Some(function.range.start)));
         let gaps = [after, before];
-        let inside = survey.dead.as_slice().iter().copied().filter(|(start, end)| {
-            !survey.targets.as_slice().iter().any(|target| (start..end).contains(&target))
-        });
+        let inside = survey
+            .dead
+            .as_slice()
+            .iter()
+            .copied()
+            .filter(|(start, end)| {
+                !survey
+                    .targets
+                    .as_slice()
+                    .iter()
+                    .any(|target| (start..end).contains(&target))
+            });
         let mut runs = inside.chain(gaps.into_iter().flatten());
         let hole = runs.find_map(|(start, end)| self.free_hole(site.address, start, end))?;
         self.taken.push((hole, hole + JUMP));
@@ -215,7 +236,9 @@ impl Planner<'_> {
 
     /// The bytes between two functions, if all are padding.
     fn gap(&self, start: u64, end: Option<u64>) -> Option<(u64, u64)> {
-        let end = end.unwrap_or(start).min(self.text.base + self.text.bytes.len() as u64);
+        let end = end
+            .unwrap_or(start)
+            .min(self.text.base + self.text.bytes.len() as u64);
         if end <= start || end - start > 64 {
             return None;
         }
@@ -237,7 +260,12 @@ impl Planner<'_> {
     }
 
     fn before(&mut self, survey: &Survey, function: &Function, site: &Site) -> Option<Patch> {
-        let starts = site.history.iter().rev().copied().take_while(|start| *start != 0);
+        let starts = site
+            .history
+            .iter()
+            .rev()
+            .copied()
+            .take_while(|start| *start != 0);
         for start in starts {
             if site.address - start > JUMP + 15 {
                 break;
@@ -305,7 +333,12 @@ impl Planner<'_> {
         if survey.has_indirect_jump && self.tables_may_enter(survey, function, from..to) {
             return None;
         }
-        if survey.targets.as_slice().iter().any(|target| (from..to).contains(target)) {
+        if survey
+            .targets
+            .as_slice()
+            .iter()
+            .any(|target| (from..to).contains(target))
+        {
             return None;
         }
         // Nor may two windows overlap, or a window another site's hole.

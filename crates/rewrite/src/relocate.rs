@@ -28,7 +28,9 @@ pub fn relocate(bytes: &[u8], from: u64, to: u64, out: &mut [u8]) -> Result<usiz
     while copied < bytes.len() {
         let rest = bytes.get(copied..).ok_or(RelocateError::Truncated)?;
         let address = from + copied as u64;
-        let decoded = decoder.decode(rest, address).ok_or(RelocateError::Truncated)?;
+        let decoded = decoder
+            .decode(rest, address)
+            .ok_or(RelocateError::Truncated)?;
         let len = usize::from(decoded.len);
         let original = rest.get(..len).ok_or(RelocateError::Truncated)?;
         let here = to + written as u64;
@@ -59,7 +61,9 @@ pub fn relocate(bytes: &[u8], from: u64, to: u64, out: &mut [u8]) -> Result<usiz
 /// The condition of a `jcc`, short or long.
 fn condition_of(bytes: &[u8]) -> Option<u8> {
     // Branch hints and other prefixes may come first.
-    let opcode = bytes.iter().position(|byte| matches!(byte, 0x70..=0x7f | 0x0f))?;
+    let opcode = bytes
+        .iter()
+        .position(|byte| matches!(byte, 0x70..=0x7f | 0x0f))?;
     match bytes.get(opcode)? {
         0x0f => Some(bytes.get(opcode + 1)? & 0x0f),
         short => Some(short & 0x0f),

@@ -82,7 +82,11 @@ impl Ahead {
     }
 
     fn first_in(&self, range: Range<u64>) -> Option<u64> {
-        self.known().iter().copied().filter(|target| range.contains(target)).min()
+        self.known()
+            .iter()
+            .copied()
+            .filter(|target| range.contains(target))
+            .min()
     }
 
     fn known(&self) -> &[u64] {
@@ -118,12 +122,20 @@ impl Survey {
             has_indirect_jump: false,
             data: List::new(0),
             complete: false,
-            ahead: Ahead { targets: [0; 128], len: 0 },
+            ahead: Ahead {
+                targets: [0; 128],
+                len: 0,
+            },
         }
     }
 
     pub(crate) fn add(&mut self, address: u64, kind: SiteKind) {
-        self.sites.push(Site { address, kind, status: Status::Unreached, history: [0; HISTORY] });
+        self.sites.push(Site {
+            address,
+            kind,
+            status: Status::Unreached,
+            history: [0; HISTORY],
+        });
     }
 
     /// Decodes `bytes`, the function at `range`.
@@ -251,7 +263,10 @@ impl Survey {
     }
 
     fn is_near_a_site(&self, address: u64) -> bool {
-        self.sites.as_slice().iter().any(|site| site.address.abs_diff(address) < NEIGHBOURHOOD)
+        self.sites
+            .as_slice()
+            .iter()
+            .any(|site| site.address.abs_diff(address) < NEIGHBOURHOOD)
     }
 }
 

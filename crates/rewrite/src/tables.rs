@@ -32,7 +32,11 @@ pub(crate) fn may_lead_into(
     let distances = bytes.as_chunks::<4>().0.iter();
     let relative =
         distances.map(|entry| address.wrapping_add_signed(i64::from(i32::from_le_bytes(*entry))));
-    let absolute = bytes.as_chunks::<8>().0.iter().map(|entry| u64::from_le_bytes(*entry));
+    let absolute = bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|entry| u64::from_le_bytes(*entry));
     leads_into(relative, function, targets) || leads_into(absolute, function, targets)
 }
 

@@ -26,7 +26,11 @@ pub fn eh_frame_address(header: u64, bytes: &[u8]) -> Option<u64> {
     if bytes.get(..2)? != [1, 0x1b] {
         return None;
     }
-    Some(header.wrapping_add(4).wrapping_add_signed(i64::from(i32_at(bytes, 4)?)))
+    Some(
+        header
+            .wrapping_add(4)
+            .wrapping_add_signed(i64::from(i32_at(bytes, 4)?)),
+    )
 }
 
 impl<'a> CodeMap<'a> {
@@ -38,7 +42,12 @@ impl<'a> CodeMap<'a> {
         }
         let count = i32_at(bytes, 8)? as u32 as usize;
         let table = bytes.get(12..12usize.checked_add(count.checked_mul(ENTRY)?)?)?;
-        Some(Self { header: header.0, table, frames: frames.0, frames_bytes: frames.1 })
+        Some(Self {
+            header: header.0,
+            table,
+            frames: frames.0,
+            frames_bytes: frames.1,
+        })
     }
 
     /// Bounds of the function that contains an address.
@@ -64,7 +73,10 @@ impl<'a> CodeMap<'a> {
 
     fn start(&self, index: usize) -> Option<u64> {
         let at = index.checked_mul(ENTRY)?;
-        Some(self.header.wrapping_add_signed(i64::from(i32_at(self.table, at)?)))
+        Some(
+            self.header
+                .wrapping_add_signed(i64::from(i32_at(self.table, at)?)),
+        )
     }
 
     /// The last entry that starts at or before an address.
@@ -83,7 +95,9 @@ impl<'a> CodeMap<'a> {
 
     fn function(&self, index: usize) -> Option<Function> {
         let start = self.start(index)?;
-        let fde = self.header.wrapping_add_signed(i64::from(i32_at(self.table, index * ENTRY + 4)?));
+        let fde = self
+            .header
+            .wrapping_add_signed(i64::from(i32_at(self.table, index * ENTRY + 4)?));
         let fde_at = usize::try_from(fde.checked_sub(self.frames)?).ok()?;
         let cie_field = fde_at.checked_add(4)?;
         let cie_at = cie_field.checked_sub(i32_at(self.frames_bytes, cie_field)? as u32 as usize)?;
@@ -96,7 +110,10 @@ impl<'a> CodeMap<'a> {
             0x03 | 0x0b => u64::from(i32_at(self.frames_bytes, range_at + 4)? as u32),
             _ => return None,
         };
-        Some(Function { range: start..start.checked_add(len)?, index })
+        Some(Function {
+            range: start..start.checked_add(len)?,
+            index,
+        })
     }
 }
 
