@@ -30,7 +30,11 @@ impl Data for Sections<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
         self.0.sections().find_map(|section| {
             let offset = address.checked_sub(section.address())? as usize;
-            section.data().ok()?.get(offset..).filter(|bytes| !bytes.is_empty())
+            section
+                .data()
+                .ok()?
+                .get(offset..)
+                .filter(|bytes| !bytes.is_empty())
         })
     }
 }
@@ -50,32 +54,43 @@ fn report(path: &str, verbose: bool) -> Result<(), String> {
         })
         .unwrap_or_default();
     for segment in file.segments() {
-        let SegmentFlags::Elf { p_flags, .. } = segment.flags() else { continue };
+        let SegmentFlags::Elf { p_flags, .. } = segment.flags() else {
+            continue;
+        };
         if p_flags.0 & 1 == 0 {
             continue;
         }
         let data = segment.data().map_err(|error| error.to_string())?;
-        let text = Text { base: segment.address(), bytes: data };
+        let text = Text {
+            base: segment.address(),
+            bytes: data,
+        };
         let mut counts = [0u32; 7];
         let mut lines = Vec::new();
         let begun = Instant::now();
-        plan(&text, &code, Some(&Sections(&file)), Ladder::Full, &mut |site| {
-            let index = match site.verdict {
-                Verdict::Jump(patch) => match patch.rung() {
-                    Some(Rung::Hole) => 0,
-                    Some(Rung::After) => 1,
-                    _ => 2,
-                },
-                Verdict::Trap => 3,
-                Verdict::Missed(Reason::OtherAbi) => 5,
-                Verdict::Missed(_) => 4,
-                Verdict::NotCode => 6,
-            };
-            counts[index] += 1;
-            if verbose && matches!(index, 3 | 4) {
-                lines.push(format!("  {:#x} {:?}", site.address, site.verdict));
-            }
-        });
+        plan(
+            &text,
+            &code,
+            Some(&Sections(&file)),
+            Ladder::Full,
+            &mut |site| {
+                let index = match site.verdict {
+                    Verdict::Jump(patch) => match patch.rung() {
+                        Some(Rung::Hole) => 0,
+                        Some(Rung::After) => 1,
+                        _ => 2,
+                    },
+                    Verdict::Trap => 3,
+                    Verdict::Missed(Reason::OtherAbi) => 5,
+                    Verdict::Missed(_) => 4,
+                    Verdict::NotCode => 6,
+                };
+                counts[index] += 1;
+                if verbose && matches!(index, 3 | 4) {
+                    lines.push(format!("  {:#x} {:?}", site.address, site.verdict));
+                }
+            },
+        );
         let elapsed = begun.elapsed();
         let [hole, after, before, trap, missed, other, not_code] = counts;
         println!(

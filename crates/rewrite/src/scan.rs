@@ -35,6 +35,5 @@ pub fn has_candidates(text: &[u8]) -> bool {
 
 #[inline(always)]
 fn is_candidate(first: u8, second: u8) -> bool {
-    ((first == 0x0f) & ((second == 0x05) | (second == 0x34)))
-        | ((first == 0xcd) & (second == 0x80))
+    ((first == 0x0f) & ((second == 0x05) | (second == 0x34))) | ((first == 0xcd) & (second == 0x80))
 }
