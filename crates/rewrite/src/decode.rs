@@ -283,11 +283,15 @@ impl Cursor<'_> {
         let flow = match opcode {
             0x05 => Flow::Syscall,
             0x34 => Flow::OtherSystemCall,
+            // uiret; eretu and erets; skinit
+            0x01 if model == 0xec && prefixes.repeat => Flow::End,
+            0x01 if model == 0xca && (prefixes.repeat || prefixes.repeat_not) => Flow::End,
+            0x01 if model == 0xde => Flow::End,
             0x80..=0x8f => Flow::Branch(self.long_target(address, prefixes)?),
             0x1f => Flow::Nop,
             0x1e if model == 0xfa && prefixes.repeat => Flow::Landing,
-            // sysret, ud2, sysexit, ud1, ud0
-            0x07 | 0x0b | 0x35 | 0xb9 | 0xff => Flow::End,
+            // sysret, ud2, sysexit, rsm, ud1, ud0
+            0x07 | 0x0b | 0x35 | 0xaa | 0xb9 | 0xff => Flow::End,
             _ => Flow::Next,
         };
         Some(self.decoded(flow, operand, false, prefixes))
@@ -479,3 +483,6 @@ static PREFIX: [bool; 256] = {
     }
     prefix
 };
+
+#[cfg(test)]
+mod tests;

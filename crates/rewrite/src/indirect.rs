@@ -9,6 +9,11 @@ use crate::survey::Survey;
 use crate::tables::{self, Data};
 use crate::unwind::Landing;
 
+/// Nothing is mapped below.
+const LOWEST: u64 = 4096;
+/// An object's data is this near its text.
+const REACH: u64 = 1 << 31;
+
 /// The data of an object, and which of it leads into the text.
 #[derive(Clone)]
 pub(crate) struct Memory<'d> {
@@ -20,7 +25,10 @@ pub(crate) struct Memory<'d> {
 impl Memory<'_> {
     /// Whether there is data at an address that an instruction names.
     pub(crate) fn is_data(&self, address: u64) -> bool {
-        !self.text.contains(&address)
+        // Most immediates are small numbers.
+        address >= LOWEST
+            && address.abs_diff(self.text.start) < REACH
+            && !self.text.contains(&address)
             && self
                 .data
                 .is_some_and(|data| data.bytes_from(address).is_some())
