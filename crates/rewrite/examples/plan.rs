@@ -14,8 +14,16 @@ mod support;
 use support::Image;
 
 const COLUMNS: [&str; 10] = [
-    "hole", "after", "before", "trap", "no-function", "undecodable", "unproven", "prefixed",
-    "other-abi", "not-code",
+    "hole",
+    "after",
+    "before",
+    "trap",
+    "no-function",
+    "undecodable",
+    "unproven",
+    "prefixed",
+    "other-abi",
+    "not-code",
 ];
 /// Where sites without a jump begin, and what is no site.
 const UNPATCHED: std::ops::Range<usize> = 3..8;
@@ -36,8 +44,12 @@ fn main() {
     }
     let mut total = [0; COLUMNS.len()];
     for path in &paths {
-        let Ok(bytes) = std::fs::read(path) else { continue };
-        let Some(image) = Image::parse(&bytes) else { continue };
+        let Ok(bytes) = std::fs::read(path) else {
+            continue;
+        };
+        let Some(image) = Image::parse(&bytes) else {
+            continue;
+        };
         for text in image.texts() {
             let (least, plans) = measure(&image, &text, runs);
             let counts = count(&plans);
@@ -46,9 +58,16 @@ fn main() {
             }
             if runs > 1 || (verbose && counts[UNPATCHED].iter().any(|count| *count > 0)) {
                 let (size, time) = (text.bytes.len() / 1024, least.as_micros());
-                println!("{}: {}; {size} KiB in {time} us", path.display(), line(&counts));
+                println!(
+                    "{}: {}; {size} KiB in {time} us",
+                    path.display(),
+                    line(&counts)
+                );
             }
-            for site in plans.iter().filter(|site| verbose && UNPATCHED.contains(&column(site))) {
+            for site in plans
+                .iter()
+                .filter(|site| verbose && UNPATCHED.contains(&column(site)))
+            {
                 println!("  {:#x} {:?}", site.address, site.verdict);
             }
         }
@@ -67,7 +86,9 @@ fn measure(
         plans.clear();
         let code = image.code_map();
         let begun = Instant::now();
-        plan(text, &code, Some(image), Ladder::Full, &mut |site| plans.push(site));
+        plan(text, &code, Some(image), Ladder::Full, &mut |site| {
+            plans.push(site)
+        });
         least = least.min(begun.elapsed());
     }
     (least, plans)
@@ -101,5 +122,9 @@ fn column(site: &SitePlan) -> usize {
 fn line(counts: &[u64; COLUMNS.len()]) -> String {
     let named = COLUMNS.iter().zip(counts);
     let shown = named.filter(|(_, count)| **count > 0);
-    shown.map(|(name, count)| format!("{name} {count} ")).collect::<String>().trim_end().to_owned()
+    shown
+        .map(|(name, count)| format!("{name} {count} "))
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
 }

@@ -23,7 +23,11 @@ const ADDRESS: u64 = 0x5555_5555_4000;
 #[test]
 fn random_bytes_decode_as_a_disassembler_does() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let rounds = if is_everything_asked() { 40_000_000 } else { 1_000_000 };
+    let rounds = if is_everything_asked() {
+        40_000_000
+    } else {
+        1_000_000
+    };
     let mut differences = Differences::default();
     for round in 0..rounds {
         let mut bytes = [0; 24];
@@ -47,12 +51,26 @@ fn random_bytes_decode_as_a_disassembler_does() {
 #[test]
 fn every_opcode_decodes_as_a_disassembler_does() {
     let prefixes: &[&[u8]] = &[
-        &[], &[0x66], &[0xf2], &[0xf3], &[0x48], &[0x66, 0x48], &[0x41], &[0x67], &[0xf0],
-        &[0x3e], &[0x64], &[0x66, 0xf3], &[0xf3, 0x48], &[0x48, 0x66],
+        &[],
+        &[0x66],
+        &[0xf2],
+        &[0xf3],
+        &[0x48],
+        &[0x66, 0x48],
+        &[0x41],
+        &[0x67],
+        &[0xf0],
+        &[0x3e],
+        &[0x64],
+        &[0x66, 0xf3],
+        &[0xf3, 0x48],
+        &[0x48, 0x66],
     ];
     let maps: &[&[u8]] = &[&[], &[0x0f], &[0x0f, 0x38], &[0x0f, 0x3a]];
     let mut differences = Differences::default();
-    for (prefix, map) in prefixes.iter().flat_map(|prefix| maps.iter().map(move |map| (prefix, map)))
+    for (prefix, map) in prefixes
+        .iter()
+        .flat_map(|prefix| maps.iter().map(move |map| (prefix, map)))
     {
         for (opcode, model) in (0..=255).flat_map(|o| (0..=255).map(move |m| (o, m))) {
             let mut bytes = [0x11; 24];
@@ -71,7 +89,11 @@ fn installed_programs_decode_as_a_disassembler_does() {
     let mut differences = Differences::default();
     for path in programs() {
         // A sample takes a little of many.
-        let most = if everything { usize::MAX } else { room.min(1 << 18) };
+        let most = if everything {
+            usize::MAX
+        } else {
+            room.min(1 << 18)
+        };
         for (address, text) in texts(&path) {
             let text = &text[..text.len().min(most)];
             room = room.saturating_sub(text.len());
@@ -93,10 +115,16 @@ fn a_truncated_instruction_is_none() {
         for chunk in bytes.chunks_exact_mut(8) {
             chunk.copy_from_slice(&random.next().to_le_bytes());
         }
-        let Some(whole) = decode(&bytes, ADDRESS) else { continue };
+        let Some(whole) = decode(&bytes, ADDRESS) else {
+            continue;
+        };
         for len in 0..bytes.len() {
             let cut = decode(&bytes[..len], ADDRESS).map(|cut| cut.len);
-            assert_eq!(cut, (len >= usize::from(whole.len)).then_some(whole.len), "{bytes:x?}");
+            assert_eq!(
+                cut,
+                (len >= usize::from(whole.len)).then_some(whole.len),
+                "{bytes:x?}"
+            );
         }
     }
 }
@@ -108,7 +136,10 @@ fn is_everything_asked() -> bool {
 
 fn programs() -> Vec<PathBuf> {
     let directories = ["/usr/lib/x86_64-linux-gnu", "/usr/bin", "/usr/local/bin"];
-    let entries = directories.into_iter().filter_map(|path| fs::read_dir(path).ok()).flatten();
+    let entries = directories
+        .into_iter()
+        .filter_map(|path| fs::read_dir(path).ok())
+        .flatten();
     let mut paths: Vec<_> = entries
         .flatten()
         .map(|entry| entry.path())
@@ -119,11 +150,15 @@ fn programs() -> Vec<PathBuf> {
 }
 
 fn texts(path: &PathBuf) -> Vec<(u64, Vec<u8>)> {
-    let Ok(bytes) = fs::read(path) else { return Vec::new() };
+    let Ok(bytes) = fs::read(path) else {
+        return Vec::new();
+    };
     if !bytes.starts_with(b"\x7fELF") {
         return Vec::new();
     }
-    let Ok(file) = object::File::parse(&*bytes) else { return Vec::new() };
+    let Ok(file) = object::File::parse(&*bytes) else {
+        return Vec::new();
+    };
     if file.architecture() != object::Architecture::X86_64 {
         return Vec::new();
     }
@@ -165,7 +200,10 @@ impl Differences {
             if self.found <= 10 {
                 let code = theirs.code();
                 let len = theirs.len();
-                let _ = writeln!(self.shown, "{bytes:02x?}: {ours:?}, expected {code:?} of {len}");
+                let _ = writeln!(
+                    self.shown,
+                    "{bytes:02x?}: {ours:?}, expected {code:?} of {len}"
+                );
             }
         }
         theirs.len().max(1)
@@ -184,9 +222,14 @@ fn disassemble(bytes: &[u8], address: u64, options: u32) -> Instruction {
 fn is_refused(theirs: &Instruction, bytes: &[u8]) -> bool {
     // A branch whose length depends on the manufacturer.
     let is_short = bytes.iter().take(theirs.len()).any(|byte| *byte == 0x66);
-    is_short && (theirs.is_jcc_short_or_near() || theirs.is_jmp_short_or_near()
-        || theirs.is_call_near() || theirs.is_loop() || theirs.is_loopcc() || theirs.is_jcx_short()
-        || theirs.mnemonic() == Mnemonic::Xbegin)
+    is_short
+        && (theirs.is_jcc_short_or_near()
+            || theirs.is_jmp_short_or_near()
+            || theirs.is_call_near()
+            || theirs.is_loop()
+            || theirs.is_loopcc()
+            || theirs.is_jcx_short()
+            || theirs.mnemonic() == Mnemonic::Xbegin)
 }
 
 fn is_same(ours: &Decoded, theirs: &Instruction, bytes: &[u8]) -> bool {
@@ -214,7 +257,12 @@ fn is_same_flow(ours: Flow, theirs: &Instruction) -> bool {
             true => ours == Flow::Branch(to),
             false => ours == Flow::ShortBranch(to),
         },
-        FlowControl::Return if matches!(theirs.mnemonic(), Mnemonic::Iret | Mnemonic::Iretd | Mnemonic::Iretq) => {
+        FlowControl::Return
+            if matches!(
+                theirs.mnemonic(),
+                Mnemonic::Iret | Mnemonic::Iretd | Mnemonic::Iretq
+            ) =>
+        {
             ours == Flow::IndirectJump
         }
         FlowControl::Return | FlowControl::Exception => ours == Flow::End,
@@ -257,7 +305,10 @@ fn is_same_reference(ours: &Decoded, theirs: &Instruction, bytes: &[u8]) -> bool
         _ if is_relative => false,
         Reference::Table(_) => has_memory && theirs.memory_base() == iced_x86::Register::None,
         Reference::Immediate(at) => {
-            let immediate = match theirs.op1_kind() { OpKind::Immediate32 => u64::from(theirs.immediate32()) as i32 as i64 as u64, _ => theirs.immediate(1) };
+            let immediate = match theirs.op1_kind() {
+                OpKind::Immediate32 => u64::from(theirs.immediate32()) as i32 as i64 as u64,
+                _ => theirs.immediate(1),
+            };
             theirs.mnemonic() == Mnemonic::Mov
                 && immediate == ours_immediate(bytes, usize::from(at), theirs.len())
         }

@@ -32,7 +32,9 @@ impl<'f> Image<'f> {
             return None;
         }
         let segments = file.segments().filter_map(|segment| {
-            let SegmentFlags::Elf { p_flags, .. } = segment.flags() else { return None };
+            let SegmentFlags::Elf { p_flags, .. } = segment.flags() else {
+                return None;
+            };
             Some(Mapped {
                 address: segment.address(),
                 bytes: segment.data().ok()?,
@@ -50,7 +52,10 @@ impl<'f> Image<'f> {
 
     pub fn texts(&self) -> impl Iterator<Item = Text<'f>> {
         let executable = self.segments.iter().filter(|segment| segment.is_executable);
-        executable.map(|segment| Text { base: segment.address, bytes: segment.bytes })
+        executable.map(|segment| Text {
+            base: segment.address,
+            bytes: segment.bytes,
+        })
     }
 
     /// What is known without the sections that are not mapped.
@@ -65,7 +70,9 @@ impl<'f> Image<'f> {
 
     pub fn plan(&self, text: &Text<'_>, ladder: Ladder) -> Vec<SitePlan> {
         let mut plans = Vec::new();
-        plan(text, &self.code_map(), Some(self), ladder, &mut |site| plans.push(site));
+        plan(text, &self.code_map(), Some(self), ladder, &mut |site| {
+            plans.push(site)
+        });
         plans
     }
 
@@ -73,7 +80,10 @@ impl<'f> Image<'f> {
     pub fn from(&self, address: u64) -> Option<&'f [u8]> {
         self.segments.iter().find_map(|segment| {
             let offset = address.checked_sub(segment.address)? as usize;
-            segment.bytes.get(offset..).filter(|bytes| !bytes.is_empty())
+            segment
+                .bytes
+                .get(offset..)
+                .filter(|bytes| !bytes.is_empty())
         })
     }
 }
@@ -87,7 +97,14 @@ impl Data for Image<'_> {
 /// All programs and libraries that are installed.
 pub fn installed() -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    for directory in ["/usr/lib", "/usr/bin", "/usr/sbin", "/usr/libexec", "/usr/local", "/opt"] {
+    for directory in [
+        "/usr/lib",
+        "/usr/bin",
+        "/usr/sbin",
+        "/usr/libexec",
+        "/usr/local",
+        "/opt",
+    ] {
         collect(Path::new(directory), &mut paths);
     }
     paths.sort();
@@ -95,9 +112,13 @@ pub fn installed() -> Vec<PathBuf> {
 }
 
 fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
     for entry in entries.flatten() {
-        let Ok(kind) = entry.file_type() else { continue };
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         let path = entry.path();
         if kind.is_dir() {
             collect(&path, paths);
@@ -110,7 +131,9 @@ fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
 fn is_elf(path: &Path) -> bool {
     use std::io::Read;
     let mut magic = [0; 4];
-    let Ok(mut file) = fs::File::open(path) else { return false };
+    let Ok(mut file) = fs::File::open(path) else {
+        return false;
+    };
     file.read_exact(&mut magic).is_ok() && magic == *b"\x7fELF"
 }
 
