@@ -1,107 +1,130 @@
 //! Plans the patch sites of ELF files: `cargo run --release -p
-//! interceptor-rewrite --example plan -- [-v] FILE...` prints a line for each
-//! file, with the time planning took; `-v` also a line for each site that no
-//! jump fits.
+//! interceptor-rewrite --example plan -- [-v | -t] FILE...` prints a line for
+//! each text, with the least time that planning took; `-v` also a line for each
+//! site that no jump fits. `-t` plans once each and prints only totals. Without
+//! a file, all installed ones.
 
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use interceptor_rewrite::{
-    CodeMap, Data, Ladder, Reason, Rung, Text, Verdict, eh_frame_address, plan,
-};
-use object::{Object, ObjectSection, ObjectSegment, SegmentFlags};
+use interceptor_rewrite::{Ladder, Reason, Rung, SitePlan, Verdict, plan};
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+use support::Image;
+
+const COLUMNS: [&str; 10] = [
+    "hole",
+    "after",
+    "before",
+    "trap",
+    "no-function",
+    "undecodable",
+    "unproven",
+    "prefixed",
+    "other-abi",
+    "not-code",
+];
+/// Where sites without a jump begin, and what is no site.
+const UNPATCHED: std::ops::Range<usize> = 3..8;
 
 fn main() {
     let mut verbose = false;
+    let mut runs = 20;
+    let mut paths = Vec::new();
     for argument in std::env::args().skip(1) {
-        if argument == "-v" {
-            verbose = true;
-            continue;
-        }
-        if let Err(why) = report(&argument, verbose) {
-            println!("{argument}: {why}");
+        match argument.as_str() {
+            "-v" => verbose = true,
+            "-t" => runs = 1,
+            _ => paths.push(PathBuf::from(argument)),
         }
     }
-}
-
-/// The sections of a file as the program's data.
-struct Sections<'f>(&'f object::File<'f>);
-
-impl Data for Sections<'_> {
-    fn bytes_from(&self, address: u64) -> Option<&[u8]> {
-        self.0.sections().find_map(|section| {
-            let offset = address.checked_sub(section.address())? as usize;
-            section
-                .data()
-                .ok()?
-                .get(offset..)
-                .filter(|bytes| !bytes.is_empty())
-        })
+    if paths.is_empty() {
+        paths = support::installed();
     }
+    let mut total = [0; COLUMNS.len()];
+    for path in &paths {
+        let Ok(bytes) = std::fs::read(path) else {
+            continue;
+        };
+        let Some(image) = Image::parse(&bytes) else {
+            continue;
+        };
+        for text in image.texts() {
+            let (least, plans) = measure(&image, &text, runs);
+            let counts = count(&plans);
+            for (sum, count) in total.iter_mut().zip(counts) {
+                *sum += count;
+            }
+            if runs > 1 || (verbose && counts[UNPATCHED].iter().any(|count| *count > 0)) {
+                let (size, time) = (text.bytes.len() / 1024, least.as_micros());
+                println!(
+                    "{}: {}; {size} KiB in {time} us",
+                    path.display(),
+                    line(&counts)
+                );
+            }
+            for site in plans
+                .iter()
+                .filter(|site| verbose && UNPATCHED.contains(&column(site)))
+            {
+                println!("  {:#x} {:?}", site.address, site.verdict);
+            }
+        }
+    }
+    println!("total: {}", line(&total));
 }
 
-fn report(path: &str, verbose: bool) -> Result<(), String> {
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    let file = object::File::parse(&*bytes).map_err(|error| error.to_string())?;
-    let section = |name: &str| {
-        let section = file.section_by_name(name)?;
-        Some((section.address(), section.data().ok()?))
-    };
-    let code = section(".eh_frame_hdr")
-        .and_then(|header| {
-            let frames = section(".eh_frame")?;
-            (eh_frame_address(header.0, header.1)? == frames.0).then_some(())?;
-            CodeMap::new(header, frames)
-        })
-        .unwrap_or_default();
-    for segment in file.segments() {
-        let SegmentFlags::Elf { p_flags, .. } = segment.flags() else {
-            continue;
-        };
-        if p_flags.0 & 1 == 0 {
-            continue;
-        }
-        let data = segment.data().map_err(|error| error.to_string())?;
-        let text = Text {
-            base: segment.address(),
-            bytes: data,
-        };
-        let mut counts = [0u32; 7];
-        let mut lines = Vec::new();
+fn measure(
+    image: &Image<'_>,
+    text: &interceptor_rewrite::Text<'_>,
+    runs: usize,
+) -> (Duration, Vec<SitePlan>) {
+    let mut plans = Vec::new();
+    let mut least = Duration::MAX;
+    for _ in 0..runs {
+        plans.clear();
+        let code = image.code_map();
         let begun = Instant::now();
-        plan(
-            &text,
-            &code,
-            Some(&Sections(&file)),
-            Ladder::Full,
-            &mut |site| {
-                let index = match site.verdict {
-                    Verdict::Jump(patch) => match patch.rung() {
-                        Some(Rung::Hole) => 0,
-                        Some(Rung::After) => 1,
-                        _ => 2,
-                    },
-                    Verdict::Trap => 3,
-                    Verdict::Missed(Reason::OtherAbi) => 5,
-                    Verdict::Missed(_) => 4,
-                    Verdict::NotCode => 6,
-                };
-                counts[index] += 1;
-                if verbose && matches!(index, 3 | 4) {
-                    lines.push(format!("  {:#x} {:?}", site.address, site.verdict));
-                }
-            },
-        );
-        let elapsed = begun.elapsed();
-        let [hole, after, before, trap, missed, other, not_code] = counts;
-        println!(
-            "{path}: hole {hole} after {after} before {before} trap {trap} missed {missed} \
-             other-abi {other} not-code {not_code}; {} KiB in {} us",
-            data.len() / 1024,
-            elapsed.as_micros()
-        );
-        for line in lines {
-            println!("{line}");
-        }
+        plan(text, &code, Some(image), Ladder::Full, &mut |site| {
+            plans.push(site)
+        });
+        least = least.min(begun.elapsed());
     }
-    Ok(())
+    (least, plans)
+}
+
+fn count(plans: &[SitePlan]) -> [u64; COLUMNS.len()] {
+    let mut counts = [0; COLUMNS.len()];
+    for site in plans {
+        counts[column(site)] += 1;
+    }
+    counts
+}
+
+fn column(site: &SitePlan) -> usize {
+    match site.verdict {
+        Verdict::Jump(patch) => match patch.rung() {
+            Some(Rung::Hole) => 0,
+            Some(Rung::After) => 1,
+            _ => 2,
+        },
+        Verdict::Trap => 3,
+        Verdict::Missed(Reason::NoFunction) => 4,
+        Verdict::Missed(Reason::Undecodable) => 5,
+        Verdict::Missed(Reason::Unproven) => 6,
+        Verdict::Missed(Reason::Prefixed) => 7,
+        Verdict::Missed(Reason::OtherAbi) => 8,
+        Verdict::NotCode => 9,
+    }
+}
+
+fn line(counts: &[u64; COLUMNS.len()]) -> String {
+    let named = COLUMNS.iter().zip(counts);
+    let shown = named.filter(|(_, count)| **count > 0);
+    shown
+        .map(|(name, count)| format!("{name} {count} "))
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
 }

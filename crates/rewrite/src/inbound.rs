@@ -1,105 +1,106 @@
-//! Jumps from anywhere in the text that may lead near a site.
+//! Jumps and calls from anywhere in the text that may lead near a site.
 //!
 //! A function may be entered in the middle by another one: compilers put
 //! unlikely code apart, and it jumps back. Decoding the whole text to find
-//! such jumps is too slow, so every byte that may begin a `jmp rel32` or a long
-//! `jcc` is taken for one. What is found too much costs a rung, no more.
+//! such jumps is too slow, so every byte that may begin a `jmp rel32`, a long
+//! `jcc` or a `call rel32` is taken for one. What is found too much costs a
+//! rung, no more.
 
-use crate::list::List;
+use core::ops::Range;
+
+use crate::bytes::i32_at;
 use crate::pairs;
+use crate::window::Entries;
 
-/// Targets that are remembered before the search is given up.
-const TARGETS: usize = 1024;
-/// Bits of the filter of interesting 16-byte granules.
-const FILTER_WORDS: usize = 256;
-/// Sites that are remembered exactly.
-const SITES: usize = 2048;
-/// A moved window lies within this distance of its site.
-const NEAR: u64 = 20;
+/// Bits of a filter that tells of most addresses that they are far from all
+/// sites.
+pub(crate) struct Filter([u64; FILTER_WORDS]);
 
-/// Addresses near candidates that something may jump to.
-pub(crate) struct Inbound {
-    targets: List<u64, TARGETS>,
-}
+const FILTER_WORDS: usize = 512;
 
-impl Inbound {
-    /// Searches `text` for jumps to the surroundings of `sites`.
-    pub(crate) fn search(text: &[u8], base: u64, sites: impl Iterator<Item = u64>) -> Self {
-        let sites = Surroundings::of(sites);
-        let mut inbound = Self {
-            targets: List::new(0),
-        };
-        let may_jump =
-            |first: u8, second: u8| (first == 0xe9) | ((first == 0x0f) & (second & 0xf0 == 0x80));
-        for at in pairs::find(text, may_jump) {
-            if let Some(target) = text
-                .get(at..)
-                .and_then(|b| jump_target(b, base + at as u64))
-                && sites.contains(target)
-            {
-                inbound.targets.push(target);
+impl Filter {
+    pub(crate) fn new() -> Self {
+        Self([0; FILTER_WORDS])
+    }
+
+    /// Lets addresses near a site pass.
+    pub(crate) fn add(&mut self, site: u64) {
+        let first = site.saturating_sub(Entries::REACH);
+        for granule in [first, first + GRANULE] {
+            let (word, bit) = Self::place(granule);
+            if let Some(word) = self.0.get_mut(word) {
+                *word |= bit;
             }
         }
-        inbound
     }
 
-    /// Whether something may jump into the addresses.
-    pub(crate) fn may_enter(&self, from: u64, to: u64) -> bool {
-        self.targets.overflowed()
-            || self
-                .targets
-                .as_slice()
-                .iter()
-                .any(|target| (from..to).contains(target))
-    }
-}
-
-/// Where the jump leads that begins `bytes`, if it is one.
-fn jump_target(bytes: &[u8], address: u64) -> Option<u64> {
-    let (distance, len) = match *bytes.first_chunk::<5>()? {
-        [0xe9, a, b, c, d] => ([a, b, c, d], 5),
-        [0x0f, 0x80..=0x8f, a, b, c] => ([a, b, c, *bytes.get(5)?], 6),
-        _ => return None,
-    };
-    Some((address + len).wrapping_add_signed(i64::from(i32::from_le_bytes(distance))))
-}
-
-/// The surroundings of sites: a filter that tells quickly of most addresses
-/// that they are not in them, and the exact, sorted list.
-struct Surroundings {
-    filter: [u64; FILTER_WORDS],
-    sites: List<u64, SITES>,
-}
-
-impl Surroundings {
-    fn of(sites: impl Iterator<Item = u64>) -> Self {
-        let mut surroundings = Self {
-            filter: [0; FILTER_WORDS],
-            sites: List::new(0),
-        };
-        for site in sites {
-            surroundings.sites.push(site);
-            for granule in site.saturating_sub(NEAR) >> 4..=site.saturating_add(NEAR) >> 4 {
-                let (word, bit) = Self::place(granule);
-                if let Some(word) = surroundings.filter.get_mut(word) {
-                    *word |= bit;
-                }
-            }
-        }
-        surroundings
+    #[inline(always)]
+    pub(crate) fn passes(&self, address: u64) -> bool {
+        let (word, bit) = Self::place(address);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    fn contains(&self, address: u64) -> bool {
-        let (word, bit) = Self::place(address >> 4);
-        if self.filter.get(word).is_none_or(|word| word & bit == 0) {
-            return false;
-        }
-        let sites = self.sites.as_slice();
-        let next = sites.partition_point(|site| *site + NEAR < address);
-        self.sites.overflowed() || sites.get(next).is_some_and(|site| *site <= address + NEAR)
-    }
-
-    fn place(granule: u64) -> (usize, u64) {
+    #[inline(always)]
+    fn place(address: u64) -> (usize, u64) {
+        let granule = address / GRANULE;
         ((granule >> 6) as usize % FILTER_WORDS, 1 << (granule & 63))
+    }
+}
+
+/// Addresses that share a bit; as many as there are entries of a site.
+const GRANULE: u64 = 2 * Entries::REACH;
+
+/// Calls `note` with the source and the target of each jump in `text` whose
+/// target passes the filter.
+pub(crate) fn search(text: &[u8], base: u64, filter: &Filter, mut note: impl FnMut(u64, u64)) {
+    for at in pairs::find(text, may_jump) {
+        // Three bytes of the long jcc's opcode and of its distance are looked
+        // at as if they were those of a shorter one: its distance starts a byte
+        // later.
+        let Some(opcode) = text.get(at) else { return };
+        let field = at + 1 + usize::from(*opcode == 0x0f);
+        let Some(distance) = i32_at(text, field) else {
+            continue;
+        };
+        let next = base.wrapping_add(field as u64 + 4);
+        let target = next.wrapping_add_signed(i64::from(distance));
+        if filter.passes(target) {
+            note(base.wrapping_add(at as u64), target);
+        }
+    }
+}
+
+/// `e8`, `e9`, or `0f 80` to `0f 8f`.
+#[inline(always)]
+fn may_jump(first: u8, second: u8) -> bool {
+    (first & 0xfe == 0xe8) | ((first == 0x0f) & (second & 0xf0 == 0x80))
+}
+
+/// Calls `note` with each address of `range`, and where it would lead if a short
+/// jump began there; `range` lies around a function, whose own jumps are known.
+pub(crate) fn search_short(
+    text: &[u8],
+    base: u64,
+    range: Range<u64>,
+    mut note: impl FnMut(u64, u64),
+) {
+    for address in range {
+        let Some(at) = address
+            .checked_sub(base)
+            .and_then(|at| usize::try_from(at).ok())
+        else {
+            continue;
+        };
+        let Some([0x70..=0x7f | 0xe0..=0xe3 | 0xeb, distance]) =
+            text.get(at..).and_then(|rest| rest.first_chunk())
+        else {
+            continue;
+        };
+        note(
+            address,
+            address
+                .wrapping_add(2)
+                .wrapping_add_signed(i64::from(*distance as i8)),
+        );
     }
 }

@@ -12,21 +12,32 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+mod bytes;
+mod code_map;
 mod decode;
+mod holes;
 mod inbound;
+mod indirect;
+mod landing;
 mod list;
+mod opcodes;
 mod pairs;
 mod patch;
 mod plan;
+mod proof;
+mod queue;
 mod relocate;
 mod scan;
 mod survey;
+mod symbols;
 mod tables;
 mod unwind;
+mod window;
 
+pub use code_map::{CodeMap, Function};
 pub use patch::{OutOfReach, Patch, Rung, Write, Writes};
 pub use plan::{Ladder, Reason, SitePlan, Text, Verdict, plan};
 pub use relocate::{RelocateError, relocate};
 pub use scan::{SITE_LEN, SiteKind, candidates, has_candidates};
 pub use tables::Data;
-pub use unwind::{CodeMap, Function, eh_frame_address};
+pub use unwind::eh_frame_address;

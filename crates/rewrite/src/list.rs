@@ -1,6 +1,7 @@
 //! A list of fixed capacity that knows whether it overflowed.
 
-/// At most `N` items; more are counted as an overflow.
+/// At most `N` items; that there were more is remembered.
+#[derive(Clone)]
 pub(crate) struct List<T, const N: usize> {
     items: [T; N],
     len: usize,
@@ -26,6 +27,11 @@ impl<T: Copy, const N: usize> List<T, N> {
         }
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.overflowed = false;
+    }
+
     pub(crate) fn last_mut(&mut self) -> Option<&mut T> {
         self.items.get_mut(self.len.checked_sub(1)?)
     }
@@ -38,8 +44,44 @@ impl<T: Copy, const N: usize> List<T, N> {
         self.items.get_mut(..self.len).unwrap_or(&mut [])
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.len == N
+    }
+
     pub(crate) fn overflowed(&self) -> bool {
         self.overflowed
+    }
+
+    /// Drops the items that do not satisfy `keep`.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        let mut kept = 0;
+        for index in 0..self.len {
+            if let Some(item) = self.items.get(index).copied().filter(&keep)
+                && let Some(slot) = self.items.get_mut(kept)
+            {
+                *slot = item;
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+}
+
+impl<T: Copy + PartialEq, const N: usize> List<T, N> {
+    /// Adds an item unless it is there; whether it was added.
+    pub(crate) fn insert(&mut self, item: T) -> bool {
+        let is_new = !self.as_slice().contains(&item) && !self.is_full();
+        if is_new {
+            self.push(item);
+        }
+        is_new
+    }
+
+    /// The same, but remembers that there was no room.
+    pub(crate) fn insert_or_overflow(&mut self, item: T) {
+        if !self.as_slice().contains(&item) {
+            self.push(item);
+        }
     }
 }
 
@@ -61,10 +103,16 @@ impl<T: Copy, const N: usize> Recent<T, N> {
         if let Some(slot) = self.items.get_mut(self.pushed % N) {
             *slot = item;
         }
-        self.pushed += 1;
+        self.pushed = self.pushed.wrapping_add(1);
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.items.iter().take(self.pushed)
+    pub(crate) fn clear(&mut self) {
+        self.pushed = 0;
+    }
+
+    /// The items, newest first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = T> {
+        (0..self.pushed.min(N))
+            .filter_map(|age| self.items.get((self.pushed - 1 - age) % N).copied())
     }
 }

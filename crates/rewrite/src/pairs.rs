@@ -1,12 +1,12 @@
-//! Finds pairs of adjacent bytes, a block at a time.
+//! Finds pairs of adjacent bytes at the speed of memory.
 //!
 //! The loop over a block is of a form that compiles to vector code, which plain
 //! iteration over pairs is not: ten times faster, and text is megabytes.
 
-/// Positions in a block.
+/// Positions that are looked at together.
 const BLOCK: usize = 64;
 
-/// The offsets at which a byte and its successor fulfil `fits`, in order.
+/// The offsets at which a byte and its successor satisfy `fits`, in order.
 ///
 /// `fits` must be branchless: comparisons joined by `&` and `|`.
 pub(crate) fn find<F>(text: &[u8], fits: F) -> Pairs<'_, F>
@@ -16,86 +16,97 @@ where
     Pairs {
         text,
         fits,
-        block: 0,
-        word: WORDS,
-        marks: [0; WORDS],
+        next_block: 0,
+        marks: 0,
     }
 }
-
-const WORDS: usize = BLOCK / 8;
 
 /// See [`find`].
 pub(crate) struct Pairs<'t, F> {
     text: &'t [u8],
     fits: F,
-    /// Offset behind the block that `marks` is of.
-    block: usize,
-    /// Index of the first word of marks that may not be empty.
-    word: usize,
-    /// A byte of 1 for each position that fits, eight to a word.
-    marks: [u64; WORDS],
+    next_block: usize,
+    /// A bit for each position of the block before `next_block` that fits and
+    /// has not been returned.
+    marks: u64,
 }
 
 impl<F: Fn(u8, u8) -> bool + Copy> Iterator for Pairs<'_, F> {
     type Item = usize;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<usize> {
-        loop {
-            while let Some(word) = self.marks.get_mut(self.word) {
-                if *word != 0 {
-                    let position = word.trailing_zeros() as usize / 8;
-                    *word &= *word - 1;
-                    return Some(self.block - BLOCK + self.word * 8 + position);
-                }
-                self.word += 1;
-            }
-            self.next_block()?;
+        while self.marks == 0 {
+            let rest = self.text.get(self.next_block..)?;
+            self.marks = match rest.first_chunk() {
+                Some(block) => mark(block, self.fits),
+                None => self.mark_end(rest)?,
+            };
+            self.next_block += BLOCK;
         }
+        let at = self.next_block - BLOCK + self.marks.trailing_zeros() as usize;
+        self.marks &= self.marks - 1;
+        Some(at)
     }
 }
 
 impl<F: Fn(u8, u8) -> bool + Copy> Pairs<'_, F> {
-    /// Marks the next block that has a pair.
-    #[inline]
-    fn next_block(&mut self) -> Option<()> {
-        loop {
-            let rest = self.text.get(self.block..)?;
-            let marks = match rest.first_chunk::<{ BLOCK + 1 }>() {
-                Some(block) => mark(block, self.fits),
-                None if rest.len() < 2 => return None,
-                None => {
-                    // The end of the text.
-                    let mut marks = [0; BLOCK];
-                    for (pair, mark) in rest.windows(2).zip(&mut marks) {
-                        *mark = u8::from((self.fits)(pair[0], pair[1]));
-                    }
-                    marks
-                }
-            };
-            self.block += BLOCK;
-            let words = marks.as_chunks::<8>().0;
-            // A fold, since comparing arrays compiles to a call of memcmp.
-            if words
-                .iter()
-                .fold(0, |all, word| all | u64::from_le_bytes(*word))
-                != 0
-            {
-                for (word, eight) in self.marks.iter_mut().zip(words) {
-                    *word = u64::from_le_bytes(*eight);
-                }
-                self.word = 0;
-                return Some(());
-            }
+    /// Marks the end of the text, which is less than a block.
+    #[cold]
+    fn mark_end(&self, rest: &[u8]) -> Option<u64> {
+        let pairs = rest.len().checked_sub(1).filter(|pairs| *pairs > 0)?;
+        let mut block = [0; BLOCK + 1];
+        for (to, from) in block.iter_mut().zip(rest) {
+            *to = *from;
         }
+        // Pairs with a byte behind the end do not count.
+        Some(mark(&block, self.fits) & (u64::MAX >> (BLOCK - pairs.min(BLOCK))))
     }
 }
 
+/// A bit for each of the first 64 positions.
 #[inline(always)]
-fn mark<F: Fn(u8, u8) -> bool>(block: &[u8; BLOCK + 1], fits: F) -> [u8; BLOCK] {
-    let mut marks = [0; BLOCK];
-    for (index, mark) in marks.iter_mut().enumerate() {
-        *mark = u8::from(fits(block[index], block[index + 1]));
+fn mark<F: Fn(u8, u8) -> bool>(block: &[u8; BLOCK + 1], fits: F) -> u64 {
+    let mut bytes = [0; BLOCK];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from(fits(block[index], block[index + 1]));
     }
-    marks
+    let words = bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|word| u64::from_le_bytes(*word));
+    // A fold, since comparing arrays compiles to a call of memcmp.
+    if words.clone().fold(0, |all, word| all | word) == 0 {
+        return 0;
+    }
+    // The multiplication moves the low bits of eight bytes to the highest byte,
+    // each to its place.
+    let bits = words.map(|word| word.wrapping_mul(0x0102_0408_1020_4080) >> 56);
+    bits.enumerate()
+        .fold(0, |marks, (index, bits)| marks | bits << (8 * index))
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::find;
+    use std::vec::Vec;
+
+    #[test]
+    fn every_pair_is_found_at_every_length_and_offset() {
+        for len in 0..200 {
+            for at in 0..len {
+                let mut text = [0u8; 200];
+                text[at] = 0x0f;
+                text[at + 1..].fill(0x0f);
+                if let Some(next) = text.get_mut(at + 1) {
+                    *next = 5;
+                }
+                let found: Vec<_> = find(&text[..len], |a, b| (a == 0x0f) & (b == 5)).collect();
+                let expected: &[usize] = if at + 1 < len { &[at] } else { &[] };
+                assert_eq!(found, expected, "pair at {at} of {len}");
+            }
+        }
+    }
 }

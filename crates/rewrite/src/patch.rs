@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use crate::scan::SITE_LEN;
+use crate::window::Window;
 
 /// How a site is made to jump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub struct Patch {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    Hole(u64),
+    /// Distance of the hole from the site.
+    Hole(i16),
     Window(Rung),
     Trap,
 }
@@ -51,7 +53,7 @@ pub struct Write {
 /// Length of `jmp rel32`.
 pub(crate) const JUMP: u64 = 5;
 /// Length of `jmp rel8`.
-const SHORT_JUMP: u64 = 2;
+const SHORT_JUMP: i16 = 2;
 /// Longest window: four bytes of the instructions before can be needed, each
 /// side ends with an instruction of at most 15 bytes.
 pub(crate) const MAX_WINDOW: usize = 48;
@@ -91,22 +93,24 @@ impl Patch {
         }
     }
 
-    pub(crate) fn hole(site: u64, hole: u64) -> Self {
+    /// A jump through a hole within reach of a short jump.
+    pub(crate) fn hole_at(site: u64, hole: u64) -> Self {
+        let distance = hole.wrapping_sub(site) as i16;
         Self {
             site,
             before: 0,
             after: SITE_LEN as u8,
-            way: Way::Hole(hole),
+            way: Way::Hole(distance),
         }
     }
 
-    pub(crate) fn window_of(site: u64, window: &Range<u64>, rung: Rung) -> Self {
-        let before = (site - window.start) as u8;
+    pub(crate) fn window_of(site: u64, window: Window) -> Self {
+        let Window { before, after } = window;
         Self {
             site,
             before,
-            after: (window.end - site) as u8,
-            way: Way::Window(rung),
+            after,
+            way: Way::Window(window.rung()),
         }
     }
 
@@ -124,9 +128,23 @@ impl Patch {
         }
     }
 
-    /// The instructions that are replaced, the site among them.
+    /// The five bytes of padding that get the jump to the stub, if any.
+    pub fn hole(&self) -> Option<Range<u64>> {
+        match self.way {
+            Way::Hole(distance) => {
+                let start = self.site.wrapping_add_signed(i64::from(distance));
+                Some(start..start.wrapping_add(JUMP))
+            }
+            _ => None,
+        }
+    }
+
+    /// The instructions that are replaced, the site among them. Each but the
+    /// first is known to be reached only from the one before it. A window that
+    /// ends with an instruction that does not go on may include padding behind.
     pub fn window(&self) -> Range<u64> {
-        self.site - u64::from(self.before)..self.site + u64::from(self.after)
+        self.site.wrapping_sub(u64::from(self.before))
+            ..self.site.wrapping_add(u64::from(self.after))
     }
 
     /// The part of the window that the stub executes before the call.
@@ -136,7 +154,7 @@ impl Patch {
 
     /// The part of the window that the stub executes after the call.
     pub fn tail(&self) -> Range<u64> {
-        self.site + SITE_LEN..self.window().end
+        self.site.wrapping_add(SITE_LEN)..self.window().end
     }
 
     /// Where the stub jumps back to.
@@ -147,9 +165,9 @@ impl Patch {
     /// Everything that is written lies in this range.
     pub fn touches(&self) -> Range<u64> {
         let window = self.window();
-        match self.way {
-            Way::Hole(hole) => window.start.min(hole)..window.end.max(hole + JUMP),
-            _ => window,
+        match self.hole() {
+            Some(hole) => window.start.min(hole.start)..window.end.max(hole.end),
+            None => window,
         }
     }
 
@@ -168,10 +186,11 @@ impl Patch {
         };
         let [first, second] = &mut writes.writes;
         match self.way {
-            Way::Hole(hole) => {
+            Way::Hole(distance) => {
+                let hole = self.site.wrapping_add_signed(i64::from(distance));
                 let jump = long_jump(hole, stub)?;
-                let distance = hole.wrapping_sub(self.site + SHORT_JUMP) as i64;
-                let distance = i8::try_from(distance).map_err(|_| OutOfReach)?;
+                let distance =
+                    i8::try_from(distance.wrapping_sub(SHORT_JUMP)).map_err(|_| OutOfReach)?;
                 *first = Write::new(hole, &[&jump]);
                 *second = Write::new(self.site, &[&[0xeb, distance as u8]]);
             }
@@ -179,7 +198,7 @@ impl Patch {
                 let window = self.window();
                 let jump = long_jump(window.start, stub)?;
                 let fill = [0xcc; MAX_WINDOW];
-                let rest = (window.end - window.start).saturating_sub(JUMP) as usize;
+                let rest = u64::from(self.before + self.after).saturating_sub(JUMP) as usize;
                 let fill = fill.get(..rest).unwrap_or(&fill);
                 *first = Write::new(window.start, &[&jump, fill]);
             }

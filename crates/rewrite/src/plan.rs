@@ -1,15 +1,19 @@
 //! Decides what to do at each candidate.
 
+use core::cell::Cell;
 use core::ops::Range;
 
-use crate::decode::{Decoder, Flow};
-use crate::inbound::Inbound;
-use crate::list::Recent;
-use crate::patch::{JUMP, MAX_WINDOW, Patch, Rung};
-use crate::scan::{SITE_LEN, SiteKind, candidates};
+use crate::code_map::{CodeMap, Extent, Function};
+use crate::holes::{Gaps, Holes};
+use crate::inbound;
+use crate::indirect::Memory;
+use crate::patch::{Patch, Rung};
+use crate::proof::{Witness, examine};
+use crate::queue::Queue;
+use crate::scan::{SiteKind, candidates};
 use crate::survey::{SITES, Site, Status, Survey};
-use crate::tables::{self, Data};
-use crate::unwind::{CodeMap, Function};
+use crate::tables::Data;
+use crate::window::{Choices, Entries, Surroundings};
 
 /// The plan for one candidate.
 #[derive(Clone, Copy, Debug)]
@@ -40,11 +44,14 @@ pub enum Verdict {
 pub enum Reason {
     /// No function is known to contain it.
     NoFunction,
-    /// Its function does not decode up to it.
+    /// Its function does not decode up to it; or, where only the starts of
+    /// functions are known, not exactly up to the next start.
     Undecodable,
     /// It looks like an instruction, but nothing that was decoded leads there:
     /// it may be data.
     Unproven,
+    /// A `syscall` with prefixes.
+    Prefixed,
     /// `int 0x80` or `sysenter`: another system call table.
     OtherAbi,
 }
@@ -56,6 +63,19 @@ pub struct Text<'t> {
     pub base: u64,
     /// The bytes.
     pub bytes: &'t [u8],
+}
+
+impl<'t> Text<'t> {
+    /// The bytes at addresses, if all are there.
+    pub(crate) fn slice(&self, range: &Range<u64>) -> Option<&'t [u8]> {
+        let from = usize::try_from(range.start.checked_sub(self.base)?).ok()?;
+        let to = usize::try_from(range.end.checked_sub(self.base)?).ok()?;
+        self.bytes.get(from..to)
+    }
+
+    fn range(&self) -> Range<u64> {
+        self.base..self.base.saturating_add(self.bytes.len() as u64)
+    }
 }
 
 /// Which rungs are tried.
@@ -70,10 +90,20 @@ pub enum Ladder {
     Trap,
 }
 
+impl Ladder {
+    fn has(self, rung: Rung) -> bool {
+        self == Self::Full || self == Self::Only(rung)
+    }
+}
+
 /// Plans every candidate of a text, in address order.
 ///
-/// `data` gives the object's data, for jump tables; without it, nothing is moved
-/// in functions that have one.
+/// `data` gives the object's data, where jump tables and tables of landing pads
+/// are. Without it, sites that only a jump table leads to are not believed, and
+/// nothing is moved in functions that have such tables.
+///
+/// Needs about 40 KiB of stack. Addresses near either end of the address space
+/// are not planned.
 pub fn plan(
     text: &Text<'_>,
     code: &CodeMap<'_>,
@@ -81,14 +111,22 @@ pub fn plan(
     ladder: Ladder,
     sink: &mut dyn FnMut(SitePlan),
 ) {
+    let range = text.range();
+    if range.start < MARGIN || range.end > u64::MAX - MARGIN {
+        return plan_nothing(text, sink);
+    }
+    let memory = Memory { data, text: range };
+    let witness = Witness::new(text, code, &memory);
+    let (holes, queue) = (Holes::new(), Queue::new());
     let mut planner = Planner {
         text,
         code,
-        data,
+        memory: &memory,
+        witness,
         ladder,
-        decoder: Decoder::new(),
-        inbound: None,
-        taken: Recent::new((0, 0)),
+        holes,
+        queue,
+        sink,
     };
     let mut survey = Survey::new();
     let mut function: Option<Function> = None;
@@ -98,286 +136,237 @@ pub fn plan(
             .as_ref()
             .is_some_and(|f| f.range.contains(&address));
         if !is_same || survey.sites.as_slice().len() == SITES {
-            planner.finish(&mut survey, function.as_ref(), sink);
-            function = code.function_at(address);
+            planner.finish(&mut survey, function.as_ref());
+        }
+        if !is_same {
+            // Bounds that lead out of the text are not those of a function.
+            let known = code.function_at(address);
+            function = known.filter(|function| text.slice(&function.range).is_some());
         }
         match &function {
-            Some(_) => survey.add(address, kind),
+            Some(_) => survey.add(address, Some(kind)),
             None => {
-                sink(SitePlan {
-                    address,
-                    kind,
-                    verdict: Verdict::Missed(Reason::NoFunction),
-                });
+                let verdict = Verdict::Missed(Reason::NoFunction);
+                planner.push(
+                    SitePlan {
+                        address,
+                        kind,
+                        verdict,
+                    },
+                    None,
+                );
             }
         }
     }
-    planner.finish(&mut survey, function.as_ref(), sink);
+    planner.finish(&mut survey, function.as_ref());
+    planner.flush();
+}
+
+/// Other functions' short jumps this near may lead into a window.
+const NEAR: u64 = Entries::REACH + 130;
+
+/// Addresses closer than this to either end of the address space could
+/// overflow.
+const MARGIN: u64 = 1 << 12;
+
+fn plan_nothing(text: &Text<'_>, sink: &mut dyn FnMut(SitePlan)) {
+    for (at, kind) in candidates(text.bytes) {
+        let address = text.base.wrapping_add(at as u64);
+        sink(SitePlan {
+            address,
+            kind,
+            verdict: Verdict::Missed(Reason::NoFunction),
+        });
+    }
 }
 
 struct Planner<'p> {
     text: &'p Text<'p>,
     code: &'p CodeMap<'p>,
-    data: Option<&'p dyn Data>,
+    memory: &'p Memory<'p>,
+    witness: Witness<'p>,
     ladder: Ladder,
-    decoder: Decoder,
-    /// Made when the first window is wanted.
-    inbound: Option<Inbound>,
-    /// Padding and windows that recent sites use. Sites come in address order
-    /// and take nothing that is far from them, so older ones do not matter.
-    taken: Recent<(u64, u64), 128>,
+    holes: Holes,
+    queue: Queue,
+    sink: &'p mut dyn FnMut(SitePlan),
 }
 
 impl Planner<'_> {
     /// Surveys the function and plans the sites collected so far.
-    fn finish(
-        &mut self,
-        survey: &mut Survey,
-        function: Option<&Function>,
-        sink: &mut dyn FnMut(SitePlan),
-    ) {
-        if survey.sites.as_slice().is_empty() {
-            return;
-        }
+    fn finish(&mut self, survey: &mut Survey, function: Option<&Function>) {
         if let Some(function) = function
-            && let Some(bytes) = self.bytes(&function.range)
+            && !survey.sites.as_slice().is_empty()
+            && let Some(bytes) = self.text.slice(&function.range)
         {
-            survey.run(&self.decoder, bytes, &function.range);
-            for index in 0..survey.sites.as_slice().len() {
-                if let Some(site) = survey.sites.as_slice().get(index).copied() {
-                    let verdict = self.verdict(survey, function, &site);
-                    sink(SitePlan {
-                        address: site.address,
-                        kind: site.kind,
-                        verdict,
-                    });
+            examine(survey, function, bytes, self.memory);
+            let mut gaps = None;
+            for site in survey.sites.as_slice() {
+                if let Some(kind) = site.kind {
+                    self.decide(survey, function, &mut gaps, site, kind);
                 }
             }
         }
-        *survey = Survey::new();
+        survey.clear();
     }
 
-    fn verdict(&mut self, survey: &Survey, function: &Function, site: &Site) -> Verdict {
-        match (site.status, site.kind) {
-            (Status::Unreached, _) => return Verdict::Missed(Reason::Undecodable),
-            (Status::Inside, _) => return Verdict::NotCode,
-            // Only a jump table can lead there. Compilers keep tables out of the
-            // text, so in a function that has one these bytes are code.
-            (Status::Unproven(_), _) if !survey.has_indirect_jump => {
-                return Verdict::Missed(Reason::Unproven);
-            }
-            (Status::Instruction | Status::Unproven(_), SiteKind::Syscall) => {}
-            (Status::Instruction | Status::Unproven(_), _) => {
-                return Verdict::Missed(Reason::OtherAbi);
-            }
-        }
-        let rungs: &[Rung] = match &self.ladder {
-            Ladder::Full => &[Rung::Hole, Rung::After, Rung::Before],
-            Ladder::Only(rung) => &[*rung],
-            Ladder::Trap => &[],
-        };
-        // Only a function that is known to its end has known branch targets.
-        if survey.complete && !survey.targets.overflowed() {
-            for rung in rungs {
-                let patch = match rung {
-                    Rung::Hole => self.hole(survey, function, site),
-                    Rung::After => self.after(survey, function, site),
-                    Rung::Before => self.before(survey, function, site),
-                };
-                if let Some(patch) = patch {
-                    return Verdict::Jump(patch);
-                }
-            }
-        }
-        Verdict::Trap
-    }
-
-    /// Five bytes of dead padding within reach of a short jump.
-    fn hole(&mut self, survey: &Survey, function: &Function, site: &Site) -> Option<Patch> {
-        let after = self.gap(function.range.end, self.code.start_after(function));
-        let before = self
-            .code
-            .end_before(function)
-            .and_then(|end| self.gap(end, Some(function.range.start)));
-        let gaps = [after, before];
-        let inside = survey
-            .dead
-            .as_slice()
-            .iter()
-            .copied()
-            .filter(|(start, end)| {
-                !survey
-                    .targets
-                    .as_slice()
-                    .iter()
-                    .any(|target| (start..end).contains(&target))
-            });
-        let mut runs = inside.chain(gaps.into_iter().flatten());
-        let hole = runs.find_map(|(start, end)| self.free_hole(site.address, start, end))?;
-        self.taken.push((hole, hole + JUMP));
-        Some(Patch::hole(site.address, hole))
-    }
-
-    /// Free bytes for a jump in a run of padding, in reach of the site.
-    fn free_hole(&self, site: u64, start: u64, end: u64) -> Option<u64> {
-        let mut hole = start.max((site + SITE_LEN).saturating_sub(128));
-        while hole + JUMP <= end && hole <= site + SITE_LEN + 127 {
-            let clash = self
-                .taken
-                .iter()
-                .find(|(from, to)| *from < hole + JUMP && hole < *to);
-            match clash {
-                None => return Some(hole),
-                Some((_, to)) => hole = *to,
-            }
-        }
-        None
-    }
-
-    /// The bytes between two functions, if all are padding.
-    fn gap(&self, start: u64, end: Option<u64>) -> Option<(u64, u64)> {
-        let end = end
-            .unwrap_or(start)
-            .min(self.text.base + self.text.bytes.len() as u64);
-        if end <= start || end - start > 64 {
-            return None;
-        }
-        let mut at = start;
-        while at < end {
-            let bytes = self.bytes(&(at..end))?;
-            let decoded = self.decoder.decode(bytes, at)?;
-            if decoded.flow != Flow::Padding {
-                return None;
-            }
-            at += u64::from(decoded.len);
-        }
-        Some((start, end))
-    }
-
-    fn after(&mut self, survey: &Survey, function: &Function, site: &Site) -> Option<Patch> {
-        let end = self.window_end(function, site.address, site.address + JUMP)?;
-        self.window(survey, function, site, site.address..end, Rung::After)
-    }
-
-    fn before(&mut self, survey: &Survey, function: &Function, site: &Site) -> Option<Patch> {
-        let starts = site
-            .history
-            .iter()
-            .rev()
-            .copied()
-            .take_while(|start| *start != 0);
-        for start in starts {
-            if site.address - start > JUMP + 15 {
-                break;
-            }
-            let Some(end) = self.window_end(function, site.address, start + JUMP) else {
-                continue;
-            };
-            if self.is_movable(start..site.address).is_some()
-                && let Some(patch) = self.window(survey, function, site, start..end, Rung::Before)
-            {
-                return Some(patch);
-            }
-        }
-        None
-    }
-
-    /// The end of the instruction that makes a window from the site reach
-    /// `least`, if all instructions from the site on may be moved.
-    fn window_end(&self, function: &Function, site: u64, least: u64) -> Option<u64> {
-        let mut end = site + SITE_LEN;
-        while end < least {
-            let bytes = self.bytes(&(end..function.range.end))?;
-            let decoded = self.decoder.decode(bytes, end)?;
-            let len = u64::from(decoded.len);
-            self.is_movable(end..end + len)?;
-            end += len;
-            let goes_on = matches!(decoded.flow, Flow::Next | Flow::Branch(_) | Flow::Padding);
-            if !goes_on && end < least {
-                return None;
-            }
-        }
-        Some(end)
-    }
-
-    /// Whether instructions may be executed elsewhere.
-    fn is_movable(&self, range: Range<u64>) -> Option<()> {
-        let mut at = range.start;
-        while at < range.end {
-            let decoded = self.decoder.decode(self.bytes(&(at..range.end))?, at)?;
-            match decoded.flow {
-                Flow::Next | Flow::Padding | Flow::Jump(_) | Flow::Branch(_) | Flow::End => {}
-                Flow::PointerJump | Flow::IndirectJump => {}
-                Flow::Call | Flow::ShortBranch(_) | Flow::Syscall | Flow::OtherSystemCall => {
-                    return None;
-                }
-            }
-            at += u64::from(decoded.len);
-        }
-        Some(())
-    }
-
-    /// A window that nobody can enter but at its start.
-    fn window(
+    fn decide(
         &mut self,
         survey: &Survey,
         function: &Function,
+        gaps: &mut Option<Gaps>,
         site: &Site,
-        window: Range<u64>,
-        rung: Rung,
-    ) -> Option<Patch> {
-        if window.end - window.start > MAX_WINDOW as u64 {
-            return None;
-        }
-        let (from, to) = (window.start + 1, window.end);
-        if survey.has_indirect_jump && self.tables_may_enter(survey, function, from..to) {
-            return None;
-        }
-        if survey
-            .targets
-            .as_slice()
-            .iter()
-            .any(|target| (from..to).contains(target))
-        {
-            return None;
-        }
-        // Nor may two windows overlap, or a window another site's hole.
-        let overlaps = |(start, end): &(u64, u64)| *start < window.end && window.start < *end;
-        if self.taken.iter().any(overlaps) {
-            return None;
-        }
-        if self.inbound().may_enter(from, to) {
-            return None;
-        }
-        self.taken.push((window.start, window.end));
-        Some(Patch::window_of(site.address, &window, rung))
-    }
-
-    /// Whether an indirect jump of the function may lead into the addresses.
-    fn tables_may_enter(&self, survey: &Survey, function: &Function, targets: Range<u64>) -> bool {
-        let Some(data) = self.data else {
-            return true;
+        kind: SiteKind,
+    ) {
+        let address = site.address;
+        let verdict = match (site.status, kind) {
+            (Status::Inside | Status::DoubtfullyInside, _) => Verdict::NotCode,
+            (Status::Unreached, _) => Verdict::Missed(Reason::Undecodable),
+            (Status::Doubtful, _) => Verdict::Missed(Reason::Unproven),
+            (Status::Prefixed, SiteKind::Syscall) => Verdict::Missed(Reason::Prefixed),
+            (_, SiteKind::Int80 | SiteKind::Sysenter) => Verdict::Missed(Reason::OtherAbi),
+            // Decoding that has gone astray would hardly find a function's
+            // start again; only this is known of a span.
+            _ if function.extent == Extent::Span && !survey.complete => {
+                Verdict::Missed(Reason::Undecodable)
+            }
+            (Status::Instruction, SiteKind::Syscall) => {
+                return self.decide_site(survey, function, gaps, site);
+            }
         };
-        let tables = survey.data.as_slice();
-        // A jump without a table takes its target from where we cannot see.
-        survey.data.overflowed()
-            || tables.is_empty()
-            || tables
-                .iter()
-                .any(|table| tables::may_lead_into(data, *table, &function.range, &targets))
+        self.push(
+            SitePlan {
+                address,
+                kind,
+                verdict,
+            },
+            None,
+        );
     }
 
-    fn inbound(&mut self) -> &Inbound {
-        let text = self.text;
-        self.inbound.get_or_insert_with(|| {
-            let sites = candidates(text.bytes).map(|(at, _)| text.base + at as u64);
-            Inbound::search(text.bytes, text.base, sites)
-        })
+    fn decide_site(
+        &mut self,
+        survey: &Survey,
+        function: &Function,
+        gaps: &mut Option<Gaps>,
+        site: &Site,
+    ) {
+        let address = site.address;
+        let trap = SitePlan {
+            address,
+            kind: SiteKind::Syscall,
+            verdict: Verdict::Trap,
+        };
+        // Only a function that is known to its end has known branch targets.
+        if !survey.complete || survey.targets.overflowed() || self.ladder == Ladder::Trap {
+            return self.push(trap, None);
+        }
+        let (text, code) = (self.text, self.code);
+        let gaps = &*gaps.get_or_insert_with(|| self.holes.gaps(text, code, function, survey));
+        if self.ladder.has(Rung::Hole)
+            && let Some(hole) = self.holes.take(survey, gaps, address)
+        {
+            let verdict = Verdict::Jump(Patch::hole_at(address, hole));
+            return self.push(SitePlan { verdict, ..trap }, None);
+        }
+        let choices = self.windows(survey, function, gaps, site);
+        let entries = self.entries(survey, function, address, &choices);
+        self.push(trap, Some((choices, entries)));
     }
 
-    fn bytes(&self, range: &Range<u64>) -> Option<&[u8]> {
-        let from = usize::try_from(range.start.checked_sub(self.text.base)?).ok()?;
-        let to = usize::try_from(range.end.checked_sub(self.text.base)?).ok()?;
-        self.text.bytes.get(from..to.min(self.text.bytes.len()))
+    /// The windows that a site could take.
+    fn windows(
+        &mut self,
+        survey: &Survey,
+        function: &Function,
+        gaps: &Gaps,
+        site: &Site,
+    ) -> Choices {
+        let range = function.range.start
+            ..gaps
+                .after
+                .as_ref()
+                .map_or(function.range.end, |gap| gap.end);
+        let Some(bytes) = self.text.slice(&range) else {
+            return Choices::default();
+        };
+        let padding = Cell::new(u64::MAX);
+        let free = |address| {
+            padding.set(address);
+            self.holes.free_behind(survey, gaps, address)
+        };
+        let surroundings = Surroundings {
+            bytes,
+            base: range.start,
+            end: function.range.end,
+            padding_behind: &free,
+        };
+        let mut choices = Choices::default();
+        let rungs = [Rung::After, Rung::Before]
+            .into_iter()
+            .filter(|rung| self.ladder.has(*rung));
+        let windows =
+            rungs.flat_map(|rung| surroundings.windows(site.address, &site.history, rung));
+        for (choice, window) in choices
+            .iter_mut()
+            .zip(windows.filter(|window| window.exists()))
+        {
+            *choice = window;
+        }
+        for window in choices {
+            let padding = padding.get()..window.range(site.address).end;
+            if !padding.is_empty() {
+                self.holes.reserve(padding);
+            }
+        }
+        choices
+    }
+
+    /// What leads to addresses around a site, as far as the function and its
+    /// neighbours tell.
+    fn entries(
+        &mut self,
+        survey: &Survey,
+        function: &Function,
+        site: u64,
+        choices: &Choices,
+    ) -> Entries {
+        let mut entries = Entries::default();
+        for target in survey.targets.as_slice() {
+            entries.note(site, *target);
+        }
+        let all_known = self
+            .memory
+            .for_each_target(function, survey, &mut |target| {
+                entries.note(site, target);
+            });
+        if all_known.is_none() {
+            return Entries::ALL;
+        }
+        let near = site.saturating_sub(NEAR)..site + NEAR;
+        let before = near.start..near.end.min(function.range.start);
+        let behind = near.start.max(function.range.end)..near.end;
+        for range in [before, behind] {
+            inbound::search_short(self.text.bytes, self.text.base, range, |source, target| {
+                if entries.matter(site, target, choices) && !self.witness.is_no_jump(source) {
+                    entries.note(site, target);
+                }
+            });
+        }
+        entries
+    }
+
+    fn push(&mut self, plan: SitePlan, open: Option<(Choices, Entries)>) {
+        if self.queue.is_full() {
+            self.flush();
+        }
+        match open {
+            Some((choices, entries)) => self.queue.push_with_choices(plan, choices, entries),
+            None => self.queue.push(plan),
+        }
+    }
+
+    fn flush(&mut self) {
+        self.queue
+            .flush(self.text, self.code, &mut self.witness, self.sink);
     }
 }

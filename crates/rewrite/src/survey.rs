@@ -1,28 +1,37 @@
 //! One pass over a function: what is an instruction, what is jumped to, what is
 //! dead.
+//!
+//! Instructions are taken one after the other. What follows an instruction that
+//! does not go on is in *doubt*, since it may be data, until an address that
+//! proven code is known to lead to. Proof may come from code behind (a loop's
+//! end), so the pass is repeated with what it found, for as long as a candidate
+//! is in doubt and there is news.
 
 use core::ops::Range;
 
-use crate::decode::{Decoded, Decoder, Flow};
-use crate::list::List;
-use crate::scan::SiteKind;
+use crate::bytes::{i32_at, u64_at};
+use crate::decode::{Decoded, Flow, Reference, decode};
+use crate::indirect::Memory;
+use crate::list::{List, Recent};
+use crate::scan::{SITE_LEN, SiteKind};
 
 /// Candidates of one function that are surveyed together.
 pub(crate) const SITES: usize = 16;
 /// How far around a site anything matters: a hole within reach of a short jump,
 /// and its five bytes.
-pub(crate) const NEIGHBOURHOOD: u64 = 160;
+const NEIGHBOURHOOD: u64 = 160;
 /// Instructions before a site that are remembered.
-const HISTORY: usize = 8;
+pub(crate) const HISTORY: usize = 8;
 
 /// A candidate, and what the pass found at it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Site {
     pub address: u64,
-    pub kind: SiteKind,
+    /// `None` for a jump that may be none.
+    pub kind: Option<SiteKind>,
     pub status: Status,
-    /// Starts of the instructions before it, the nearest last; 0 where there
-    /// are none.
+    /// Starts of the instructions that are executed one after the other before
+    /// it, the nearest first; 0 where there are no more.
     pub history: [u64; HISTORY],
 }
 
@@ -33,85 +42,62 @@ pub(crate) enum Status {
     Unreached,
     /// It is.
     Instruction,
-    /// It looks like one, in bytes that nothing seen so far leads to; they
-    /// start at this address. A later branch may still lead there.
-    Unproven(u64),
+    /// It looks like one, in bytes that nothing seen so far leads to.
+    Doubtful,
+    /// It is not, unless what is decoded in doubt is decoded wrongly.
+    DoubtfullyInside,
+    /// It is one with prefixes, which nobody writes.
+    Prefixed,
     /// It lies inside another instruction.
     Inside,
+}
+
+/// What the bytes behind an instruction that does not go on are taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Code only if something leads there.
+    Branches,
+    /// Code, if it ends where it should: several functions, of which only the
+    /// first has a name.
+    Linear,
 }
 
 /// What is known of a function.
 pub(crate) struct Survey {
     pub sites: List<Site, SITES>,
-    /// Direct branch targets near sites.
+    /// Where direct jumps and calls lead, and addresses that the function takes
+    /// of itself, near sites.
     pub targets: List<u64, 128>,
     /// Padding near sites that falls to nobody: after an instruction that does
     /// not go on.
     pub dead: List<(u64, u64), 32>,
-    /// Jumps through a register or a table: anything may be a target.
+    /// Jumps through a register or a table, whose targets are not seen.
     pub has_indirect_jump: bool,
-    /// Addresses outside the function that it computes relative to rip; jump
-    /// tables are among them.
-    pub data: List<u64, 64>,
+    /// It takes the address of a place in itself, for such a jump perhaps.
+    pub takes_own_address: bool,
+    /// Other addresses that it takes; jump tables are among them.
+    pub data: List<u64, 32>,
+    /// Addresses that it adds an index to.
+    pub indexed: List<u64, 16>,
+    /// Starts of the stretches in doubt.
+    pub doubts: List<u64, 64>,
     /// Every byte of the function was decoded.
     pub complete: bool,
-    /// Targets of branches that the pass has not reached yet.
-    ahead: Ahead,
-}
-
-/// Branch targets ahead of the pass.
-struct Ahead {
-    targets: [u64; 128],
-    len: usize,
-}
-
-impl Ahead {
-    fn push(&mut self, target: u64, passed: u64) {
-        if self.len == self.targets.len() {
-            self.forget_until(passed);
-        }
-        // One that finds no room costs sites behind it their proof, no more.
-        if let Some(slot) = self.targets.get_mut(self.len) {
-            *slot = target;
-            self.len += 1;
-        }
-    }
-
-    fn contains(&self, address: u64) -> bool {
-        self.known().contains(&address)
-    }
-
-    fn first_in(&self, range: Range<u64>) -> Option<u64> {
-        self.known()
-            .iter()
-            .copied()
-            .filter(|target| range.contains(target))
-            .min()
-    }
-
-    fn known(&self) -> &[u64] {
-        self.targets.get(..self.len).unwrap_or(&[])
-    }
-
-    fn forget_until(&mut self, passed: u64) {
-        let mut kept = 0;
-        for index in 0..self.len {
-            if let Some(target) = self.targets.get(index).copied().filter(|t| *t > passed)
-                && let Some(slot) = self.targets.get_mut(kept)
-            {
-                *slot = target;
-                kept += 1;
-            }
-        }
-        self.len = kept;
-    }
+    /// What the last instruction does that is not padding.
+    pub last: Flow,
+    /// Addresses that proven code leads to: ahead of the pass, and found by
+    /// the passes before.
+    ahead: List<u64, 128>,
+    proven: List<u64, 64>,
+    /// Whether `proven` has grown since the last pass.
+    has_news: bool,
 }
 
 impl Survey {
     pub(crate) fn new() -> Self {
         let site = Site {
             address: 0,
-            kind: SiteKind::Syscall,
+            kind: None,
             status: Status::Unreached,
             history: [0; HISTORY],
         };
@@ -120,16 +106,27 @@ impl Survey {
             targets: List::new(0),
             dead: List::new((0, 0)),
             has_indirect_jump: false,
+            takes_own_address: false,
             data: List::new(0),
+            indexed: List::new(0),
+            doubts: List::new(0),
             complete: false,
-            ahead: Ahead {
-                targets: [0; 128],
-                len: 0,
-            },
+            last: Flow::Next,
+            ahead: List::new(0),
+            proven: List::new(0),
+            has_news: false,
         }
     }
 
-    pub(crate) fn add(&mut self, address: u64, kind: SiteKind) {
+    /// Starts over with no candidates.
+    pub(crate) fn clear(&mut self) {
+        self.sites.clear();
+        self.proven.clear();
+        self.has_news = false;
+    }
+
+    /// Adds a candidate; they come in address order.
+    pub(crate) fn add(&mut self, address: u64, kind: Option<SiteKind>) {
         self.sites.push(Site {
             address,
             kind,
@@ -138,128 +135,57 @@ impl Survey {
         });
     }
 
+    /// Notes that something leads to an address in the function.
+    pub(crate) fn prove(&mut self, address: u64) {
+        self.has_news |= self.proven.insert(address);
+    }
+
+    /// Whether the last pass left doubts that another may settle.
+    pub(crate) fn can_learn(&self) -> bool {
+        self.has_news && self.has_doubts()
+    }
+
+    /// Whether a candidate is in doubt.
+    pub(crate) fn has_doubts(&self) -> bool {
+        let is_doubtful =
+            |site: &Site| matches!(site.status, Status::Doubtful | Status::DoubtfullyInside);
+        self.sites.as_slice().iter().any(is_doubtful)
+    }
+
     /// Decodes `bytes`, the function at `range`.
-    ///
-    /// Instructions are taken one after the other. What follows an instruction
-    /// that does not go on may be data; it is believed from the first address
-    /// on that a branch leads to, and decoding starts afresh there.
-    pub(crate) fn run(&mut self, decoder: &Decoder, bytes: &[u8], range: &Range<u64>) {
-        // A ring; `passed` instructions have been written to it.
-        let mut history = [0; HISTORY];
-        let mut passed = 0;
-        let mut next_site = 0;
-        // Where the bytes start that no branch leads to, if we are in such.
-        let mut unproven = None;
-        let mut falls_through = true;
-        let mut address = range.start;
-        while address < range.end {
-            let rest = bytes.get((address - range.start) as usize..).unwrap_or(&[]);
-            let decoded = decoder.decode(rest, address);
-            if let Some(run) = unproven {
-                if self.ahead.contains(address) {
-                    unproven = None;
-                } else {
-                    let len = decoded.map_or(1, |decoded| u64::from(decoded.len));
-                    if let Some(target) = self.ahead.first_in(address + 1..address + len) {
-                        // What was decoded here is data.
-                        next_site = self.reject_sites(next_site, target);
-                        address = target;
-                        continue;
-                    }
-                    if decoded.is_none() {
-                        next_site = self.reject_sites(next_site, address + 1);
-                        address += 1;
-                        unproven = Some(run);
-                        continue;
-                    }
-                }
-            }
-            let Some(decoded) = decoded else {
-                return;
-            };
-            let end = address + u64::from(decoded.len);
-            while let Some(site) = self.sites.as_mut_slice().get_mut(next_site)
-                && site.address < end
-            {
-                let is_call = matches!(decoded.flow, Flow::Syscall | Flow::OtherSystemCall);
-                site.status = match unproven {
-                    _ if site.address != address || !is_call => Status::Inside,
-                    Some(run) => Status::Unproven(run),
-                    None => Status::Instruction,
-                };
-                site.history = history;
-                site.history.rotate_left(passed % HISTORY);
-                next_site += 1;
-            }
-            self.note_flow(&decoded, address, unproven.is_none());
-            if let Some(data) = lea_target(rest, end).filter(|data| !range.contains(data)) {
-                self.data.push(data);
-            }
-            if decoded.flow == Flow::Padding && !falls_through {
-                if unproven.is_some() {
-                    self.note_dead(address, end);
-                    unproven = Some(end);
-                }
-            } else {
-                falls_through = decoded.flow.goes_on();
-                if !falls_through {
-                    unproven = Some(end);
-                }
-            }
-            if let Some(oldest) = history.get_mut(passed % HISTORY) {
-                *oldest = address;
-            }
-            passed += 1;
-            address = end;
-        }
-        self.complete = address == range.end;
+    pub(crate) fn pass(
+        &mut self,
+        bytes: &[u8],
+        range: &Range<u64>,
+        memory: &Memory<'_>,
+        trust: Trust,
+    ) {
+        self.forget_last_pass();
+        let mut pass = Pass {
+            survey: self,
+            range,
+            memory,
+            next_site: 0,
+            straight: Recent::new(0),
+        };
+        pass.run(bytes, trust);
     }
 
-    /// Candidates before `end` turned out to be data.
-    fn reject_sites(&mut self, mut next: usize, end: u64) -> usize {
-        while let Some(site) = self.sites.as_mut_slice().get_mut(next)
-            && site.address < end
-        {
-            site.status = Status::Inside;
-            next += 1;
-        }
-        next
-    }
-
-    fn note_flow(&mut self, decoded: &Decoded, address: u64, proven: bool) {
-        match decoded.flow {
-            Flow::Jump(target) | Flow::Branch(target) | Flow::ShortBranch(target) => {
-                if self.is_near_a_site(target) {
-                    self.targets.push(target);
-                }
-                if target > address {
-                    self.ahead.push(target, address);
-                } else if proven {
-                    self.prove(target);
-                }
-            }
-            Flow::IndirectJump => self.has_indirect_jump = true,
-            _ => {}
-        }
-    }
-
-    /// A backward branch leads to bytes that were in doubt.
-    fn prove(&mut self, target: u64) {
+    fn forget_last_pass(&mut self) {
         for site in self.sites.as_mut_slice() {
-            if site.status == Status::Unproven(target) {
-                site.status = Status::Instruction;
-            }
+            site.status = Status::Unreached;
         }
-    }
-
-    fn note_dead(&mut self, start: u64, end: u64) {
-        if !self.is_near_a_site(start) {
-            return;
-        }
-        match self.dead.last_mut() {
-            Some(run) if run.1 == start => run.1 = end,
-            _ => self.dead.push((start, end)),
-        }
+        self.targets.clear();
+        self.dead.clear();
+        self.has_indirect_jump = false;
+        self.takes_own_address = false;
+        self.data.clear();
+        self.indexed.clear();
+        self.doubts.clear();
+        self.complete = false;
+        self.last = Flow::Next;
+        self.ahead.clear();
+        self.has_news = false;
     }
 
     fn is_near_a_site(&self, address: u64) -> bool {
@@ -268,14 +194,222 @@ impl Survey {
             .iter()
             .any(|site| site.address.abs_diff(address) < NEIGHBOURHOOD)
     }
+
+    fn is_proven(&self, address: u64) -> bool {
+        self.ahead.as_slice().contains(&address) || self.proven.as_slice().contains(&address)
+    }
+
+    fn first_proven_in(&self, range: Range<u64>) -> Option<u64> {
+        let proven = self
+            .ahead
+            .as_slice()
+            .iter()
+            .chain(self.proven.as_slice())
+            .copied();
+        proven.filter(|target| range.contains(target)).min()
+    }
 }
 
-/// The address that a `lea reg, [rip + disp32]` computes, if it is one.
-fn lea_target(bytes: &[u8], end: u64) -> Option<u64> {
-    match *bytes.first_chunk()? {
-        [0x48 | 0x4c, 0x8d, modrm, a, b, c, d] if modrm & 0xc7 == 0x05 => {
-            Some(end.wrapping_add_signed(i64::from(i32::from_le_bytes([a, b, c, d]))))
+/// A pass on its way.
+struct Pass<'s> {
+    survey: &'s mut Survey,
+    range: &'s Range<u64>,
+    memory: &'s Memory<'s>,
+    next_site: usize,
+    /// Starts of the instructions that lead here.
+    straight: Recent<u64, HISTORY>,
+}
+
+impl Pass<'_> {
+    fn run(&mut self, bytes: &[u8], trust: Trust) {
+        let mut is_doubtful = false;
+        let mut falls_through = true;
+        let mut address = self.range.start;
+        while address < self.range.end {
+            let rest = bytes
+                .get((address - self.range.start) as usize..)
+                .unwrap_or(&[]);
+            let decoded = decode(rest, address);
+            if is_doubtful {
+                is_doubtful = !self.survey.is_proven(address);
+                if !is_doubtful {
+                    self.straight.clear();
+                }
+                let end = address + decoded.map_or(1, |decoded| u64::from(decoded.len));
+                let settled = self.survey.first_proven_in(address + 1..end);
+                if is_doubtful && (settled.is_some() || decoded.is_none()) {
+                    // What was decoded here is not code.
+                    address = settled.unwrap_or(end);
+                    self.reject_sites(address);
+                    self.straight.clear();
+                    continue;
+                }
+            }
+            let Some(decoded) = decoded else {
+                return;
+            };
+            let end = address + u64::from(decoded.len);
+            self.note_sites(&decoded, address, is_doubtful);
+            if self.is_pointless() {
+                return;
+            }
+            self.note_flow(&decoded, address, is_doubtful);
+            self.note_reference(&decoded, rest, end);
+            if decoded.flow.is_padding() && !falls_through {
+                self.note_dead(address, end);
+                self.straight.clear();
+                if is_doubtful {
+                    self.move_doubt(address, end);
+                }
+            } else {
+                falls_through = decoded.flow.goes_on();
+                self.straight.push(address);
+                if !falls_through {
+                    self.straight.clear();
+                    if trust == Trust::Branches {
+                        is_doubtful = true;
+                        self.survey.doubts.push(end);
+                    }
+                }
+            }
+            if !decoded.flow.is_padding() {
+                self.survey.last = decoded.flow;
+            }
+            address = end;
         }
-        _ => None,
+        self.survey.complete = address == self.range.end;
+    }
+
+    /// Settles the candidates in one instruction.
+    fn note_sites(&mut self, decoded: &Decoded, address: u64, is_doubtful: bool) {
+        let end = address + u64::from(decoded.len);
+        while let Some(site) = self.survey.sites.as_mut_slice().get_mut(self.next_site)
+            && site.address < end
+        {
+            let is_sought = match site.kind {
+                Some(_) => matches!(decoded.flow, Flow::Syscall | Flow::OtherSystemCall),
+                None => decoded.flow.target().is_some(),
+            };
+            let is_prefixed = is_sought
+                && !is_doubtful
+                && (site.kind.is_none() || end == site.address + SITE_LEN);
+            let is_it = is_sought && site.address == address;
+            site.status = match (is_it, is_doubtful) {
+                (false, _) if is_prefixed => Status::Prefixed,
+                (true, false) => Status::Instruction,
+                (true, true) => Status::Doubtful,
+                (false, true) => Status::DoubtfullyInside,
+                (false, false) => Status::Inside,
+            };
+            site.history = [0; HISTORY];
+            for (to, start) in site.history.iter_mut().zip(self.straight.newest_first()) {
+                *to = start;
+            }
+            self.next_site += 1;
+        }
+    }
+
+    /// Candidates before `end` are not code.
+    fn reject_sites(&mut self, end: u64) {
+        while let Some(site) = self.survey.sites.as_mut_slice().get_mut(self.next_site)
+            && site.address < end
+        {
+            site.status = Status::DoubtfullyInside;
+            self.next_site += 1;
+        }
+    }
+
+    /// Whether all candidates are known not to be sites.
+    fn is_pointless(&self) -> bool {
+        let sites = self.survey.sites.as_slice();
+        self.next_site == sites.len() && sites.iter().all(|site| site.status == Status::Inside)
+    }
+
+    fn note_flow(&mut self, decoded: &Decoded, address: u64, is_doubtful: bool) {
+        if decoded.flow == Flow::IndirectJump {
+            self.survey.has_indirect_jump = true;
+        }
+        let Some(target) = decoded.flow.target() else {
+            return;
+        };
+        if self.survey.is_near_a_site(target) {
+            self.survey.targets.push(target);
+        }
+        if is_doubtful || !self.range.contains(&target) {
+            return;
+        }
+        if target > address {
+            if self.survey.ahead.is_full() {
+                self.survey.ahead.retain(|target| *target > address);
+            }
+            // One that finds no room costs sites behind it their proof, no
+            // more.
+            self.survey.ahead.insert(target);
+        } else if self
+            .survey
+            .doubts
+            .as_slice()
+            .first()
+            .is_some_and(|doubt| *doubt <= target)
+        {
+            self.survey.prove(target);
+        }
+    }
+
+    fn note_reference(&mut self, decoded: &Decoded, bytes: &[u8], end: u64) {
+        let field = |at: u8| i32_at(bytes, usize::from(at)).map(i64::from);
+        let address = match decoded.reference {
+            Reference::Relative(at) if decoded.takes_address => {
+                field(at).map(|distance| end.wrapping_add_signed(distance))
+            }
+            Reference::Table(at) => field(at).map(|address| address as u64),
+            Reference::Immediate(at) if decoded.len == at + 8 => u64_at(bytes, usize::from(at)),
+            Reference::Immediate(at) => field(at).map(|value| value as u64),
+            _ => None,
+        };
+        let Some(address) = address else {
+            return;
+        };
+        if self.range.contains(&address) {
+            self.survey.takes_own_address = true;
+            if self.survey.is_near_a_site(address) {
+                self.survey.targets.push(address);
+            }
+            return;
+        }
+        match decoded.reference {
+            Reference::Table(_) => self.survey.indexed.insert_or_overflow(address),
+            // Nearly all are numbers.
+            Reference::Immediate(_) if !self.memory.is_data(address) => {}
+            _ => {
+                if self.survey.data.is_full() {
+                    let memory = self.memory;
+                    self.survey
+                        .data
+                        .retain(|address| memory.may_be_table(*address));
+                }
+                self.survey.data.insert_or_overflow(address);
+            }
+        }
+    }
+
+    fn note_dead(&mut self, start: u64, end: u64) {
+        match self.survey.dead.last_mut() {
+            Some(run) if run.1 == start => run.1 = end,
+            _ => {
+                if self.survey.is_near_a_site(start) {
+                    self.survey.dead.push((start, end));
+                }
+            }
+        }
+    }
+
+    /// What is in doubt starts behind the padding.
+    fn move_doubt(&mut self, padding: u64, end: u64) {
+        if let Some(doubt) = self.survey.doubts.last_mut()
+            && *doubt == padding
+        {
+            *doubt = end;
+        }
     }
 }

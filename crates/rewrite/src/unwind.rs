@@ -5,25 +5,51 @@
 
 use core::ops::Range;
 
-/// Where functions start and end.
+use crate::bytes::{Reader, i32_at, u32_at};
+
+/// Both sections, as they are mapped.
 #[derive(Clone, Copy, Default)]
-pub struct CodeMap<'a> {
+pub(crate) struct Frames<'a> {
     /// Address of `.eh_frame_hdr`; table entries are relative to it.
     header: u64,
     /// The sorted table: pairs of initial location and FDE address.
     table: &'a [u8],
-    frames: u64,
-    frames_bytes: &'a [u8],
+    /// Address of `.eh_frame`.
+    address: u64,
+    bytes: &'a [u8],
+}
+
+/// What an FDE says of a function.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub range: Range<u64>,
+    pub landing: Landing,
+}
+
+/// Where exceptions land in a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Landing {
+    /// Nowhere.
+    None,
+    /// Where the table at this address says.
+    Table(u64),
+    /// That could not be read.
+    Unknown,
 }
 
 const ENTRY: usize = 8;
-const PE_UDATA4: u8 = 0x03;
-const PE_SDATA4_DATAREL: u8 = 0x3b;
+/// DW_EH_PE_udata4.
+const COUNT_ENCODING: u8 = 0x03;
+/// DW_EH_PE_datarel | DW_EH_PE_sdata4.
+const TABLE_ENCODING: u8 = 0x3b;
+/// DW_EH_PE_pcrel | DW_EH_PE_sdata4.
+const FRAMES_ENCODING: u8 = 0x1b;
 
-/// Address of `.eh_frame` that a `.eh_frame_hdr` names.
+/// Address of `.eh_frame` that the `.eh_frame_hdr` at address `header` names.
+///
+/// All linkers write it relative to its own place; others are not understood.
 pub fn eh_frame_address(header: u64, bytes: &[u8]) -> Option<u64> {
-    // Only pcrel sdata4, which all linkers write.
-    if bytes.get(..2)? != [1, 0x1b] {
+    if bytes.get(..2)? != [1, FRAMES_ENCODING] {
         return None;
     }
     Some(
@@ -33,54 +59,34 @@ pub fn eh_frame_address(header: u64, bytes: &[u8]) -> Option<u64> {
     )
 }
 
-impl<'a> CodeMap<'a> {
-    /// A map from the two sections, each at its address.
-    pub fn new(header: (u64, &'a [u8]), frames: (u64, &'a [u8])) -> Option<Self> {
+impl<'a> Frames<'a> {
+    pub(crate) fn new(header: (u64, &'a [u8]), frames: (u64, &'a [u8])) -> Option<Self> {
         let bytes = header.1;
-        if bytes.get(2..4)? != [PE_UDATA4, PE_SDATA4_DATAREL] {
+        if bytes.get(2..4)? != [COUNT_ENCODING, TABLE_ENCODING] {
             return None;
         }
-        let count = i32_at(bytes, 8)? as u32 as usize;
+        let count = u32_at(bytes, 8)? as usize;
         let table = bytes.get(12..12usize.checked_add(count.checked_mul(ENTRY)?)?)?;
         Some(Self {
             header: header.0,
             table,
-            frames: frames.0,
-            frames_bytes: frames.1,
+            address: frames.0,
+            bytes: frames.1,
         })
     }
 
-    /// Bounds of the function that contains an address.
-    pub fn function_at(&self, address: u64) -> Option<Function> {
-        let index = self.index_at(address)?;
-        let function = self.function(index)?;
-        function.range.contains(&address).then_some(function)
-    }
-
-    /// Where the next function starts.
-    pub(crate) fn start_after(&self, function: &Function) -> Option<u64> {
-        self.start(function.index + 1)
-    }
-
-    /// Where the function before ends.
-    pub(crate) fn end_before(&self, function: &Function) -> Option<u64> {
-        Some(self.function(function.index.checked_sub(1)?)?.range.end)
-    }
-
-    fn len(&self) -> usize {
+    /// The number of functions.
+    pub(crate) fn len(&self) -> usize {
         self.table.len() / ENTRY
     }
 
-    fn start(&self, index: usize) -> Option<u64> {
-        let at = index.checked_mul(ENTRY)?;
-        Some(
-            self.header
-                .wrapping_add_signed(i64::from(i32_at(self.table, at)?)),
-        )
+    /// The start of a function.
+    pub(crate) fn start(&self, index: usize) -> Option<u64> {
+        self.entry(index, 0)
     }
 
-    /// The last entry that starts at or before an address.
-    fn index_at(&self, address: u64) -> Option<usize> {
+    /// The last function that starts at or before an address.
+    pub(crate) fn index_at(&self, address: u64) -> Option<usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -93,80 +99,93 @@ impl<'a> CodeMap<'a> {
         low.checked_sub(1)
     }
 
-    fn function(&self, index: usize) -> Option<Function> {
+    /// What is known of a function.
+    pub(crate) fn frame(&self, index: usize) -> Option<Frame> {
         let start = self.start(index)?;
-        let fde = self
-            .header
-            .wrapping_add_signed(i64::from(i32_at(self.table, index * ENTRY + 4)?));
-        let fde_at = usize::try_from(fde.checked_sub(self.frames)?).ok()?;
-        let cie_field = fde_at.checked_add(4)?;
-        let cie_at = cie_field.checked_sub(i32_at(self.frames_bytes, cie_field)? as u32 as usize)?;
-        let encoding = pointer_encoding(self.frames_bytes.get(cie_at..)?)?;
-        let range_at = fde_at + 8;
-        let len = match encoding & 0x0f {
-            // absptr, udata8, sdata8: eight bytes each.
-            0x00 | 0x04 | 0x0c => u64_at(self.frames_bytes, range_at + 8)?,
-            // udata4, sdata4.
-            0x03 | 0x0b => u64::from(i32_at(self.frames_bytes, range_at + 4)? as u32),
-            _ => return None,
-        };
-        Some(Function {
-            range: start..start.checked_add(len)?,
-            index,
+        let fde = usize::try_from(self.entry(index, 4)?.checked_sub(self.address)?).ok()?;
+        // A length of 0xffffffff announces the 64-bit format, which nobody uses.
+        let len = u32_at(self.bytes, fde).filter(|len| (1..u32::MAX).contains(len))? as usize;
+        let body = fde.checked_add(4)?;
+        let end = body.checked_add(len)?;
+        let cie_at = body.checked_sub(u32_at(self.bytes, body)? as usize)?;
+        let cie = Cie::parse(self.bytes, cie_at)?;
+        let mut fields = Reader::new(self.bytes.get(..end)?, body + 4);
+        let first = fields.encoded(cie.addresses, self.address)?;
+        if first != start {
+            return None;
+        }
+        // The length has the format of the start, but is not relative.
+        let len = fields.encoded(cie.addresses & 0x0f, 0)?;
+        let landing = self.landing(&cie, &mut fields);
+        let end = start.checked_add(len).filter(|end| *end > start)?;
+        Some(Frame {
+            range: start..end,
+            landing,
         })
     }
-}
 
-/// A function, and its place among the others.
-#[derive(Clone, Debug)]
-pub struct Function {
-    /// First address, and the one after the last.
-    pub range: Range<u64>,
-    index: usize,
-}
-
-/// The encoding of an FDE's addresses, from its CIE.
-fn pointer_encoding(cie: &[u8]) -> Option<u8> {
-    let augmentation = cie.get(9..)?;
-    let end = augmentation.iter().position(|byte| *byte == 0)?;
-    let (augmentation, mut rest) = augmentation.split_at_checked(end)?;
-    rest = rest.get(1..)?;
-    if augmentation.first() != Some(&b'z') {
-        return Some(0);
-    }
-    skip_leb128(&mut rest)?; // code alignment
-    skip_leb128(&mut rest)?; // data alignment
-    skip_leb128(&mut rest)?; // return address register
-    skip_leb128(&mut rest)?; // augmentation length
-    for letter in augmentation.get(1..)? {
-        match letter {
-            b'R' => return rest.first().copied(),
-            b'L' => rest = rest.get(1..)?,
-            b'P' => {
-                let size = match rest.first()? & 0x0f {
-                    0x02 | 0x0a => 2,
-                    0x03 | 0x0b => 4,
-                    _ => 8,
-                };
-                rest = rest.get(1 + size..)?;
-            }
-            b'S' | b'B' => {}
-            _ => return None,
+    fn landing(&self, cie: &Cie, fields: &mut Reader<'_>) -> Landing {
+        let Some(encoding) = cie.landing else {
+            return Landing::None;
+        };
+        let mut read = || {
+            fields.uleb128()?;
+            fields.encoded(encoding, self.address)
+        };
+        match read() {
+            None => Landing::Unknown,
+            Some(0) => Landing::None,
+            Some(table) => Landing::Table(table),
         }
     }
-    Some(0)
+
+    /// A field of the sorted table, as an address.
+    fn entry(&self, index: usize, field: usize) -> Option<u64> {
+        let at = index.checked_mul(ENTRY)?.checked_add(field)?;
+        Some(
+            self.header
+                .wrapping_add_signed(i64::from(i32_at(self.table, at)?)),
+        )
+    }
 }
 
-fn skip_leb128(rest: &mut &[u8]) -> Option<()> {
-    let len = rest.iter().position(|byte| byte & 0x80 == 0)? + 1;
-    *rest = rest.get(len..)?;
-    Some(())
+/// How the FDEs of a CIE are encoded.
+struct Cie {
+    addresses: u8,
+    /// Encoding of the pointer to the table of landing pads, if there is one.
+    landing: Option<u8>,
 }
 
-fn i32_at(bytes: &[u8], at: usize) -> Option<i32> {
-    Some(i32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+impl Cie {
+    fn parse(bytes: &[u8], at: usize) -> Option<Self> {
+        if u32_at(bytes, at.checked_add(4)?)? != 0 {
+            return None;
+        }
+        let mut fields = Reader::new(bytes, at + 9);
+        let augmentation = fields.string()?;
+        let mut cie = Self {
+            addresses: 0,
+            landing: None,
+        };
+        let Some((b'z', letters)) = augmentation.split_first() else {
+            return augmentation.is_empty().then_some(cie);
+        };
+        // Alignment factors of code and data, return register, length.
+        for _ in 0..4 {
+            fields.uleb128()?;
+        }
+        for letter in letters {
+            match letter {
+                b'R' => cie.addresses = fields.byte()?,
+                b'L' => cie.landing = Some(fields.byte()?),
+                b'P' => {
+                    let encoding = fields.byte()?;
+                    fields.encoded(encoding & 0x0f, 0)?;
+                }
+                b'S' | b'B' => {}
+                _ => return None,
+            }
+        }
+        Some(cie)
+    }
 }

@@ -1,0 +1,137 @@
+//! Where functions start and end.
+
+use core::ops::Range;
+
+use crate::symbols::{Neighbours, Symbols};
+use crate::unwind::{Frames, Landing};
+
+/// What is known of the functions of an object: its unwind tables, its symbols.
+///
+/// The default knows nothing, so nothing that is planned with it is believed.
+#[derive(Clone, Copy, Default)]
+pub struct CodeMap<'a> {
+    frames: Frames<'a>,
+    symbols: Symbols<'a>,
+}
+
+/// A function, or a span of code with several.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// First address, and the one after the last.
+    pub range: Range<u64>,
+    pub(crate) extent: Extent,
+}
+
+/// What the bounds of a function stand on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// An unwind entry, this one.
+    Frame(usize, Landing),
+    /// A symbol that has a size.
+    Symbol,
+    /// Only its start is that of a function; the end is that of the next known
+    /// one. Code in between has no names.
+    Span,
+}
+
+impl<'a> CodeMap<'a> {
+    /// A map from `.eh_frame_hdr` and `.eh_frame`, each at its address; the
+    /// latter may go on behind the section's end. `None` if the header is not
+    /// in the one format that linkers write.
+    pub fn new(header: (u64, &'a [u8]), frames: (u64, &'a [u8])) -> Option<Self> {
+        Some(Self {
+            frames: Frames::new(header, frames)?,
+            symbols: Symbols::default(),
+        })
+    }
+
+    /// Adds a symbol table, `Elf64_Sym` entries whose values lie `bias` below
+    /// addresses. It is searched for code that unwind tables do not cover, one
+    /// pass for each stretch of such code that has a candidate.
+    #[must_use]
+    pub fn with_symbols(self, symbols: &'a [u8], bias: u64) -> Self {
+        Self {
+            symbols: Symbols::new(symbols, bias),
+            ..self
+        }
+    }
+
+    /// Bounds of the code that contains an address.
+    pub fn function_at(&self, address: u64) -> Option<Function> {
+        let index = self.frames.index_at(address);
+        let frame = index.and_then(|index| self.frames.frame(index));
+        if let (Some(index), Some(frame)) = (index, &frame)
+            && frame.range.contains(&address)
+        {
+            let extent = Extent::Frame(index, frame.landing);
+            return Some(Function {
+                range: frame.range.clone(),
+                extent,
+            });
+        }
+        let next = index.map_or(0, |index| index + 1);
+        let symbols = self.symbols.neighbours(address);
+        Self::named(address, &symbols)
+            .or_else(|| self.span(address, &symbols, frame.map(|frame| frame.range), next))
+    }
+
+    /// Calls `note` with the address of every function symbol.
+    pub(crate) fn for_each_symbol(&self, note: impl FnMut(u64)) {
+        self.symbols.starts().for_each(note);
+    }
+
+    /// Where the unwind entry after a function starts.
+    pub(crate) fn start_after(&self, function: &Function) -> Option<u64> {
+        match function.extent {
+            Extent::Frame(index, _) => self.frames.start(index + 1),
+            _ => None,
+        }
+    }
+
+    /// The function of the unwind entry before a function.
+    pub(crate) fn before(&self, function: &Function) -> Option<Function> {
+        match function.extent {
+            Extent::Frame(index, _) => {
+                let index = index.checked_sub(1)?;
+                let frame = self.frames.frame(index)?;
+                Some(Function {
+                    range: frame.range,
+                    extent: Extent::Frame(index, frame.landing),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The function of a symbol whose size covers the address.
+    fn named(address: u64, symbols: &Neighbours) -> Option<Function> {
+        let range = symbols
+            .before
+            .clone()
+            .filter(|range| range.contains(&address))?;
+        Some(Function {
+            range,
+            extent: Extent::Symbol,
+        })
+    }
+
+    /// From the last known start of a function to the next one.
+    fn span(
+        &self,
+        address: u64,
+        symbols: &Neighbours,
+        frame: Option<Range<u64>>,
+        next: usize,
+    ) -> Option<Function> {
+        let symbol = symbols.before.as_ref().map(|range| range.start);
+        let start = symbol.max(frame.map(|frame| frame.start))?;
+        let end = match (symbols.after, self.frames.start(next)) {
+            (Some(symbol), Some(frame)) => symbol.min(frame),
+            (symbol, frame) => symbol.or(frame)?,
+        };
+        (start..end).contains(&address).then_some(Function {
+            range: start..end,
+            extent: Extent::Span,
+        })
+    }
+}

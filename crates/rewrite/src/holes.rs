@@ -1,0 +1,202 @@
+//! Holes: five bytes of padding that nobody executes, within reach of a short
+//! jump.
+//!
+//! Padding is dead when it follows an instruction that does not go on, and no
+//! branch of the function leads into it. Branches of *other* functions are not
+//! looked for: compilers align what is jumped to, so they lead behind padding,
+//! never into it; and the same holds of the entries of jump tables.
+
+use core::ops::Range;
+
+use crate::code_map::{CodeMap, Function};
+use crate::decode::{Flow, decode};
+use crate::list::Recent;
+use crate::patch::JUMP;
+use crate::plan::Text;
+use crate::scan::SITE_LEN;
+use crate::survey::Survey;
+
+/// Padding between functions is at most this long; more may be something else.
+const LONGEST_GAP: u64 = 64;
+/// The function before is only decoded up to this length.
+const LONGEST_LOOK: u64 = 1 << 16;
+/// A hole lies within this distance of its site.
+const FAR: u64 = 140;
+
+/// Gives padding away, five bytes at a time.
+pub(crate) struct Holes {
+    /// What is given away. Sites come in address order and take only what is
+    /// near, so what is older than these does not matter.
+    taken: Recent<(u64, u64), 64>,
+    /// Start of the last function that was looked at from the next one, and
+    /// whether it ends for good.
+    looked_at: Option<(u64, bool)>,
+}
+
+/// Padding around a function, as far as it is known to be dead.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gaps {
+    pub before: Option<Range<u64>>,
+    pub after: Option<Range<u64>>,
+}
+
+impl Holes {
+    pub(crate) fn new() -> Self {
+        Self {
+            taken: Recent::new((0, 0)),
+            looked_at: None,
+        }
+    }
+
+    /// The padding before and behind a surveyed function.
+    pub(crate) fn gaps(
+        &mut self,
+        text: &Text<'_>,
+        code: &CodeMap<'_>,
+        function: &Function,
+        survey: &Survey,
+    ) -> Gaps {
+        let next = code.start_after(function);
+        let after = next
+            .filter(|_| ends(survey))
+            .and_then(|next| gap(text, function.range.end..next));
+        let before = code.before(function).and_then(|before| {
+            let gap = gap(text, before.range.end..function.range.start)?;
+            self.function_ends(text, &before).then_some(gap)
+        });
+        Gaps { before, after }
+    }
+
+    /// Takes a hole for a site, nearest padding behind it first.
+    pub(crate) fn take(&mut self, survey: &Survey, gaps: &Gaps, site: u64) -> Option<u64> {
+        let is_entered = |run: &Range<u64>| {
+            survey
+                .targets
+                .as_slice()
+                .iter()
+                .any(|target| run.contains(target))
+        };
+        let dead = survey
+            .dead
+            .as_slice()
+            .iter()
+            .map(|(start, end)| *start..*end);
+        let runs = dead.chain(gaps.after.clone()).chain(gaps.before.clone());
+        let hole = runs
+            .filter(|run| run.end - run.start >= JUMP && !is_entered(run))
+            .find_map(|run| self.free_in(&run, site))?;
+        self.reserve(hole..hole + JUMP);
+        Some(hole)
+    }
+
+    /// Marks padding as given away.
+    pub(crate) fn reserve(&mut self, range: Range<u64>) {
+        self.taken.push((range.start, range.end));
+    }
+
+    /// Padding that follows `address` directly and that nobody has, without
+    /// anything that a branch leads to.
+    pub(crate) fn free_behind(
+        &self,
+        survey: &Survey,
+        gaps: &Gaps,
+        address: u64,
+    ) -> Option<Range<u64>> {
+        let dead = survey
+            .dead
+            .as_slice()
+            .iter()
+            .map(|(start, end)| *start..*end);
+        let run = dead
+            .chain(gaps.after.clone())
+            .find(|run| run.start == address)?;
+        let is_taken = self.clash(address, &run).is_some();
+        let is_entered = survey
+            .targets
+            .as_slice()
+            .iter()
+            .any(|target| run.contains(target));
+        (!is_taken && !is_entered).then_some(run)
+    }
+
+    fn free_in(&self, run: &Range<u64>, site: u64) -> Option<u64> {
+        let next = site + SITE_LEN;
+        let mut hole = run.start.max(next.saturating_sub(128));
+        while hole + JUMP <= run.end && hole <= next + 127 {
+            match self.clash(site, &(hole..hole + JUMP)) {
+                None => return Some(hole),
+                Some(end) => hole = end,
+            }
+        }
+        None
+    }
+
+    /// The end of what is taken in a range near a site.
+    fn clash(&self, site: u64, range: &Range<u64>) -> Option<u64> {
+        self.taken
+            .newest_first()
+            .take_while(|(start, _)| start + 4 * FAR >= site)
+            .find(|(start, end)| *start < range.end && range.start < *end)
+            .map(|(_, end)| end)
+    }
+
+    /// Whether a function's end is not passed.
+    fn function_ends(&mut self, text: &Text<'_>, function: &Function) -> bool {
+        match self.looked_at {
+            Some((start, ends)) if start == function.range.start => ends,
+            _ => {
+                let ends = decodes_to_an_end(text, &function.range);
+                self.looked_at = Some((function.range.start, ends));
+                ends
+            }
+        }
+    }
+}
+
+/// Whether the end of a surveyed function is not passed. A call at the end is
+/// one that does not return.
+fn ends(survey: &Survey) -> bool {
+    survey.complete && !falls_out(survey.last)
+}
+
+fn falls_out(last: Flow) -> bool {
+    last.goes_on() && !matches!(last, Flow::Call(_) | Flow::IndirectCall)
+}
+
+fn decodes_to_an_end(text: &Text<'_>, range: &Range<u64>) -> bool {
+    let Some(bytes) = text
+        .slice(range)
+        .filter(|_| range.end - range.start < LONGEST_LOOK)
+    else {
+        return false;
+    };
+    let mut at = 0;
+    let mut last = Flow::Next;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(decoded) = decode(rest, range.start + at as u64) else {
+            return false;
+        };
+        if !decoded.flow.is_padding() {
+            last = decoded.flow;
+        }
+        at += usize::from(decoded.len);
+    }
+    at == bytes.len() && !falls_out(last)
+}
+
+/// The bytes between two functions, if all are padding.
+fn gap(text: &Text<'_>, range: Range<u64>) -> Option<Range<u64>> {
+    if range.end <= range.start || range.end - range.start > LONGEST_GAP {
+        return None;
+    }
+    let bytes = text.slice(&range)?;
+    let mut at = 0;
+    while at < bytes.len() {
+        let decoded = decode(bytes.get(at..)?, range.start + at as u64)?;
+        if !decoded.flow.is_padding() {
+            return None;
+        }
+        at += usize::from(decoded.len);
+    }
+    Some(range)
+}

@@ -1,0 +1,85 @@
+//! Where a function may be entered by addresses that are not in its code: from
+//! jump tables and tables of landing pads.
+
+use core::ops::Range;
+
+use crate::code_map::{Extent, Function};
+use crate::landing;
+use crate::survey::Survey;
+use crate::tables::{self, Data};
+use crate::unwind::Landing;
+
+/// Nothing is mapped below.
+const LOWEST: u64 = 4096;
+/// An object's data is this near its text.
+const REACH: u64 = 1 << 31;
+
+/// The data of an object, and which of it leads into the text.
+#[derive(Clone)]
+pub(crate) struct Memory<'d> {
+    pub data: Option<&'d dyn Data>,
+    /// Addresses of the text.
+    pub text: Range<u64>,
+}
+
+impl Memory<'_> {
+    /// Whether there is data at an address that an instruction names.
+    pub(crate) fn is_data(&self, address: u64) -> bool {
+        // Most immediates are small numbers.
+        address >= LOWEST
+            && address.abs_diff(self.text.start) < REACH
+            && !self.text.contains(&address)
+            && self
+                .data
+                .is_some_and(|data| data.bytes_from(address).is_some())
+    }
+
+    /// Whether a jump table may start at an address.
+    pub(crate) fn may_be_table(&self, address: u64) -> bool {
+        self.data
+            .is_none_or(|data| tables::may_start_at(data, address, &self.text))
+    }
+
+    /// Calls `note` with the targets of a function's indirect jumps and with its
+    /// landing pads, both and perhaps more. `None` if there may be others.
+    ///
+    /// An indirect jump takes its target from a table whose address the function
+    /// takes, or it leads to the start of another function (a tail call). So
+    /// where no address is taken, or one within the function itself (labels as
+    /// values), it may lead anywhere.
+    pub(crate) fn for_each_target(
+        &self,
+        function: &Function,
+        survey: &Survey,
+        note: &mut dyn FnMut(u64),
+    ) -> Option<()> {
+        self.for_each_pad(function, note)?;
+        if !survey.has_indirect_jump {
+            return Some(());
+        }
+        let (taken, indexed) = (&survey.data, &survey.indexed);
+        let is_unknown = taken.as_slice().is_empty() && indexed.as_slice().is_empty();
+        if is_unknown || survey.takes_own_address || taken.overflowed() || indexed.overflowed() {
+            return None;
+        }
+        let data = self.data?;
+        for table in taken.as_slice() {
+            tables::for_each_entry(data, *table, &self.text, &mut *note)?;
+        }
+        for table in indexed.as_slice() {
+            tables::for_each_indexed(data, *table, &self.text, &mut *note)?;
+        }
+        Some(())
+    }
+
+    fn for_each_pad(&self, function: &Function, note: &mut dyn FnMut(u64)) -> Option<()> {
+        match function.extent {
+            Extent::Frame(_, Landing::None) | Extent::Symbol | Extent::Span => Some(()),
+            Extent::Frame(_, Landing::Unknown) => None,
+            Extent::Frame(_, Landing::Table(address)) => {
+                let bytes = self.data?.bytes_from(address)?;
+                landing::for_each_pad(bytes, address, &function.range, note)
+            }
+        }
+    }
+}
