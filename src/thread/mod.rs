@@ -25,7 +25,7 @@ pub(crate) use in_flight::{Call, InFlight};
 pub(crate) use pool::{after_fork, leave_for_reuse};
 
 /// Bytes of stack of the lowest level; a hook written in C may use most of it.
-const STACK_0: u64 = 64 * 1024;
+const STACK_0: u64 = 192 * 1024;
 /// Bytes of stack of each further level.
 const STACK_N: u64 = 16 * 1024;
 /// Bytes of the whole mapping.

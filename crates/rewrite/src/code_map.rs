@@ -20,6 +20,8 @@ pub struct Function {
     /// First address, and the one after the last.
     pub range: Range<u64>,
     pub(crate) extent: Extent,
+    /// It is where signal handlers return to.
+    pub(crate) is_signal_frame: bool,
 }
 
 /// What the bounds of a function stand on.
@@ -67,6 +69,7 @@ impl<'a> CodeMap<'a> {
             return Some(Function {
                 range: frame.range.clone(),
                 extent,
+                is_signal_frame: frame.is_signal_frame,
             });
         }
         let next = index.map_or(0, |index| index + 1);
@@ -97,6 +100,7 @@ impl<'a> CodeMap<'a> {
                 Some(Function {
                     range: frame.range,
                     extent: Extent::Frame(index, frame.landing),
+                    is_signal_frame: frame.is_signal_frame,
                 })
             }
             _ => None,
@@ -112,6 +116,7 @@ impl<'a> CodeMap<'a> {
         Some(Function {
             range,
             extent: Extent::Symbol,
+            is_signal_frame: false,
         })
     }
 
@@ -132,6 +137,7 @@ impl<'a> CodeMap<'a> {
         (start..end).contains(&address).then_some(Function {
             range: start..end,
             extent: Extent::Span,
+            is_signal_frame: false,
         })
     }
 }

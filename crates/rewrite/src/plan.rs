@@ -10,7 +10,7 @@ use crate::indirect::Memory;
 use crate::patch::{Patch, Rung};
 use crate::proof::{Witness, examine};
 use crate::queue::Queue;
-use crate::scan::{SiteKind, candidates};
+use crate::scan::{SITE_LEN, SiteKind, candidates};
 use crate::survey::{SITES, Site, Status, Survey};
 use crate::tables::Data;
 use crate::window::{Choices, Entries, Surroundings};
@@ -54,6 +54,9 @@ pub enum Reason {
     Prefixed,
     /// `int 0x80` or `sysenter`: another system call table.
     OtherAbi,
+    /// A signal restorer without unwind information: unwinders and debuggers
+    /// know it by its bytes.
+    Restorer,
 }
 
 /// Executable bytes at their address.
@@ -141,7 +144,9 @@ pub fn plan(
         if !is_same {
             // Bounds that lead out of the text are not those of a function.
             let known = code.function_at(address);
-            function = known.filter(|function| text.slice(&function.range).is_some());
+            function = known
+                .filter(|function| text.slice(&function.range).is_some())
+                .map(|function| start_exactly(text, function));
         }
         match &function {
             Some(_) => survey.add(address, Some(kind)),
@@ -178,6 +183,33 @@ fn plan_nothing(text: &Text<'_>, sink: &mut dyn FnMut(SitePlan)) {
             verdict: Verdict::Missed(Reason::NoFunction),
         });
     }
+}
+
+/// Signal restorers, as C libraries write them: `mov $15, %rax` or `%eax`, and
+/// `syscall`.
+const RESTORERS: [&[u8]; 2] = [
+    &[0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05],
+    &[0xb8, 15, 0, 0, 0, 0x0f, 0x05],
+];
+
+/// Whether a site is the `syscall` of a signal restorer.
+fn is_in_restorer(text: &Text<'_>, site: u64) -> bool {
+    RESTORERS.iter().any(|code| {
+        let start = (site + SITE_LEN).saturating_sub(code.len() as u64);
+        text.slice(&(start..site + SITE_LEN)) == Some(*code)
+    })
+}
+
+/// Unwind entries of signal restorers start one byte before the code, with
+/// whatever lies there: the return address that an unwinder looks up is the
+/// first byte of the code, and it takes one off.
+fn start_exactly(text: &Text<'_>, mut function: Function) -> Function {
+    let code = function.range.start.saturating_add(1)..function.range.end;
+    let is_restorer = |bytes: &[u8]| RESTORERS.iter().any(|code| bytes.starts_with(code));
+    if function.is_signal_frame && text.slice(&code).is_some_and(is_restorer) {
+        function.range = code;
+    }
+    function
 }
 
 struct Planner<'p> {
@@ -256,6 +288,15 @@ impl Planner<'_> {
             kind: SiteKind::Syscall,
             verdict: Verdict::Trap,
         };
+        if !matches!(function.extent, Extent::Frame(..)) && is_in_restorer(self.text, address) {
+            return self.push(
+                SitePlan {
+                    verdict: Verdict::Missed(Reason::Restorer),
+                    ..trap
+                },
+                None,
+            );
+        }
         // Only a function that is known to its end has known branch targets.
         if !survey.complete || survey.targets.overflowed() || self.ladder == Ladder::Trap {
             return self.push(trap, None);

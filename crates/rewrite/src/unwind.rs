@@ -24,6 +24,9 @@ pub(crate) struct Frames<'a> {
 pub(crate) struct Frame {
     pub range: Range<u64>,
     pub landing: Landing,
+    /// It is where signal handlers return to (augmentation `S`). Those often
+    /// start a byte early, for unwinders that look up return addresses.
+    pub is_signal_frame: bool,
 }
 
 /// Where exceptions land in a function.
@@ -121,6 +124,7 @@ impl<'a> Frames<'a> {
         Some(Frame {
             range: start..end,
             landing,
+            is_signal_frame: cie.is_signal_frame,
         })
     }
 
@@ -154,6 +158,7 @@ struct Cie {
     addresses: u8,
     /// Encoding of the pointer to the table of landing pads, if there is one.
     landing: Option<u8>,
+    is_signal_frame: bool,
 }
 
 impl Cie {
@@ -166,6 +171,7 @@ impl Cie {
         let mut cie = Self {
             addresses: 0,
             landing: None,
+            is_signal_frame: false,
         };
         let Some((b'z', letters)) = augmentation.split_first() else {
             return augmentation.is_empty().then_some(cie);
@@ -182,7 +188,8 @@ impl Cie {
                     let encoding = fields.byte()?;
                     fields.encoded(encoding & 0x0f, 0)?;
                 }
-                b'S' | b'B' => {}
+                b'S' => cie.is_signal_frame = true,
+                b'B' => {}
                 _ => return None,
             }
         }
