@@ -27,7 +27,19 @@ pub(super) struct UContext {
     rcx: u64,
     pub rsp: u64,
     pub rip: u64,
+    /// eflags to cr2, floating point pointer, reserved.
+    more: [u64; 15],
+    mask: u64,
 }
+
+impl UContext {
+    /// Signals that were blocked where the signal arrived.
+    fn mask(&self) -> u64 {
+        self.mask
+    }
+}
+
+const _: () = assert!(core::mem::offset_of!(UContext, mask) == 37 * 8);
 
 /// The part of a `siginfo_t` that names an address: si_addr and si_call_addr
 /// are both at offset 16.
@@ -100,15 +112,22 @@ pub(super) unsafe extern "C" fn on_signal(signal: i32, info: *mut SigInfo, conte
     }
     let action = actions::get(signal as u64);
     if action.handler == SIG_DFL || action.handler == SIG_IGN {
-        // SIGILL, which the program left to the kernel: the instruction faults
-        // again and the kernel does what it does.
         // SAFETY: as above.
-        unsafe { ((*context).rip, (*context).rcx) = (real, real_rcx) };
-        traps::restore_default();
+        let code = unsafe {
+            ((*context).rip, (*context).rcx) = (real, real_rcx);
+            (*info).code
+        };
+        if signal == SIGILL {
+            traps::leave_to_kernel(code, &action);
+        }
         return;
     }
     if action.flags & SA_RESETHAND != 0 {
         actions::set(signal as u64, &SigAction::default());
+    }
+    if signal == SIGILL && traps::are_caught() {
+        // SAFETY: the kernel's context.
+        traps::set_handlers_mask(unsafe { (*context).mask() }, &action);
     }
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.

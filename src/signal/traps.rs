@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syscalls::{Sysno, syscall};
 
 use super::actions::{
-    self, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIGILL, SigAction,
+    self, SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGILL, SigAction,
 };
 use super::deliver::{self, UContext};
 use crate::frame::SyscallFrame;
@@ -54,14 +54,41 @@ pub(crate) fn catch_traps() -> bool {
 pub(super) fn action() -> SigAction {
     SigAction {
         handler: deliver::entry(),
-        flags: SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER,
+        flags: SA_SIGINFO | SA_RESTORER | SA_ONSTACK,
         restorer: interceptor_restorer as *const () as u64,
-        mask: 0,
+        // No handler of the program's runs on top of ours.
+        mask: u64::MAX,
+    }
+}
+
+/// Gives the program's handler of SIGILL the mask it asked for; ours runs with
+/// everything blocked.
+pub(super) fn set_handlers_mask(interrupted: u64, action: &SigAction) {
+    const SIG_SETMASK: u64 = 2;
+    // SIGILL itself stays unblocked: the handler may run into a trap.
+    let mask = (interrupted | action.mask) & !SIGILL_BIT;
+    // SAFETY: the kernel reads one word.
+    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_SETMASK, &raw const mask, 0, 8) };
+}
+
+/// A SIGILL for which the program has no handler. One that the CPU raised will
+/// be raised again by the same instruction, and end the process even if it is
+/// ignored; one that was sent is ignored, or sent once more.
+pub(super) fn leave_to_kernel(code: i32, action: &SigAction) {
+    let is_sent = code <= 0;
+    if is_sent && action.handler == SIG_IGN {
+        return;
+    }
+    restore_default();
+    if is_sent {
+        // SAFETY: takes numbers only. The signal arrives when our handler has
+        // returned.
+        let _ = unsafe { syscall!(Sysno::tgkill, sys::getpid(), sys::gettid(), SIGILL) };
     }
 }
 
 /// The next SIGILL ends the process.
-pub(super) fn restore_default() {
+fn restore_default() {
     let default = SigAction {
         handler: SIG_DFL,
         ..SigAction::default()

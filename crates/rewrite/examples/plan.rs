@@ -13,7 +13,7 @@ use interceptor_rewrite::{Ladder, Reason, Rung, SitePlan, Verdict, plan};
 mod support;
 use support::Image;
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "hole",
     "after",
     "before",
@@ -23,6 +23,7 @@ const COLUMNS: [&str; 10] = [
     "unproven",
     "prefixed",
     "other-abi",
+    "restorer",
     "not-code",
 ];
 /// Where sites without a jump begin, and what is no site.
@@ -115,7 +116,8 @@ fn column(site: &SitePlan) -> usize {
         Verdict::Missed(Reason::Unproven) => 6,
         Verdict::Missed(Reason::Prefixed) => 7,
         Verdict::Missed(Reason::OtherAbi) => 8,
-        Verdict::NotCode => 9,
+        Verdict::Missed(Reason::Restorer) => 9,
+        Verdict::NotCode => 10,
     }
 }
 
