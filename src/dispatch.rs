@@ -40,9 +40,6 @@ pub fn route_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
 
 #[inline(never)]
 fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
-    if thread::take_lost() {
-        stat::count_lost_call();
-    }
     if frame.level != 0 {
         return STAGE_SSE.min(stage_of::<H>());
     }
@@ -65,6 +62,9 @@ const fn stage_of<H: Hook>() -> u64 {
 /// Second stage of a call on its way in: vector registers are saved.
 #[inline(always)]
 pub fn run_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
+    if thread::take_lost() {
+        stat::count_lost_call();
+    }
     let who = interest::of(frame.rax);
     if frame.level != 0 && is_made_by_hook(frame) {
         return enter_unhooked(frame, who);

@@ -5,7 +5,7 @@
 //! only the last lane is shared. One call in [`SAMPLE`] is timed.
 
 use core::arch::x86_64::_rdtsc;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed};
 
 use interceptor_abi::segment::{CALLS, LANES, Lane, Segment, bucket_of};
 
@@ -34,6 +34,14 @@ pub(crate) enum Counting {
     CoverageOnly,
     /// Calls, errors and durations, too.
     Calls,
+}
+
+/// Whether the TSC may be read.
+static IS_TIMING: AtomicBool = AtomicBool::new(true);
+
+/// Calls are counted, but not timed, from now on: the TSC is about to fault.
+pub(crate) fn stop_timing() {
+    IS_TIMING.store(false, Relaxed);
 }
 
 /// The segment, if there is one.
@@ -104,7 +112,7 @@ pub(crate) fn enter(lane: *const Lane, nr: u64) {
 #[inline(always)]
 pub(crate) fn begin(block: &mut ThreadBlock) -> u64 {
     block.counted = block.counted.wrapping_add(1);
-    if block.counted.is_multiple_of(SAMPLE) {
+    if block.counted.is_multiple_of(SAMPLE) && IS_TIMING.load(Relaxed) {
         now() | 1
     } else {
         0
@@ -121,7 +129,7 @@ pub(crate) fn exit(lane: *const Lane, nr: u64, result: i64, began: u64) {
     if (-4095..0).contains(&result) {
         add(lane, &lane.errors[index_of(nr)]);
     }
-    if began != 0 {
+    if began != 0 && IS_TIMING.load(Relaxed) {
         record(nr, now().saturating_sub(began));
     }
 }

@@ -41,6 +41,19 @@ pub(crate) fn start(fd: i32, string_limit: usize) {
     FD.store(fd, Relaxed);
 }
 
+/// Ends the trace of this process with a line that says why.
+pub(crate) fn stop(block: &mut ThreadBlock, why: &str) {
+    if FD.load(Relaxed) < 0 {
+        return;
+    }
+    interrupt(block);
+    let mut line = heapless::String::<160>::new();
+    if writeln!(line, "{} +++ {why} +++", block.tid).is_ok() {
+        emit(line.as_bytes());
+    }
+    FD.store(-1, Relaxed);
+}
+
 /// A call goes in.
 pub(crate) fn enter(block: &mut ThreadBlock, frame: &SyscallFrame) {
     interrupt(block);
@@ -70,6 +83,9 @@ pub(crate) fn enter(block: &mut ThreadBlock, frame: &SyscallFrame) {
 
 /// A call comes out.
 pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i64) {
+    if FD.load(Relaxed) < 0 {
+        return;
+    }
     let line = &mut block.pending;
     if line.open == 0 || line.nr != nr as u32 {
         interrupt(block);

@@ -10,7 +10,7 @@ use syscalls::Sysno;
 use super::Step;
 use crate::frame::SyscallFrame;
 use crate::patch;
-use crate::sys::page_up;
+use crate::sys::{self, page_up};
 use crate::thread::ThreadBlock;
 
 const PROT_EXEC: u64 = 4;
@@ -45,7 +45,7 @@ pub(super) fn exit(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6], resul
     }
     match sysno {
         Sysno::mmap => mapped(block, args, result as u64),
-        Sysno::mprotect | Sysno::pkey_mprotect => {
+        Sysno::mprotect | Sysno::pkey_mprotect if !sys::is_confined() => {
             let range = args[0]..args[0] + page_up(args[1]);
             patch::patch_generated(range, args[2]);
         }
@@ -68,7 +68,7 @@ fn mapped(block: &mut ThreadBlock, args: &[u64; 6], start: u64) {
     if offset == 0 {
         block.last_image = (fd, range.start, range.end);
     }
-    if prot & PROT_EXEC == 0 {
+    if prot & PROT_EXEC == 0 || sys::is_confined() {
         return;
     }
     let (image_fd, image_start, image_end) = block.last_image;

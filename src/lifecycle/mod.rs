@@ -4,6 +4,7 @@
 //! call to them. A lifecycle call is seen after the hooks had their say, so
 //! what arrives here is what the kernel will get.
 
+mod confine;
 mod descriptors;
 mod mapping;
 mod process;
@@ -30,7 +31,7 @@ pub(crate) enum Step {
 }
 
 /// Numbers that are always of interest.
-const ALWAYS: [Sysno; 14] = [
+const ALWAYS: [Sysno; 15] = [
     Sysno::rt_sigaction,
     Sysno::rt_sigreturn,
     Sysno::exit,
@@ -45,6 +46,7 @@ const ALWAYS: [Sysno; 14] = [
     Sysno::munmap,
     Sysno::mremap,
     Sysno::prctl,
+    Sysno::seccomp,
 ];
 
 /// Subscribes to what must always be known.
@@ -63,7 +65,10 @@ pub(crate) fn enter(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> Step {
         Sysno::rt_sigreturn | Sysno::exit_group => Step::NeverReturns,
         Sysno::exit => process::exit_thread(block),
         Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => process::birth(frame),
-        Sysno::prctl => process::prctl(&frame.args),
+        Sysno::prctl | Sysno::seccomp => {
+            confine::enter(block, sysno, &frame.args);
+            process::prctl(sysno, &frame.args)
+        }
         Sysno::rt_sigaction => Step::Answer(signal::rt_sigaction(block, &frame.args)),
         Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {

@@ -73,10 +73,13 @@ fn clone_flags(nr: u64, args: &[u64; 6]) -> u64 {
 /// prctl: Syscall User Dispatch compares the address of the instruction, which
 /// is in a stub here, with ranges of the program's text. Rather than dispatch
 /// calls the program meant to allow, we are a kernel without the feature.
-pub(super) fn prctl(args: &[u64; 6]) -> Step {
+pub(super) fn prctl(sysno: Sysno, args: &[u64; 6]) -> Step {
     const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
     const PR_SYS_DISPATCH_ON: u64 = 1;
-    if args[0] == PR_SET_SYSCALL_USER_DISPATCH && args[1] == PR_SYS_DISPATCH_ON {
+    if sysno == Sysno::prctl
+        && args[0] == PR_SET_SYSCALL_USER_DISPATCH
+        && args[1] == PR_SYS_DISPATCH_ON
+    {
         return Step::Answer(-i64::from(Errno::EINVAL.into_raw()));
     }
     Step::Forward

@@ -1,0 +1,42 @@
+//! Programs that restrict their own system calls (seccomp) or the TSC.
+//!
+//! The runtime's calls come from the program's process, so a filter that the
+//! program installs for itself applies to them, too, and may end the process.
+//! From then on the runtime makes none on the path of a call: no trace, no
+//! patching of what is mapped later, no timing, and pointers of the program are
+//! followed directly.
+
+use syscalls::Sysno;
+
+use crate::interest::{self, TRACE};
+use crate::stat;
+use crate::sys;
+use crate::thread::ThreadBlock;
+use crate::trace;
+
+const PR_SET_SECCOMP: u64 = 22;
+const PR_SET_TSC: u64 = 26;
+const PR_TSC_SIGSEGV: u64 = 2;
+const SECCOMP_SET_MODE_STRICT: u64 = 0;
+const SECCOMP_SET_MODE_FILTER: u64 = 1;
+
+/// prctl and seccomp on their way in.
+pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) {
+    let [operation, argument, ..] = *args;
+    let restricts = match sysno {
+        Sysno::prctl => operation == PR_SET_SECCOMP,
+        _ => matches!(operation, SECCOMP_SET_MODE_STRICT | SECCOMP_SET_MODE_FILTER),
+    };
+    if restricts {
+        trace::stop(
+            block,
+            "the program restricts its system calls (seccomp); calls from here on are not shown",
+        );
+        interest::remove_all(TRACE);
+        stat::stop_timing();
+        sys::confine();
+    }
+    if sysno == Sysno::prctl && operation == PR_SET_TSC && argument == PR_TSC_SIGSEGV {
+        stat::stop_timing();
+    }
+}
