@@ -18,6 +18,7 @@ pub(super) const SIG_IGN: u64 = 1;
 pub(super) const SA_SIGINFO: u64 = 4;
 pub(super) const SA_RESTORER: u64 = 0x0400_0000;
 pub(super) const SA_ONSTACK: u64 = 0x0800_0000;
+pub(super) const SA_NODEFER: u64 = 0x4000_0000;
 pub(super) const SA_RESETHAND: u64 = 0x8000_0000;
 
 /// The kernel's `struct sigaction`.
@@ -76,7 +77,8 @@ fn try_sigaction(block: &ThreadBlock, args: &[u64; 6]) -> sys::Result<()> {
     } else {
         Some(SigAction::read(new)?)
     };
-    let given = new.map(|action| action.for_kernel(signal, block));
+    let has_own_memory = has_own_memory(block);
+    let given = new.map(|action| action.for_kernel(signal, has_own_memory));
     let mut kernels = SigAction::default();
     let given_pointer = given.as_ref().map_or(core::ptr::null(), |action| action);
     // SAFETY: the program's call, with structures of ours.
@@ -94,14 +96,20 @@ fn try_sigaction(block: &ThreadBlock, args: &[u64; 6]) -> sys::Result<()> {
     } else {
         kernels
     };
-    // A vfork child has handlers of its own, but writes to its parent's memory.
-    if let Some(action) = new.filter(|_| block.borrowed == 0) {
+    if let Some(action) = new.filter(|_| has_own_memory) {
         set(signal, &action);
     }
     if old != 0 && sys::write_guest(old, &previous.words()) < BYTES {
         return Err(Errno::EFAULT);
     }
     Ok(())
+}
+
+/// Whether the table belongs to the calling process. A vfork child has handlers
+/// of its own, but writes to its parent's memory; the call that made it may
+/// have gone unseen.
+fn has_own_memory(block: &ThreadBlock) -> bool {
+    block.borrowed == 0 && (sys::is_confined() || block.tid == sys::gettid())
 }
 
 impl SigAction {
@@ -125,14 +133,14 @@ impl SigAction {
     }
 
     /// What the kernel gets in place of the program's action.
-    fn for_kernel(&self, signal: u64, block: &ThreadBlock) -> Self {
+    fn for_kernel(&self, signal: u64, has_own_memory: bool) -> Self {
         let mut action = *self;
         action.mask = traps::without_trap_signal(action.mask);
         let is_function = self.handler != SIG_DFL && self.handler != SIG_IGN;
         if signal == SIGILL && traps::are_caught() {
             return traps::action();
         }
-        if is_function && block.borrowed == 0 && self.flags & SA_RESTORER != 0 {
+        if is_function && has_own_memory && self.flags & SA_RESTORER != 0 {
             action.handler = deliver::entry();
             action.flags |= SA_SIGINFO;
         }

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syscalls::{Sysno, syscall};
 
 use super::actions::{
-    self, SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGILL, SigAction,
+    self, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGILL, SigAction,
 };
 use super::deliver::{self, UContext};
 use crate::frame::SyscallFrame;
@@ -54,10 +54,10 @@ pub(crate) fn catch_traps() -> bool {
 pub(super) fn action() -> SigAction {
     SigAction {
         handler: deliver::entry(),
-        flags: SA_SIGINFO | SA_RESTORER | SA_ONSTACK,
+        flags: SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER,
         restorer: interceptor_restorer as *const () as u64,
         // No handler of the program's runs on top of ours.
-        mask: u64::MAX,
+        mask: !SIGILL_BIT,
     }
 }
 
@@ -65,6 +65,9 @@ pub(super) fn action() -> SigAction {
 /// everything blocked.
 pub(super) fn set_handlers_mask(interrupted: u64, action: &SigAction) {
     const SIG_SETMASK: u64 = 2;
+    if sys::is_confined() {
+        return;
+    }
     // SIGILL itself stays unblocked: the handler may run into a trap.
     let mask = (interrupted | action.mask) & !SIGILL_BIT;
     // SAFETY: the kernel reads one word.
