@@ -58,21 +58,28 @@ impl<'a> CodeMap<'a> {
 
     /// Bounds of the code that contains an address.
     pub fn function_at(&self, address: u64) -> Option<Function> {
+        self.look_up(address).ok()
+    }
+
+    /// The same, or addresses from this one on of which nothing is known.
+    pub(crate) fn look_up(&self, address: u64) -> Result<Function, Range<u64>> {
         let index = self.frames.index_at(address);
         let frame = index.and_then(|index| self.frames.frame(index));
         if let (Some(index), Some(frame)) = (index, &frame)
             && frame.range.contains(&address)
         {
             let extent = Extent::Frame(index, frame.landing);
-            return Some(Function {
-                range: frame.range.clone(),
-                extent,
-            });
+            return Ok(Function { range: frame.range.clone(), extent });
         }
-        let next = index.map_or(0, |index| index + 1);
+        let next = self.frames.start(index.map_or(0, |index| index + 1));
         let symbols = self.symbols.neighbours(address);
+        let end = match (symbols.after, next) {
+            (Some(symbol), Some(frame)) => Some(symbol.min(frame)),
+            (symbol, frame) => symbol.or(frame),
+        };
         Self::named(address, &symbols)
-            .or_else(|| self.span(address, &symbols, frame.map(|frame| frame.range), next))
+            .or_else(|| Self::span(address, &symbols, frame.map(|frame| frame.range), end?))
+            .ok_or(address..end.unwrap_or(u64::MAX))
     }
 
     /// Calls `note` with the address of every function symbol.
@@ -115,23 +122,16 @@ impl<'a> CodeMap<'a> {
         })
     }
 
-    /// From the last known start of a function to the next one.
+    /// From the last known start of a function to the next one, `end`.
     fn span(
-        &self,
         address: u64,
         symbols: &Neighbours,
         frame: Option<Range<u64>>,
-        next: usize,
+        end: u64,
     ) -> Option<Function> {
         let symbol = symbols.before.as_ref().map(|range| range.start);
         let start = symbol.max(frame.map(|frame| frame.start))?;
-        let end = match (symbols.after, self.frames.start(next)) {
-            (Some(symbol), Some(frame)) => symbol.min(frame),
-            (symbol, frame) => symbol.or(frame)?,
-        };
-        (start..end).contains(&address).then_some(Function {
-            range: start..end,
-            extent: Extent::Span,
-        })
+        let range = start..end;
+        range.contains(&address).then_some(Function { range, extent: Extent::Span })
     }
 }

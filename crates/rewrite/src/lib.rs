@@ -20,6 +20,7 @@ mod inbound;
 mod indirect;
 mod landing;
 mod list;
+mod marks;
 mod opcodes;
 mod pairs;
 mod patch;

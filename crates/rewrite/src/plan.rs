@@ -11,7 +11,7 @@ use crate::patch::{Patch, Rung};
 use crate::proof::{Witness, examine};
 use crate::queue::Queue;
 use crate::scan::{SiteKind, candidates};
-use crate::survey::{SITES, Site, Status, Survey};
+use crate::survey::{Site, Status, Survey};
 use crate::tables::Data;
 use crate::window::{Choices, Entries, Surroundings};
 
@@ -130,31 +130,31 @@ pub fn plan(
     };
     let mut survey = Survey::new();
     let mut function: Option<Function> = None;
+    let mut unknown = 0..0;
     for (at, kind) in candidates(text.bytes) {
         let address = text.base + at as u64;
-        let is_same = function
-            .as_ref()
-            .is_some_and(|f| f.range.contains(&address));
-        if !is_same || survey.sites.as_slice().len() == SITES {
+        let is_same = function.as_ref().is_some_and(|f| f.range.contains(&address));
+        if !is_same || survey.sites.is_full() {
             planner.finish(&mut survey, function.as_ref());
         }
-        if !is_same {
-            // Bounds that lead out of the text are not those of a function.
-            let known = code.function_at(address);
-            function = known.filter(|function| text.slice(&function.range).is_some());
+        if !is_same && !unknown.contains(&address) {
+            function = match code.look_up(address) {
+                // Bounds that lead out of the text are not those of a function.
+                Ok(known) => Some(known).filter(|known| text.slice(&known.range).is_some()),
+                Err(range) => {
+                    unknown = range;
+                    None
+                }
+            };
+            if let Some(function) = &function {
+                survey.start(&function.range);
+            }
         }
-        match &function {
+        match function.as_ref().filter(|function| function.range.contains(&address)) {
             Some(_) => survey.add(address, Some(kind)),
             None => {
                 let verdict = Verdict::Missed(Reason::NoFunction);
-                planner.push(
-                    SitePlan {
-                        address,
-                        kind,
-                        verdict,
-                    },
-                    None,
-                );
+                planner.push(SitePlan { address, kind, verdict }, None);
             }
         }
     }

@@ -39,7 +39,7 @@ fn prove_by_tables(survey: &mut Survey, function: &Function, memory: &Memory<'_>
     let mut proven = List::<_, 64>::new(0);
     // What is found is found, even if there may be more.
     let _ = memory.for_each_target(function, survey, &mut |target| {
-        if survey.doubts.as_slice().contains(&target) {
+        if survey.doubts.as_slice().binary_search(&target).is_ok() {
             proven.insert(target);
         }
     });
@@ -90,6 +90,7 @@ impl<'w> Witness<'w> {
         }
         let bytes = self.text.slice(range)?;
         let mut survey = Survey::new();
+        survey.start(range);
         survey.add(address, None);
         examine(&mut survey, &function, bytes, self.memory);
         let site = survey.sites.as_slice().first()?;

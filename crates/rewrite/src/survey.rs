@@ -10,9 +10,10 @@
 use core::ops::Range;
 
 use crate::bytes::{i32_at, u64_at};
-use crate::decode::{Decoded, Flow, Reference, decode};
+use crate::decode::{Decoded, Flow, Reference, decode_here};
 use crate::indirect::Memory;
 use crate::list::{List, Recent};
+use crate::marks::Marks;
 use crate::scan::{SITE_LEN, SiteKind};
 
 /// Candidates of one function that are surveyed together.
@@ -20,6 +21,9 @@ pub(crate) const SITES: usize = 16;
 /// How far around a site anything matters: a hole within reach of a short jump,
 /// and its five bytes.
 const NEIGHBOURHOOD: u64 = 160;
+/// Functions longer than this are not gone through once more to tell that
+/// bytes inside an instruction are not code.
+const LARGE: u64 = 1 << 14;
 /// Instructions before a site that are remembered.
 pub(crate) const HISTORY: usize = 8;
 
@@ -80,16 +84,16 @@ pub(crate) struct Survey {
     /// Addresses that it adds an index to.
     pub indexed: List<u64, 16>,
     /// Starts of the stretches in doubt.
-    pub doubts: List<u64, 64>,
+    pub doubts: List<u64, 256>,
+    /// Not written by hand, so without data in it.
+    is_large: bool,
     /// Every byte of the function was decoded.
     pub complete: bool,
     /// What the last instruction does that is not padding.
     pub last: Flow,
-    /// Addresses that proven code leads to: ahead of the pass, and found by
-    /// the passes before.
-    ahead: List<u64, 128>,
-    proven: List<u64, 64>,
-    /// Whether `proven` has grown since the last pass.
+    /// Addresses that proven code leads to, of all passes.
+    proven: Marks,
+    /// Whether the last pass has proven something too late for itself.
     has_news: bool,
 }
 
@@ -110,10 +114,10 @@ impl Survey {
             data: List::new(0),
             indexed: List::new(0),
             doubts: List::new(0),
+            is_large: false,
             complete: false,
             last: Flow::Next,
-            ahead: List::new(0),
-            proven: List::new(0),
+            proven: Marks::new(),
             has_news: false,
         }
     }
@@ -121,7 +125,6 @@ impl Survey {
     /// Starts over with no candidates.
     pub(crate) fn clear(&mut self) {
         self.sites.clear();
-        self.proven.clear();
         self.has_news = false;
     }
 
@@ -147,9 +150,18 @@ impl Survey {
 
     /// Whether a candidate is in doubt.
     pub(crate) fn has_doubts(&self) -> bool {
-        let is_doubtful =
-            |site: &Site| matches!(site.status, Status::Doubtful | Status::DoubtfullyInside);
-        self.sites.as_slice().iter().any(is_doubtful)
+        let is_large = self.is_large;
+        self.sites.as_slice().iter().any(|site| match site.status {
+            Status::Doubtful => true,
+            Status::DoubtfullyInside => !is_large,
+            _ => false,
+        })
+    }
+
+    /// Forgets what is proven, for the function at these addresses.
+    pub(crate) fn start(&mut self, function: &Range<u64>) {
+        self.proven.clear(function.start);
+        self.is_large = function.end - function.start > LARGE;
     }
 
     /// Decodes `bytes`, the function at `range`.
@@ -166,8 +178,10 @@ impl Survey {
             range,
             memory,
             next_site: 0,
+            next_site_at: 0,
             straight: Recent::new(0),
         };
+        pass.look_ahead();
         pass.run(bytes, trust);
     }
 
@@ -184,7 +198,6 @@ impl Survey {
         self.doubts.clear();
         self.complete = false;
         self.last = Flow::Next;
-        self.ahead.clear();
         self.has_news = false;
     }
 
@@ -194,20 +207,6 @@ impl Survey {
             .iter()
             .any(|site| site.address.abs_diff(address) < NEIGHBOURHOOD)
     }
-
-    fn is_proven(&self, address: u64) -> bool {
-        self.ahead.as_slice().contains(&address) || self.proven.as_slice().contains(&address)
-    }
-
-    fn first_proven_in(&self, range: Range<u64>) -> Option<u64> {
-        let proven = self
-            .ahead
-            .as_slice()
-            .iter()
-            .chain(self.proven.as_slice())
-            .copied();
-        proven.filter(|target| range.contains(target)).min()
-    }
 }
 
 /// A pass on its way.
@@ -216,6 +215,8 @@ struct Pass<'s> {
     range: &'s Range<u64>,
     memory: &'s Memory<'s>,
     next_site: usize,
+    /// Its address.
+    next_site_at: u64,
     /// Starts of the instructions that lead here.
     straight: Recent<u64, HISTORY>,
 }
@@ -229,14 +230,14 @@ impl Pass<'_> {
             let rest = bytes
                 .get((address - self.range.start) as usize..)
                 .unwrap_or(&[]);
-            let decoded = decode(rest, address);
+            let decoded = decode_here(rest, address);
             if is_doubtful {
-                is_doubtful = !self.survey.is_proven(address);
+                is_doubtful = !self.survey.proven.contains(address);
                 if !is_doubtful {
                     self.straight.clear();
                 }
                 let end = address + decoded.map_or(1, |decoded| u64::from(decoded.len));
-                let settled = self.survey.first_proven_in(address + 1..end);
+                let settled = self.survey.proven.first_in(address + 1..end);
                 if is_doubtful && (settled.is_some() || decoded.is_none()) {
                     // What was decoded here is not code.
                     address = settled.unwrap_or(end);
@@ -249,9 +250,11 @@ impl Pass<'_> {
                 return;
             };
             let end = address + u64::from(decoded.len);
-            self.note_sites(&decoded, address, is_doubtful);
-            if self.is_pointless() {
-                return;
+            if end > self.next_site_at {
+                self.note_sites(&decoded, address, is_doubtful);
+                if self.is_pointless() {
+                    return;
+                }
             }
             self.note_flow(&decoded, address, is_doubtful);
             self.note_reference(&decoded, rest, end);
@@ -307,6 +310,12 @@ impl Pass<'_> {
             }
             self.next_site += 1;
         }
+        self.look_ahead();
+    }
+
+    fn look_ahead(&mut self) {
+        let next = self.survey.sites.as_slice().get(self.next_site);
+        self.next_site_at = next.map_or(u64::MAX, |site| site.address);
     }
 
     /// Candidates before `end` are not code.
@@ -317,12 +326,18 @@ impl Pass<'_> {
             site.status = Status::DoubtfullyInside;
             self.next_site += 1;
         }
+        self.look_ahead();
     }
 
     /// Whether all candidates are known not to be sites.
     fn is_pointless(&self) -> bool {
         let sites = self.survey.sites.as_slice();
-        self.next_site == sites.len() && sites.iter().all(|site| site.status == Status::Inside)
+        self.next_site == sites.len()
+            && sites.iter().all(|site| match site.status {
+                Status::Inside => true,
+                Status::DoubtfullyInside => self.survey.is_large,
+                _ => false,
+            })
     }
 
     fn note_flow(&mut self, decoded: &Decoded, address: u64, is_doubtful: bool) {
@@ -338,21 +353,10 @@ impl Pass<'_> {
         if is_doubtful || !self.range.contains(&target) {
             return;
         }
-        if target > address {
-            if self.survey.ahead.is_full() {
-                self.survey.ahead.retain(|target| *target > address);
-            }
-            // One that finds no room costs sites behind it their proof, no
-            // more.
-            self.survey.ahead.insert(target);
-        } else if self
-            .survey
-            .doubts
-            .as_slice()
-            .first()
-            .is_some_and(|doubt| *doubt <= target)
-        {
-            self.survey.prove(target);
+        let is_new = self.survey.proven.insert(target);
+        let first_doubt = self.survey.doubts.as_slice().first();
+        if is_new && target <= address && first_doubt.is_some_and(|doubt| *doubt <= target) {
+            self.survey.has_news = true;
         }
     }
 

@@ -10,12 +10,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::string::String;
 use std::vec::Vec;
-use std::{fs, println};
+use std::{format, fs, println};
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
 use object::{Object, ObjectSection, SectionKind};
 
-use super::{Decoded, Flow, Reference, decode};
+use super::{Decoded, Flow, Reference, decode, decode_any, quick};
 
 /// Where random instructions lie.
 const ADDRESS: u64 = 0x5555_5555_4000;
@@ -30,7 +30,7 @@ fn random_bytes_decode_as_a_disassembler_does() {
     };
     let mut differences = Differences::default();
     for round in 0..rounds {
-        let mut bytes = [0; 24];
+        let mut bytes = [0; 32];
         for chunk in bytes.chunks_exact_mut(8) {
             chunk.copy_from_slice(&random.next().to_le_bytes());
         }
@@ -73,7 +73,7 @@ fn every_opcode_decodes_as_a_disassembler_does() {
         .flat_map(|prefix| maps.iter().map(move |map| (prefix, map)))
     {
         for (opcode, model) in (0..=255).flat_map(|o| (0..=255).map(move |m| (o, m))) {
-            let mut bytes = [0x11; 24];
+            let mut bytes = [0x11; 32];
             let start = [*prefix, *map, &[opcode, model, 0x25]].concat();
             bytes[..start.len()].copy_from_slice(&start);
             differences.compare(&bytes, ADDRESS);
@@ -190,6 +190,10 @@ impl Differences {
         let ours = decode(bytes, address);
         let theirs = disassemble(bytes, address, DecoderOptions::MPX);
         self.compared += 1;
+        if let Some(quick) = bytes.first_chunk().and_then(|bytes| quick::decode(bytes, address)) {
+            let any = format!("{:?}", decode_any(bytes, address));
+            assert_eq!(format!("{:?}", Some(quick)), any, "{bytes:02x?}");
+        }
         let is_same = match (&ours, theirs.code()) {
             (_, Code::INVALID) => true,
             (None, _) => is_refused(&theirs, bytes),
