@@ -31,6 +31,7 @@ const UNPATCHED: std::ops::Range<usize> = 3..8;
 fn main() {
     let mut verbose = false;
     let mut runs = 20;
+    if let Ok(asked) = std::env::var("RUNS") { runs = asked.parse().unwrap_or(runs); }
     let mut paths = Vec::new();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {

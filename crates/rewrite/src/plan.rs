@@ -73,6 +73,13 @@ impl<'t> Text<'t> {
         self.bytes.get(from..to)
     }
 
+    /// The bytes from the start of a range to the end of the text, if the text
+    /// has all of the range.
+    pub(crate) fn from(&self, range: &Range<u64>) -> Option<&'t [u8]> {
+        self.slice(range)?;
+        self.bytes.get(usize::try_from(range.start.checked_sub(self.base)?).ok()?..)
+    }
+
     fn range(&self) -> Range<u64> {
         self.base..self.base.saturating_add(self.bytes.len() as u64)
     }
@@ -196,7 +203,7 @@ impl Planner<'_> {
     fn finish(&mut self, survey: &mut Survey, function: Option<&Function>) {
         if let Some(function) = function
             && !survey.sites.as_slice().is_empty()
-            && let Some(bytes) = self.text.slice(&function.range)
+            && let Some(bytes) = self.text.from(&function.range)
         {
             examine(survey, function, bytes, self.memory);
             let mut gaps = None;

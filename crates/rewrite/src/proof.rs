@@ -12,7 +12,7 @@ const PASSES: usize = 8;
 /// Functions longer than this are not decoded for the sake of one jump.
 const LONGEST: u64 = 1 << 16;
 
-/// Passes over the function, whose bytes are given.
+/// Passes over the function, which `bytes` starts with.
 pub(crate) fn examine(survey: &mut Survey, function: &Function, bytes: &[u8], memory: &Memory<'_>) {
     let trust = match function.extent {
         Extent::Span => Trust::Linear,
@@ -88,7 +88,7 @@ impl<'w> Witness<'w> {
         if function.extent == Extent::Span || range.end - range.start > LONGEST {
             return None;
         }
-        let bytes = self.text.slice(range)?;
+        let bytes = self.text.from(range)?;
         let mut survey = Survey::new();
         survey.start(range);
         survey.add(address, None);

@@ -85,6 +85,8 @@ pub(crate) struct Survey {
     pub indexed: List<u64, 16>,
     /// Starts of the stretches in doubt.
     pub doubts: List<u64, 256>,
+    /// From the first to the last address that is near a site.
+    surroundings: Range<u64>,
     /// Not written by hand, so without data in it.
     is_large: bool,
     /// Every byte of the function was decoded.
@@ -114,6 +116,7 @@ impl Survey {
             data: List::new(0),
             indexed: List::new(0),
             doubts: List::new(0),
+            surroundings: 0..0,
             is_large: false,
             complete: false,
             last: Flow::Next,
@@ -164,7 +167,7 @@ impl Survey {
         self.is_large = function.end - function.start > LARGE;
     }
 
-    /// Decodes `bytes`, the function at `range`.
+    /// Decodes the function at `range`; `bytes` starts with it, and may go on.
     pub(crate) fn pass(
         &mut self,
         bytes: &[u8],
@@ -173,6 +176,10 @@ impl Survey {
         trust: Trust,
     ) {
         self.forget_last_pass();
+        if let (Some(first), Some(last)) = (self.sites.as_slice().first(), self.sites.as_slice().last()) {
+            let start = first.address.saturating_sub(NEIGHBOURHOOD);
+            self.surroundings = start..last.address.saturating_add(NEIGHBOURHOOD);
+        }
         let mut pass = Pass {
             survey: self,
             range,
@@ -202,7 +209,7 @@ impl Survey {
     }
 
     fn is_near_a_site(&self, address: u64) -> bool {
-        self.sites
+        self.surroundings.contains(&address) && self.sites
             .as_slice()
             .iter()
             .any(|site| site.address.abs_diff(address) < NEIGHBOURHOOD)
@@ -250,6 +257,9 @@ impl Pass<'_> {
                 return;
             };
             let end = address + u64::from(decoded.len);
+            if end > self.range.end {
+                return;
+            }
             if end > self.next_site_at {
                 self.note_sites(&decoded, address, is_doubtful);
                 if self.is_pointless() {
