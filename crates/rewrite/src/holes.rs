@@ -21,7 +21,7 @@ const LONGEST_GAP: u64 = 64;
 /// The function before is only decoded up to this length.
 const LONGEST_LOOK: u64 = 1 << 16;
 /// A hole lies within this distance of its site.
-const FAR: u64 = 140;
+pub(crate) const FAR: u64 = 140;
 
 /// Gives padding away, five bytes at a time.
 pub(crate) struct Holes {
@@ -36,7 +36,8 @@ pub(crate) struct Holes {
 /// Padding around a function, as far as it is known to be dead.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gaps {
-    pub before: Option<Range<u64>>,
+    /// `None` until it is asked for.
+    pub before: Option<Option<Range<u64>>>,
     pub after: Option<Range<u64>>,
 }
 
@@ -48,7 +49,7 @@ impl Holes {
         }
     }
 
-    /// The padding before and behind a surveyed function.
+    /// The padding behind a surveyed function.
     pub(crate) fn gaps(
         &mut self,
         text: &Text<'_>,
@@ -60,31 +61,38 @@ impl Holes {
         let after = next
             .filter(|_| ends(survey))
             .and_then(|next| gap(text, function.range.end..next));
-        let before = code.before(function).and_then(|before| {
-            let gap = gap(text, before.range.end..function.range.start)?;
-            self.function_ends(text, &before).then_some(gap)
-        });
-        Gaps { before, after }
+        Gaps { after, ..Gaps::default() }
     }
 
-    /// Takes a hole for a site, nearest padding behind it first.
+    /// The padding before a function; this takes decoding another one.
+    pub(crate) fn look_before(
+        &mut self,
+        text: &Text<'_>,
+        code: &CodeMap<'_>,
+        function: &Function,
+    ) -> Option<Range<u64>> {
+        let before = code.before(function)?;
+        let gap = gap(text, before.range.end..function.range.start)?;
+        self.function_ends(text, &before).then_some(gap)
+    }
+
+    /// Takes a hole for a site, in the function or behind it.
     pub(crate) fn take(&mut self, survey: &Survey, gaps: &Gaps, site: u64) -> Option<u64> {
-        let is_entered = |run: &Range<u64>| {
-            survey
-                .targets
-                .as_slice()
-                .iter()
-                .any(|target| run.contains(target))
-        };
-        let dead = survey
-            .dead
-            .as_slice()
-            .iter()
-            .map(|(start, end)| *start..*end);
-        let runs = dead.chain(gaps.after.clone()).chain(gaps.before.clone());
-        let hole = runs
-            .filter(|run| run.end - run.start >= JUMP && !is_entered(run))
-            .find_map(|run| self.free_in(&run, site))?;
+        let dead = survey.dead.as_slice().iter().map(|(start, end)| *start..*end);
+        let mut runs = dead.chain(gaps.after.clone());
+        let hole = runs.find_map(|run| self.free_in(&run, survey, site))?;
+        self.reserve(hole..hole + JUMP);
+        Some(hole)
+    }
+
+    /// The same, in padding before the function.
+    pub(crate) fn take_before(
+        &mut self,
+        survey: &Survey,
+        gap: &Range<u64>,
+        site: u64,
+    ) -> Option<u64> {
+        let hole = self.free_in(gap, survey, site)?;
         self.reserve(hole..hole + JUMP);
         Some(hole)
     }
@@ -119,7 +127,11 @@ impl Holes {
         (!is_taken && !is_entered).then_some(run)
     }
 
-    fn free_in(&self, run: &Range<u64>, site: u64) -> Option<u64> {
+    fn free_in(&self, run: &Range<u64>, survey: &Survey, site: u64) -> Option<u64> {
+        let is_entered = || survey.targets.as_slice().iter().any(|target| run.contains(target));
+        if run.end - run.start < JUMP || is_entered() {
+            return None;
+        }
         let next = site + SITE_LEN;
         let mut hole = run.start.max(next.saturating_sub(128));
         while hole + JUMP <= run.end && hole <= next + 127 {

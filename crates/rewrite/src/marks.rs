@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-const WORDS: usize = 1024;
+const WORDS: usize = 1025;
 const WORD: u64 = u64::BITS as u64;
 
 /// The function's addresses up to 64 KiB behind its start, a bit for each; it
@@ -47,14 +47,21 @@ impl Marks {
         word.is_some_and(|bit| bit != 0)
     }
 
-    /// The first address of a short range that is in the set.
-    pub(crate) fn first_in(&self, mut range: Range<u64>) -> Option<u64> {
-        range.find(|address| self.contains(*address))
+    /// The first address in the set of a range shorter than a word.
+    pub(crate) fn first_in(&self, range: Range<u64>) -> Option<u64> {
+        let len = range.end.checked_sub(range.start).filter(|len| (1..WORD).contains(len))?;
+        let offset = range.start.checked_sub(self.start)?;
+        let index = usize::try_from(offset / WORD).ok()?;
+        let [low, high] = *self.words.get(index..)?.first_chunk()?;
+        let both = u128::from(low) | u128::from(high) << WORD;
+        let bits = (both >> (offset % WORD)) as u64 & ((1 << len) - 1);
+        (bits != 0).then(|| range.start + u64::from(bits.trailing_zeros()))
     }
 
     fn place(&self, address: u64) -> Option<(usize, u64)> {
         let offset = address.checked_sub(self.start)?;
         let index = usize::try_from(offset / WORD).ok()?;
-        (index < WORDS).then_some((index, 1 << (offset % WORD)))
+        // The last word is never used, so that two can be read.
+        (index < WORDS - 1).then_some((index, 1 << (offset % WORD)))
     }
 }

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::ops::Range;
 
 use crate::code_map::{CodeMap, Extent, Function};
-use crate::holes::{Gaps, Holes};
+use crate::holes::{FAR, Gaps, Holes};
 use crate::inbound;
 use crate::indirect::Memory;
 use crate::patch::{Patch, Rung};
@@ -268,9 +268,9 @@ impl Planner<'_> {
             return self.push(trap, None);
         }
         let (text, code) = (self.text, self.code);
-        let gaps = &*gaps.get_or_insert_with(|| self.holes.gaps(text, code, function, survey));
+        let gaps = gaps.get_or_insert_with(|| self.holes.gaps(text, code, function, survey));
         if self.ladder.has(Rung::Hole)
-            && let Some(hole) = self.holes.take(survey, gaps, address)
+            && let Some(hole) = self.hole(survey, function, gaps, address)
         {
             let verdict = Verdict::Jump(Patch::hole_at(address, hole));
             return self.push(SitePlan { verdict, ..trap }, None);
@@ -278,6 +278,26 @@ impl Planner<'_> {
         let choices = self.windows(survey, function, gaps, site);
         let entries = self.entries(survey, function, address, &choices);
         self.push(trap, Some((choices, entries)));
+    }
+
+    fn hole(
+        &mut self,
+        survey: &Survey,
+        function: &Function,
+        gaps: &mut Gaps,
+        site: u64,
+    ) -> Option<u64> {
+        if let Some(hole) = self.holes.take(survey, gaps, site) {
+            return Some(hole);
+        }
+        // A hole farther away is out of reach.
+        if site - function.range.start > FAR {
+            return None;
+        }
+        let (text, code) = (self.text, self.code);
+        let before =
+            gaps.before.get_or_insert_with(|| self.holes.look_before(text, code, function));
+        self.holes.take_before(survey, before.as_ref()?, site)
     }
 
     /// The windows that a site could take.
