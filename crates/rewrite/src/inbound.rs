@@ -53,21 +53,19 @@ const GRANULE: u64 = 2 * Entries::REACH;
 /// Calls `note` with the source and the target of each jump in `text` whose
 /// target passes the filter.
 pub(crate) fn search(text: &[u8], base: u64, filter: &Filter, mut note: impl FnMut(u64, u64)) {
-    for at in pairs::find(text, may_jump) {
+    pairs::for_each(text, may_jump, #[inline(always)] |at| {
         // Three bytes of the long jcc's opcode and of its distance are looked
         // at as if they were those of a shorter one: its distance starts a byte
         // later.
         let Some(opcode) = text.get(at) else { return };
         let field = at + 1 + usize::from(*opcode == 0x0f);
-        let Some(distance) = i32_at(text, field) else {
-            continue;
-        };
+        let Some(distance) = i32_at(text, field) else { return };
         let next = base.wrapping_add(field as u64 + 4);
         let target = next.wrapping_add_signed(i64::from(distance));
         if filter.passes(target) {
             note(base.wrapping_add(at as u64), target);
         }
-    }
+    });
 }
 
 /// `e8`, `e9`, or `0f 80` to `0f 8f`.

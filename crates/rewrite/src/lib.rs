@@ -15,6 +15,7 @@
 mod bytes;
 mod code_map;
 mod decode;
+mod glance;
 mod holes;
 mod inbound;
 mod indirect;

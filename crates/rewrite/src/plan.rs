@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::ops::Range;
 
 use crate::code_map::{CodeMap, Extent, Function};
+use crate::glance;
 use crate::holes::{FAR, Gaps, Holes};
 use crate::inbound;
 use crate::indirect::Memory;
@@ -119,7 +120,8 @@ pub fn plan(
     sink: &mut dyn FnMut(SitePlan),
 ) {
     let range = text.range();
-    if range.start < MARGIN || range.end > u64::MAX - MARGIN {
+    let is_huge = range.end - range.start > i32::MAX as u64;
+    if range.start < MARGIN || range.end > u64::MAX - MARGIN || is_huge {
         return plan_nothing(text, sink);
     }
     let memory = Memory { data, text: range };
@@ -141,7 +143,7 @@ pub fn plan(
     for (at, kind) in candidates(text.bytes) {
         let address = text.base + at as u64;
         let is_same = function.as_ref().is_some_and(|f| f.range.contains(&address));
-        if !is_same || survey.sites.is_full() {
+        if !is_same || survey.is_full() {
             planner.finish(&mut survey, function.as_ref());
         }
         if !is_same && !unknown.contains(&address) {
@@ -158,7 +160,11 @@ pub fn plan(
             }
         }
         match function.as_ref().filter(|function| function.range.contains(&address)) {
-            Some(_) => survey.add(address, Some(kind)),
+            Some(function) => {
+                let is_inside = survey.is_large() && planner.is_inside(function, address);
+                let status = if is_inside { Status::Inside } else { Status::Unreached };
+                survey.add(address, Some(kind), status);
+            }
             None => {
                 let verdict = Verdict::Missed(Reason::NoFunction);
                 planner.push(SitePlan { address, kind, verdict }, None);
@@ -173,7 +179,7 @@ pub fn plan(
 const NEAR: u64 = Entries::REACH + 130;
 
 /// Addresses closer than this to either end of the address space could
-/// overflow.
+/// overflow. No jump reaches through a text of 2 GiB.
 const MARGIN: u64 = 1 << 12;
 
 fn plan_nothing(text: &Text<'_>, sink: &mut dyn FnMut(SitePlan)) {
@@ -199,6 +205,11 @@ struct Planner<'p> {
 }
 
 impl Planner<'_> {
+    fn is_inside(&self, function: &Function, address: u64) -> bool {
+        let bytes = self.text.from(&function.range);
+        bytes.is_some_and(|bytes| glance::is_inside(bytes, function.range.start, address))
+    }
+
     /// Surveys the function and plans the sites collected so far.
     fn finish(&mut self, survey: &mut Survey, function: Option<&Function>) {
         if let Some(function) = function

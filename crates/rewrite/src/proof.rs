@@ -18,6 +18,9 @@ pub(crate) fn examine(survey: &mut Survey, function: &Function, bytes: &[u8], me
         Extent::Span => Trust::Linear,
         _ => Trust::Branches,
     };
+    if !survey.is_open() {
+        return;
+    }
     survey.pass(bytes, &function.range, memory, trust);
     for _ in 0..PASSES {
         if !survey.has_doubts() {
@@ -91,7 +94,7 @@ impl<'w> Witness<'w> {
         let bytes = self.text.from(range)?;
         let mut survey = Survey::new();
         survey.start(range);
-        survey.add(address, None);
+        survey.add(address, None, Status::Unreached);
         examine(&mut survey, &function, bytes, self.memory);
         let site = survey.sites.as_slice().first()?;
         Some(site.status == Status::Inside)

@@ -17,13 +17,15 @@ use crate::marks::Marks;
 use crate::scan::{SITE_LEN, SiteKind};
 
 /// Candidates of one function that are surveyed together.
-pub(crate) const SITES: usize = 16;
+const SITES: usize = 64;
+/// How many of them may need a pass: what is near them has to be remembered.
+const OPEN: usize = 16;
 /// How far around a site anything matters: a hole within reach of a short jump,
 /// and its five bytes.
 const NEIGHBOURHOOD: u64 = 160;
 /// Functions longer than this are not gone through once more to tell that
 /// bytes inside an instruction are not code.
-const LARGE: u64 = 1 << 14;
+const LARGE: u64 = 1 << 12;
 /// Instructions before a site that are remembered.
 pub(crate) const HISTORY: usize = 8;
 
@@ -34,9 +36,11 @@ pub(crate) struct Site {
     /// `None` for a jump that may be none.
     pub kind: Option<SiteKind>,
     pub status: Status,
-    /// Starts of the instructions that are executed one after the other before
-    /// it, the nearest first; 0 where there are no more.
-    pub history: [u64; HISTORY],
+    /// It came with this status.
+    is_settled: bool,
+    /// How far before it the instructions start that are executed one after
+    /// the other up to it, the nearest first; 0 where there are no more.
+    pub history: [u8; HISTORY],
 }
 
 /// Whether a candidate is an instruction.
@@ -85,6 +89,8 @@ pub(crate) struct Survey {
     pub indexed: List<u64, 16>,
     /// Starts of the stretches in doubt.
     pub doubts: List<u64, 256>,
+    /// Candidates that came without a status.
+    open: usize,
     /// From the first to the last address that is near a site.
     surroundings: Range<u64>,
     /// Not written by hand, so without data in it.
@@ -105,6 +111,7 @@ impl Survey {
             address: 0,
             kind: None,
             status: Status::Unreached,
+            is_settled: false,
             history: [0; HISTORY],
         };
         Self {
@@ -116,6 +123,7 @@ impl Survey {
             data: List::new(0),
             indexed: List::new(0),
             doubts: List::new(0),
+            open: 0,
             surroundings: 0..0,
             is_large: false,
             complete: false,
@@ -128,17 +136,32 @@ impl Survey {
     /// Starts over with no candidates.
     pub(crate) fn clear(&mut self) {
         self.sites.clear();
+        self.open = 0;
         self.has_news = false;
     }
 
-    /// Adds a candidate; they come in address order.
-    pub(crate) fn add(&mut self, address: u64, kind: Option<SiteKind>) {
-        self.sites.push(Site {
-            address,
-            kind,
-            status: Status::Unreached,
-            history: [0; HISTORY],
-        });
+    /// Adds a candidate; they come in address order. Nothing is decoded for the
+    /// sake of those with a status.
+    pub(crate) fn add(&mut self, address: u64, kind: Option<SiteKind>, status: Status) {
+        let is_settled = status != Status::Unreached;
+        self.open += usize::from(!is_settled);
+        self.sites.push(Site { address, kind, status, is_settled, history: [0; HISTORY] });
+    }
+
+    /// Whether it is large, so that a glance tells enough of bytes inside an
+    /// instruction.
+    pub(crate) fn is_large(&self) -> bool {
+        self.is_large
+    }
+
+    /// Whether a pass is needed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open > 0
+    }
+
+    /// Whether no more candidates can be added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.sites.is_full() || self.open == OPEN
     }
 
     /// Notes that something leads to an address in the function.
@@ -193,7 +216,7 @@ impl Survey {
     }
 
     fn forget_last_pass(&mut self) {
-        for site in self.sites.as_mut_slice() {
+        for site in self.sites.as_mut_slice().iter_mut().filter(|site| !site.is_settled) {
             site.status = Status::Unreached;
         }
         self.targets.clear();
@@ -209,10 +232,13 @@ impl Survey {
     }
 
     fn is_near_a_site(&self, address: u64) -> bool {
-        self.surroundings.contains(&address) && self.sites
-            .as_slice()
-            .iter()
-            .any(|site| site.address.abs_diff(address) < NEIGHBOURHOOD)
+        if !self.surroundings.contains(&address) {
+            return false;
+        }
+        let sites = self.sites.as_slice();
+        let next = sites.partition_point(|site| site.address + NEIGHBOURHOOD <= address);
+        let near = sites.iter().skip(next);
+        near.take_while(|site| site.address < address + NEIGHBOURHOOD).any(|site| !site.is_settled)
     }
 }
 
@@ -299,6 +325,10 @@ impl Pass<'_> {
         while let Some(site) = self.survey.sites.as_mut_slice().get_mut(self.next_site)
             && site.address < end
         {
+            if site.is_settled {
+                self.next_site += 1;
+                continue;
+            }
             let is_sought = match site.kind {
                 Some(_) => matches!(decoded.flow, Flow::Syscall | Flow::OtherSystemCall),
                 None => decoded.flow.target().is_some(),
@@ -316,7 +346,7 @@ impl Pass<'_> {
             };
             site.history = [0; HISTORY];
             for (to, start) in site.history.iter_mut().zip(self.straight.newest_first()) {
-                *to = start;
+                *to = u8::try_from(site.address - start).unwrap_or(0);
             }
             self.next_site += 1;
         }

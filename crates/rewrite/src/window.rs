@@ -22,7 +22,7 @@ pub(crate) struct Window {
 pub(crate) type Choices = [Window; 3];
 
 /// How far before a site a window may start.
-const FAR: u64 = 20;
+const FAR: u8 = 20;
 
 impl Window {
     pub(crate) fn exists(self) -> bool {
@@ -66,9 +66,9 @@ pub(crate) struct Surroundings<'t> {
 }
 
 impl Surroundings<'_> {
-    /// The windows of a rung. `history` has the starts of the instructions
-    /// before the site, the nearest first.
-    pub(crate) fn windows(&self, site: u64, history: &[u64], rung: Rung) -> Choices {
+    /// The windows of a rung. `history` tells how far before the site the
+    /// instructions start that lead to it, the nearest first.
+    pub(crate) fn windows(&self, site: u64, history: &[u8], rung: Rung) -> Choices {
         let mut choices = Choices::default();
         match rung {
             Rung::Hole => {}
@@ -79,10 +79,11 @@ impl Surroundings<'_> {
                     .unwrap_or_default();
             }
             Rung::Before => {
-                let starts = history.iter().take_while(|start| site - **start <= FAR);
-                let movable = starts.take_while(|start| self.may_lead_to_site(**start));
+                let near = history.iter().take_while(|before| (1..=FAR).contains(*before));
+                let starts = near.map(|before| site - u64::from(*before));
+                let movable = starts.take_while(|start| self.may_lead_to_site(*start));
                 let windows = movable.filter_map(|start| {
-                    Window::between(site, *start, self.end(site, start + JUMP)?)
+                    Window::between(site, start, self.end(site, start + JUMP)?)
                 });
                 for (choice, window) in choices.iter_mut().zip(windows) {
                     *choice = window;
