@@ -47,11 +47,7 @@ impl Hook for CHook {
 
     fn subscription(&self) -> Subscription {
         ALLOWED.store(1, Relaxed);
-        if crate::patch::hook_is_imported() {
-            Subscription::All
-        } else {
-            Subscription::None
-        }
+        if crate::patch::hook_is_imported() { Subscription::All } else { Subscription::None }
     }
 
     fn enter(&self, call: &mut SyscallEntry) -> Decision {
@@ -86,12 +82,10 @@ impl Errno {
     fn save() -> Self {
         // SAFETY: the weak symbol, if there is one, is libc's function, which
         // returns this thread's errno.
-        Self(
-            unsafe { interceptor_libc_errno_location() }.map(|locate| unsafe {
-                let errno = locate();
-                (errno, errno.read())
-            }),
-        )
+        Self(unsafe { interceptor_libc_errno_location() }.map(|locate| unsafe {
+            let errno = locate();
+            (errno, errno.read())
+        }))
     }
 
     fn current(&self) -> Option<c_int> {

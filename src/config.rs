@@ -77,11 +77,7 @@ impl<'a> Config<'a> {
                 continue;
             };
             if let Err((name, wanted)) = config.set(name, value) {
-                complain(BadValue {
-                    name,
-                    value,
-                    wanted,
-                });
+                complain(BadValue { name, value, wanted });
             }
         }
         config

@@ -67,15 +67,9 @@ impl core::fmt::Display for Tally {
 /// Adds to the entry that says the same, or makes a new one. Two processes that
 /// make one at the same time make two, and readers add them up.
 fn record(segment: &Segment, name: &[u8], tally: &Tally) {
-    let name = name
-        .get(name.len().saturating_sub(NAME_BYTES)..)
-        .unwrap_or(name);
+    let name = name.get(name.len().saturating_sub(NAME_BYTES)..).unwrap_or(name);
     let used = (segment.header.objects_used.load(Acquire) as usize).min(OBJECTS);
-    let known = segment
-        .objects
-        .iter()
-        .take(used)
-        .find(|object| says(object, name, tally));
+    let known = segment.objects.iter().take(used).find(|object| says(object, name, tally));
     if let Some(object) = known {
         object.times.fetch_add(1, Relaxed);
         return;
@@ -100,16 +94,8 @@ fn record(segment: &Segment, name: &[u8], tally: &Tally) {
 fn says(object: &Object, name: &[u8], tally: &Tally) -> bool {
     object.state.load(Acquire) == 2
         && object.name_len.load(Relaxed) as usize == name.len()
-        && object
-            .sites
-            .iter()
-            .zip(tally.0)
-            .all(|(site, count)| site.load(Relaxed) == count)
-        && object
-            .name
-            .iter()
-            .zip(words(name))
-            .all(|(word, ours)| word.load(Relaxed) == ours)
+        && object.sites.iter().zip(tally.0).all(|(site, count)| site.load(Relaxed) == count)
+        && object.name.iter().zip(words(name)).all(|(word, ours)| word.load(Relaxed) == ours)
 }
 
 /// A name as little-endian words, the last padded with zeros.

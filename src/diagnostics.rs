@@ -36,10 +36,7 @@ struct Line<const N: usize> {
 
 impl<const N: usize> Line<N> {
     fn new() -> Self {
-        Self {
-            bytes: [0; N],
-            len: 0,
-        }
+        Self { bytes: [0; N], len: 0 }
     }
 
     fn bytes(&self) -> &[u8] {
@@ -51,10 +48,9 @@ impl<const N: usize> Write for Line<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = N - self.len;
         let len = text.len().min(room);
-        if let (Some(to), Some(from)) = (
-            self.bytes.get_mut(self.len..self.len + len),
-            text.as_bytes().get(..len),
-        ) {
+        if let (Some(to), Some(from)) =
+            (self.bytes.get_mut(self.len..self.len + len), text.as_bytes().get(..len))
+        {
             to.copy_from_slice(from);
         }
         self.len += len;

@@ -120,11 +120,7 @@ fn enter<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
     if watchers == 0 {
         return frame.native();
     }
-    let began = if watchers & WATCH_STAT != 0 {
-        stat::begin(block)
-    } else {
-        0
-    };
+    let began = if watchers & WATCH_STAT != 0 { stat::begin(block) } else { 0 };
     remember(block, frame, watchers, word, began);
     frame.gate()
 }
@@ -182,9 +178,7 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     // The record stays until the hook has returned: what a signal handler
     // records meanwhile is newer.
     if let Some(call) = block.in_flight.peek(frame.rsp, frame.anchor) {
-        let Call {
-            nr, began, word, ..
-        } = *call;
+        let Call { nr, began, word, .. } = *call;
         let mut result = frame.rax as i64;
         if watchers & (CHANGED | WATCH_HOOK) != 0 {
             if watchers & CHANGED != 0 {
@@ -192,16 +186,7 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
             }
             if watchers & WATCH_HOOK != 0 {
                 let args = &call.args;
-                result = hook_exit(
-                    hook,
-                    frame,
-                    SyscallExit {
-                        nr,
-                        args,
-                        result,
-                        word,
-                    },
-                );
+                result = hook_exit(hook, frame, SyscallExit { nr, args, result, word });
             }
         }
         if watchers & WATCH_STAT != 0 {
@@ -236,14 +221,7 @@ pub fn run_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         lifecycle::exit_unknown(block, frame);
         return frame.resume();
     };
-    let Call {
-        nr,
-        ref args,
-        began,
-        word,
-        watchers,
-        ..
-    } = call;
+    let Call { nr, ref args, began, word, watchers, .. } = call;
     let mut result = frame.rax as i64;
     if watchers & CHANGED != 0 {
         frame.args = *args;
@@ -253,16 +231,7 @@ pub fn run_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         frame.rax = result as u64;
     }
     if watchers & WATCH_HOOK != 0 {
-        result = hook_exit(
-            hook,
-            frame,
-            SyscallExit {
-                nr,
-                args,
-                result,
-                word,
-            },
-        );
+        result = hook_exit(hook, frame, SyscallExit { nr, args, result, word });
     }
     if watchers & WATCH_STAT != 0 {
         stat::exit(block.lane, nr, result, began);

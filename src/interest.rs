@@ -33,11 +33,7 @@ pub(crate) fn table() -> u64 {
 #[inline(always)]
 pub(crate) fn of(nr: u64) -> u8 {
     let eax = nr as u32;
-    if eax < NUMBERS as u32 {
-        TABLE[eax as usize].load(Relaxed)
-    } else {
-        of_unknown()
-    }
+    if eax < NUMBERS as u32 { TABLE[eax as usize].load(Relaxed) } else { of_unknown() }
 }
 
 /// Who is interested in numbers that no system call has: the one that is

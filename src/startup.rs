@@ -31,10 +31,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Template => write!(f, "the library was not built by its own build; rebuild it"),
             Self::Thunks(error) => {
-                write!(
-                    f,
-                    "no executable memory ({error}); is a memory limit or a W^X policy set?"
-                )
+                write!(f, "no executable memory ({error}); is a memory limit or a W^X policy set?")
             }
             Self::Thread => write!(f, "no memory for the first thread; is a memory limit set?"),
             Self::Maps(error) => write!(f, "cannot read /proc/self/maps ({error}); mount /proc"),
@@ -55,9 +52,7 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
         return;
     }
     if let Err(failure) = arm(hook, &config) {
-        say(format_args!(
-            "not armed, the program runs untouched: {failure}"
-        ));
+        say(format_args!("not armed, the program runs untouched: {failure}"));
         if let Some(segment) = stat::segment() {
             segment.header.not_armed.fetch_add(1, Relaxed);
         }
@@ -125,11 +120,7 @@ fn attach_segment(config: &Config<'_>) {
     };
     match map_segment(fd) {
         Ok(segment) => {
-            let counting = if config.stat {
-                Counting::Calls
-            } else {
-                Counting::CoverageOnly
-            };
+            let counting = if config.stat { Counting::Calls } else { Counting::CoverageOnly };
             stat::attach(segment, counting);
             lifecycle::keep_descriptor(fd);
         }
@@ -158,12 +149,7 @@ fn map_segment(fd: i32) -> Result<&'static Segment, &'static str> {
 }
 
 fn complain(bad: &BadValue<'_>) {
-    say(format_args!(
-        "{}={} is ignored: wanted {}",
-        bad.name,
-        Lossy(bad.value),
-        bad.wanted
-    ));
+    say(format_args!("{}={} is ignored: wanted {}", bad.name, Lossy(bad.value), bad.wanted));
 }
 
 /// Whether the command line filter lets this process through.
@@ -171,9 +157,7 @@ fn is_wanted(config: &Config<'_>, argv: *const *const c_char) -> bool {
     let Some(filter) = config.cmdline_filter else {
         return true;
     };
-    strings(argv)
-        .next()
-        .is_some_and(|name| last_component(name) == filter)
+    strings(argv).next().is_some_and(|name| last_component(name) == filter)
 }
 
 /// glibc hands a constructor the arguments of `main`; musl hands it nothing,

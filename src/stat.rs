@@ -88,10 +88,7 @@ fn claim(segment: &'static Segment, tid: u32) -> *const Lane {
     for lane in own {
         let owner = lane.owner.load(Relaxed);
         if !sys::process_exists(owner)
-            && lane
-                .owner
-                .compare_exchange(owner, tid, Relaxed, Relaxed)
-                .is_ok()
+            && lane.owner.compare_exchange(owner, tid, Relaxed, Relaxed).is_ok()
         {
             return lane;
         }
@@ -112,11 +109,7 @@ pub(crate) fn enter(lane: *const Lane, nr: u64) {
 #[inline(always)]
 pub(crate) fn begin(block: &mut ThreadBlock) -> u64 {
     block.counted = block.counted.wrapping_add(1);
-    if block.counted.is_multiple_of(SAMPLE) && IS_TIMING.load(Relaxed) {
-        now() | 1
-    } else {
-        0
-    }
+    if block.counted.is_multiple_of(SAMPLE) && IS_TIMING.load(Relaxed) { now() | 1 } else { 0 }
 }
 
 /// A call ended with `result`.

@@ -79,9 +79,7 @@ pub(crate) fn leave_offset(level: usize) -> u64 {
 /// The level whose leave thunk, in the copy that frames use, has an address.
 pub(crate) fn leave_level(address: u64) -> Option<usize> {
     let is_in_copy = first_copy().contains(&address);
-    (0..LEVELS)
-        .rev()
-        .find(|level| is_in_copy && address >= leave(*level))
+    (0..LEVELS).rev().find(|level| is_in_copy && address >= leave(*level))
 }
 
 /// The copy that frames leave through.

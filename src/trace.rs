@@ -66,14 +66,8 @@ pub(crate) fn enter(block: &mut ThreadBlock, frame: &SyscallFrame) {
     let never_returns = calls::never_returns(nr);
     let _ = calls::format_enter(line, nr, &frame.args, &Guest, &options());
     if never_returns {
-        let _ = calls::format_exit(
-            line,
-            nr,
-            &frame.args,
-            calls::Outcome::NoReturn,
-            &Guest,
-            &options(),
-        );
+        let _ =
+            calls::format_exit(line, nr, &frame.args, calls::Outcome::NoReturn, &Guest, &options());
         finish(line);
     } else if calls::leaves_process(nr) {
         // A successful exec has no way out; its beginning must not be lost.
@@ -94,14 +88,8 @@ pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i6
         let _ = write!(line, "{} <... {} resumed>", block.tid, Name(nr));
     }
     let line = &mut block.pending;
-    let _ = calls::format_exit(
-        line,
-        nr,
-        args,
-        calls::Outcome::Returned(result),
-        &Guest,
-        &options(),
-    );
+    let _ =
+        calls::format_exit(line, nr, args, calls::Outcome::Returned(result), &Guest, &options());
     finish(line);
 }
 
@@ -141,10 +129,7 @@ fn emit(line: &[u8]) {
 }
 
 fn options() -> calls::Options {
-    calls::Options {
-        string_limit: STRING_LIMIT.load(Relaxed),
-        ..calls::Options::default()
-    }
+    calls::Options { string_limit: STRING_LIMIT.load(Relaxed), ..calls::Options::default() }
 }
 
 /// The program's memory, read so that a bad pointer is no harm.

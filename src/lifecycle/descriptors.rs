@@ -18,13 +18,7 @@ pub(crate) fn keep(fd: i32) {
         return;
     };
     slot.store(fd, Relaxed);
-    for sysno in [
-        Sysno::close,
-        Sysno::dup2,
-        Sysno::dup3,
-        Sysno::close_range,
-        Sysno::fcntl,
-    ] {
+    for sysno in [Sysno::close, Sysno::dup2, Sysno::dup3, Sysno::close_range, Sysno::fcntl] {
         interest::add(sysno as usize, LIFECYCLE);
     }
 }
@@ -66,8 +60,7 @@ fn is_kept(fd: u64) -> bool {
 }
 
 fn kept() -> impl Iterator<Item = u32> {
-    KEPT.iter()
-        .filter_map(|slot| u32::try_from(slot.load(Relaxed)).ok())
+    KEPT.iter().filter_map(|slot| u32::try_from(slot.load(Relaxed)).ok())
 }
 
 fn bad_descriptor() -> Step {

@@ -31,11 +31,7 @@ pub(super) fn enter(sysno: Sysno, frame: &SyscallFrame) -> Step {
         Sysno::mprotect | Sysno::pkey_mprotect => args[2] & PROT_EXEC != 0,
         _ => patch::is_patched(args[0], args[1]),
     };
-    if matters {
-        Step::ForwardAndExit
-    } else {
-        Step::Forward
-    }
+    if matters { Step::ForwardAndExit } else { Step::Forward }
 }
 
 /// The same call on its way out. Returns its result.
@@ -73,10 +69,6 @@ fn mapped(block: &mut ThreadBlock, args: &[u64; 6], start: u64) {
     }
     let (image_fd, image_start, image_end) = block.last_image;
     let is_piece = image_fd == fd && image_start <= start && range.end <= image_end;
-    let image = if is_piece {
-        image_start..image_end
-    } else {
-        range.clone()
-    };
+    let image = if is_piece { image_start..image_end } else { range.clone() };
     patch::patch_image(image, range, prot);
 }

@@ -59,31 +59,18 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             continue;
         }
         if !vma.readable {
-            say(format_args!(
-                "{}: execute-only text is left alone",
-                Lossy(vma.name)
-            ));
+            say(format_args!("{}: execute-only text is left alone", Lossy(vma.name)));
             continue;
         }
-        let base = file
-            .clone()
-            .next()
-            .map_or(vma.range.start, |first| first.range.start);
+        let base = file.clone().next().map_or(vma.range.start, |first| first.range.start);
         let memory = ImageVmas(file.clone());
         let image = Image::at(base, &memory);
-        if image
-            .as_ref()
-            .and_then(Image::dynamic_symbols)
-            .is_some_and(|s| s.imports(HOOK_VARIABLE))
+        if image.as_ref().and_then(Image::dynamic_symbols).is_some_and(|s| s.imports(HOOK_VARIABLE))
         {
             HOOK_IS_IMPORTED.store(true, Relaxed);
         }
         let prot = protection(&vma);
-        let text = Text {
-            range: vma.range.clone(),
-            prot,
-            name: vma.name,
-        };
+        let text = Text { range: vma.range.clone(), prot, name: vma.name };
         let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
         let tally = patch_text(&text, image.as_ref(), config.force_rung, &near);
         coverage::report(vma.name, &tally, config.debug_dump);
@@ -99,11 +86,7 @@ pub(crate) fn hook_is_imported() -> bool {
 pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
     let memory = Piece(image.clone());
     let image = Image::at(image.start, &memory);
-    let text = Text {
-        range: piece,
-        prot: prot as usize,
-        name: b"[dlopen]",
-    };
+    let text = Text { range: piece, prot: prot as usize, name: b"[dlopen]" };
     let tally = patch_text(&text, image.as_ref(), None, &near::map_by_asking);
     coverage::report(text.name, &tally, false);
 }
@@ -111,11 +94,7 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
 /// Patches memory that the program wrote and made executable.
 pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
     let is_small = range.end.saturating_sub(range.start) <= GENERATED_LIMIT;
-    let text = Text {
-        range,
-        prot: prot as usize,
-        name: b"[generated]",
-    };
+    let text = Text { range, prot: prot as usize, name: b"[generated]" };
     if !is_small || text.prot & PROT_READ == 0 || text.prot & PROT_WRITE != 0 {
         return;
     }
@@ -160,19 +139,10 @@ fn patch_text<R: Readable>(
         return tally;
     }
     let Ok(memory) = Mapping::anonymous((ROUND * size_of::<Planned>()) as u64) else {
-        say(format_args!(
-            "{}: no memory to plan; it is left alone",
-            Lossy(text.name)
-        ));
+        say(format_args!("{}: no memory to plan; it is left alone", Lossy(text.name)));
         return tally;
     };
-    let mut round = Round {
-        memory,
-        len: 0,
-        text,
-        near,
-        tally: &mut tally,
-    };
+    let mut round = Round { memory, len: 0, text, near, tally: &mut tally };
     plan(bytes, text, image, force, &mut |site| round.add(site));
     round.apply();
     memory.unmap();
@@ -193,10 +163,7 @@ fn plan<R: Readable>(
         Some(ForcedRung::Trap) => Ladder::Trap,
     };
     let code = image.and_then(code_map).unwrap_or_default();
-    let text = rewrite::Text {
-        base: text.range.start,
-        bytes,
-    };
+    let text = rewrite::Text { base: text.range.start, bytes };
     let data = image.map(|image| image as &dyn rewrite::Data);
     rewrite::plan(&text, &code, data, ladder, sink);
 }
@@ -222,20 +189,14 @@ impl Round<'_> {
             Verdict::Jump(patch) => (patch, coverage::outcome_of(patch.rung())),
             Verdict::Trap => (Patch::trap(site.address), Outcome::Trap),
             other => {
-                return self
-                    .tally
-                    .count(coverage::outcome_of_report(site.kind, &other));
+                return self.tally.count(coverage::outcome_of_report(site.kind, &other));
             }
         };
         if self.len == ROUND {
             self.apply();
         }
         if let Some(planned) = self.planned(self.len + 1).last_mut() {
-            *planned = Planned {
-                patch,
-                outcome,
-                stub: 0,
-            };
+            *planned = Planned { patch, outcome, stub: 0 };
             self.len += 1;
         }
     }
@@ -296,10 +257,7 @@ impl Planned {
         let window = self.patch.window();
         // SAFETY: the window lies in the text that was planned.
         let text = unsafe {
-            slice::from_raw_parts(
-                window.start as *const u8,
-                (window.end - window.start) as usize,
-            )
+            slice::from_raw_parts(window.start as *const u8, (window.end - window.start) as usize)
         };
         match area.add(&self.patch, text) {
             Ok(stub) => self.stub = stub,

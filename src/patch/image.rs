@@ -58,11 +58,7 @@ pub(super) struct Image<'r, R> {
 impl<'r, R: Readable> Image<'r, R> {
     /// The image whose file header is mapped at `base`, if there is one.
     pub(super) fn at(base: u64, memory: &'r R) -> Option<Self> {
-        let mut image = Self {
-            memory,
-            bias: 0,
-            headers: 0..0,
-        };
+        let mut image = Self { memory, bias: 0, headers: 0..0 };
         let header = image.bytes(base..base + 64)?;
         if header.get(..6)? != b"\x7fELF\x02\x01" {
             return None;
@@ -84,9 +80,7 @@ impl<'r, R: Readable> Image<'r, R> {
 
     /// The `.eh_frame_hdr` section: its address and bytes.
     pub(super) fn eh_frame_hdr(&self) -> Option<(u64, &'r [u8])> {
-        let segment = self
-            .segments()
-            .find(|segment| segment.kind == PT_GNU_EH_FRAME)?;
+        let segment = self.segments().find(|segment| segment.kind == PT_GNU_EH_FRAME)?;
         let start = self.bias.wrapping_add(segment.address);
         Some((start, self.bytes(start..start.checked_add(segment.size)?)?))
     }
@@ -108,11 +102,7 @@ impl<'r, R: Readable> Image<'r, R> {
         let names = self.from(self.dynamic(DT_STRTAB)?)?;
         let (imported, total) = self.symbol_counts()?;
         let bytes = self.bytes(table..table.checked_add(total * SYMBOL)?)?;
-        Some(Symbols {
-            bytes,
-            names,
-            imported,
-        })
+        Some(Symbols { bytes, names, imported })
     }
 
     fn symbol_counts(&self) -> Option<(u64, u64)> {
@@ -128,16 +118,10 @@ impl<'r, R: Readable> Image<'r, R> {
         let segment = self.segments().find(|segment| segment.kind == PT_DYNAMIC)?;
         let start = self.bias.wrapping_add(segment.address);
         let bytes = self.bytes(start..start.checked_add(segment.size)?)?;
-        let entry = bytes
-            .chunks_exact(16)
-            .find(|entry| u64_at(entry, 0) == Some(tag))?;
+        let entry = bytes.chunks_exact(16).find(|entry| u64_at(entry, 0) == Some(tag))?;
         let value = u64_at(entry, 8)?;
         // glibc relocates these entries in place, musl and the vDSO do not.
-        Some(if value < self.bias {
-            value.wrapping_add(self.bias)
-        } else {
-            value
-        })
+        Some(if value < self.bias { value.wrapping_add(self.bias) } else { value })
     }
 
     fn segments(&self) -> impl Iterator<Item = Segment> + use<'r, R> {
@@ -177,10 +161,7 @@ fn gnu_hash_counts(hash: &[u8]) -> Option<(u64, u64)> {
     let bloom_words = u32_at(hash, 8)? as usize;
     let buckets_at = bloom_words.checked_mul(8)?.checked_add(16)?;
     let chains_at = buckets.checked_mul(4)?.checked_add(buckets_at)?;
-    let mut last = (0..buckets)
-        .filter_map(|n| u32_at(hash, buckets_at + 4 * n))
-        .max()
-        .unwrap_or(0);
+    let mut last = (0..buckets).filter_map(|n| u32_at(hash, buckets_at + 4 * n)).max().unwrap_or(0);
     if last < imported {
         return Some((u64::from(imported), u64::from(imported)));
     }
@@ -200,14 +181,11 @@ pub(super) struct Symbols<'r> {
 impl<'r> Symbols<'r> {
     /// Whether the image refers to a symbol that another defines.
     pub(super) fn imports(&self, name: &[u8]) -> bool {
-        self.bytes
-            .chunks_exact(SYMBOL as usize)
-            .take(self.imported as usize)
-            .any(|symbol| {
-                u32_at(symbol, 0)
-                    .and_then(|at| self.names.get(at as usize..))
-                    .is_some_and(|text| text.get(name.len()) == Some(&0) && text.starts_with(name))
-            })
+        self.bytes.chunks_exact(SYMBOL as usize).take(self.imported as usize).any(|symbol| {
+            u32_at(symbol, 0)
+                .and_then(|at| self.names.get(at as usize..))
+                .is_some_and(|text| text.get(name.len()) == Some(&0) && text.starts_with(name))
+        })
     }
 }
 

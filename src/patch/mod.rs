@@ -62,11 +62,7 @@ pub(crate) fn thunk_at(address: u64) -> Option<Thunk> {
         return None;
     }
     let exit = crate::thunk::exit_in(start)..start + crate::thunk::leave_offset(0);
-    Some(if exit.contains(&address) {
-        Thunk::Exit
-    } else {
-        Thunk::EnterOrLeave
-    })
+    Some(if exit.contains(&address) { Thunk::Exit } else { Thunk::EnterOrLeave })
 }
 
 /// Whether an address is in a thunk.

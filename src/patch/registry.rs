@@ -38,11 +38,7 @@ static USED: AtomicU64 = AtomicU64::new(0);
 /// Remembers that `text` jumps into `area`.
 pub(super) fn add(text: &Range<u64>, area: Mapping) {
     for (index, entry) in ENTRIES.iter().enumerate() {
-        if entry
-            .text_start
-            .compare_exchange(0, RESERVED, Acquire, Relaxed)
-            .is_ok()
-        {
+        if entry.text_start.compare_exchange(0, RESERVED, Acquire, Relaxed).is_ok() {
             entry.text_end.store(text.end, Relaxed);
             entry.area_start.store(area.start, Relaxed);
             entry.area_len.store(area.len, Relaxed);
@@ -58,9 +54,7 @@ pub(super) fn add(text: &Range<u64>, area: Mapping) {
 /// Whether patched text may lie in the range.
 pub(super) fn may_contain(range: &Range<u64>) -> bool {
     used().iter().any(|entry| {
-        entry
-            .text()
-            .is_some_and(|text| text.start < range.end && range.start < text.end)
+        entry.text().is_some_and(|text| text.start < range.end && range.start < text.end)
     })
 }
 
@@ -71,9 +65,7 @@ pub(super) fn forget(range: &Range<u64>) {
             continue;
         };
         if range.start <= text.start && text.end <= range.end {
-            let taken = entry
-                .text_start
-                .compare_exchange(text.start, RESERVED, Acquire, Relaxed);
+            let taken = entry.text_start.compare_exchange(text.start, RESERVED, Acquire, Relaxed);
             if taken.is_ok() {
                 let area = entry.area();
                 entry.text_start.store(0, Release);
@@ -88,9 +80,7 @@ pub(super) fn area_at(address: u64) -> Option<Mapping> {
     used().iter().find_map(|entry| {
         entry.text()?;
         let area = entry.area();
-        (area.start..area.start + area.len)
-            .contains(&address)
-            .then_some(area)
+        (area.start..area.start + area.len).contains(&address).then_some(area)
     })
 }
 
@@ -101,10 +91,7 @@ impl Entry {
     }
 
     fn area(&self) -> Mapping {
-        Mapping {
-            start: self.area_start.load(Relaxed),
-            len: self.area_len.load(Relaxed),
-        }
+        Mapping { start: self.area_start.load(Relaxed), len: self.area_len.load(Relaxed) }
     }
 }
 

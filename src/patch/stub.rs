@@ -96,13 +96,7 @@ pub(super) fn program_address_of(area: Mapping, address: u64) -> Option<u64> {
         // SAFETY: as above.
         entry = unsafe { entry.add(1) };
     }
-    let IndexEntry {
-        site,
-        stub,
-        anchor,
-        before,
-        after,
-    } = found?;
+    let IndexEntry { site, stub, anchor, before, after } = found?;
     let at = offset - u64::from(stub);
     let (anchor, before) = (u64::from(anchor), u64::from(before));
     let gate = anchor - GATE_BACK;
@@ -131,11 +125,7 @@ impl Area {
     pub(super) fn new(mapping: Mapping, sites: usize) -> Self {
         // SAFETY: the mapping is ours, writable and `area_len` bytes long.
         unsafe { thunk::copy_to(mapping.start) };
-        Self {
-            mapping,
-            used: stubs_offset(sites),
-            stubs: 0,
-        }
+        Self { mapping, used: stubs_offset(sites), stubs: 0 }
     }
 
     /// Writes the stub of a patch and returns its address.
@@ -146,11 +136,7 @@ impl Area {
         let room = (self.mapping.len - self.used).min(MAX_STUB) as usize;
         // SAFETY: the part of our writable mapping that nobody uses yet.
         let out = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, room) };
-        let mut writer = Writer {
-            out,
-            at: 0,
-            address: start,
-        };
+        let mut writer = Writer { out, at: 0, address: start };
         writer.relocate(text, patch.head(), patch.window().start)?;
         let anchor = writer.at + offset!(interceptor_stub_anchor);
         writer.template(self.mapping.start, patch.site() + 2)?;
@@ -209,19 +195,13 @@ impl Writer<'_> {
     fn template(&mut self, thunks: u64, after_site: u64) -> Result<(), RelocateError> {
         let template = template();
         let at = self.at;
-        let out = self
-            .out
-            .get_mut(at..at + template.len())
-            .ok_or(RelocateError::NoRoom)?;
+        let out = self.out.get_mut(at..at + template.len()).ok_or(RelocateError::NoRoom)?;
         out.copy_from_slice(template);
         let table = at + offset!(interceptor_stub_table) - 8;
         if let Some(hole) = self.out.get_mut(table..table + 8) {
             hole.copy_from_slice(&interest::table().to_le_bytes());
         }
-        self.displacement(
-            at + offset!(interceptor_stub_enter),
-            thunk::enter_in(thunks),
-        )?;
+        self.displacement(at + offset!(interceptor_stub_enter), thunk::enter_in(thunks))?;
         self.displacement(at + offset!(interceptor_stub_exit), thunk::exit_in(thunks))?;
         self.displacement(at + offset!(interceptor_stub_after), after_site)?;
         self.at += template.len();
@@ -239,10 +219,7 @@ impl Writer<'_> {
     fn displacement(&mut self, end: usize, target: u64) -> Result<(), RelocateError> {
         let distance = target.wrapping_sub(self.address + end as u64) as i64;
         let distance = i32::try_from(distance).map_err(|_| RelocateError::OutOfReach)?;
-        let hole = self
-            .out
-            .get_mut(end - 4..end)
-            .ok_or(RelocateError::NoRoom)?;
+        let hole = self.out.get_mut(end - 4..end).ok_or(RelocateError::NoRoom)?;
         hole.copy_from_slice(&distance.to_le_bytes());
         Ok(())
     }

@@ -25,12 +25,8 @@ struct Trap {
     stub: AtomicU64,
 }
 
-static TRAPS: [Trap; CAPACITY] = [const {
-    Trap {
-        site: AtomicU64::new(0),
-        stub: AtomicU64::new(0),
-    }
-}; CAPACITY];
+static TRAPS: [Trap; CAPACITY] =
+    [const { Trap { site: AtomicU64::new(0), stub: AtomicU64::new(0) } }; CAPACITY];
 static USED: AtomicUsize = AtomicUsize::new(0);
 static ADDING: Mutex<()> = Mutex::new(());
 static ARMED: AtomicBool = AtomicBool::new(false);
@@ -43,10 +39,7 @@ pub(super) fn add(site: u64, stub: u64) -> bool {
     };
     let used = USED.load(Relaxed);
     // A site that was trapped before, in an object since unmapped.
-    let slot = TRAPS
-        .iter()
-        .take(used)
-        .position(|trap| trap.site.load(Relaxed) == site);
+    let slot = TRAPS.iter().take(used).position(|trap| trap.site.load(Relaxed) == site);
     let Some(trap) = TRAPS.get(slot.unwrap_or(used)) else {
         return false;
     };
@@ -68,9 +61,6 @@ pub(super) fn add(site: u64, stub: u64) -> bool {
 /// The stub of a trapped site.
 pub(crate) fn stub_of(site: u64) -> Option<u64> {
     let used = USED.load(Acquire);
-    let trap = TRAPS
-        .iter()
-        .take(used)
-        .find(|trap| trap.site.load(Acquire) == site)?;
+    let trap = TRAPS.iter().take(used).find(|trap| trap.site.load(Acquire) == site)?;
     Some(trap.stub.load(Relaxed))
 }

@@ -72,30 +72,14 @@ fn try_sigaction(block: &ThreadBlock, args: &[u64; 6]) -> sys::Result<()> {
     if size != 8 {
         return Err(Errno::EINVAL);
     }
-    let new = if new == 0 {
-        None
-    } else {
-        Some(SigAction::read(new)?)
-    };
+    let new = if new == 0 { None } else { Some(SigAction::read(new)?) };
     let has_own_memory = has_own_memory(block);
     let given = new.map(|action| action.for_kernel(signal, has_own_memory));
     let mut kernels = SigAction::default();
     let given_pointer = given.as_ref().map_or(core::ptr::null(), |action| action);
     // SAFETY: the program's call, with structures of ours.
-    unsafe {
-        syscall!(
-            Sysno::rt_sigaction,
-            signal,
-            given_pointer,
-            &raw mut kernels,
-            8
-        )
-    }?;
-    let previous = if kernels.handler == deliver::entry() {
-        get(signal)
-    } else {
-        kernels
-    };
+    unsafe { syscall!(Sysno::rt_sigaction, signal, given_pointer, &raw mut kernels, 8) }?;
+    let previous = if kernels.handler == deliver::entry() { get(signal) } else { kernels };
     if let Some(action) = new.filter(|_| has_own_memory) {
         set(signal, &action);
     }
@@ -120,12 +104,7 @@ impl SigAction {
         }
         let words = bytes.as_chunks::<8>().0;
         let word = |n: usize| words.get(n).map_or(0, |word| u64::from_le_bytes(*word));
-        Ok(Self {
-            handler: word(0),
-            flags: word(1),
-            restorer: word(2),
-            mask: word(3),
-        })
+        Ok(Self { handler: word(0), flags: word(1), restorer: word(2), mask: word(3) })
     }
 
     fn words(&self) -> [u64; 4] {

@@ -75,10 +75,7 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
     let tls = tls::current();
     // SAFETY: this thread's TLS block; zero in a thread that has made no call.
     let (block, is_ready) = unsafe {
-        (
-            (&raw const (*tls).block).read_volatile(),
-            (&raw const (*tls).ready[0]).read_volatile(),
-        )
+        ((&raw const (*tls).block).read_volatile(), (&raw const (*tls).ready[0]).read_volatile())
     };
     // SAFETY: the block lives as long as the thread.
     let Some(block) = (unsafe { block.as_mut() }) else {
@@ -162,13 +159,7 @@ fn send_to_self(info: *const [u64; INFO_WORDS]) -> sys::Result<usize> {
     // signal.
     unsafe {
         let signal = (*info)[0] as u32;
-        syscall!(
-            Sysno::rt_tgsigqueueinfo,
-            sys::getpid(),
-            sys::gettid(),
-            signal,
-            info
-        )
+        syscall!(Sysno::rt_tgsigqueueinfo, sys::getpid(), sys::gettid(), signal, info)
     }
 }
 
@@ -235,13 +226,9 @@ unsafe extern "C" fn interceptor_leave_context(
         // SAFETY: the area is as large as the CPU's whole state and 64 bytes
         // more; the kernel's description names a size that is not larger.
         unsafe {
-            area.add(DESCRIPTION_AT)
-                .cast::<[u64; DESCRIPTION_WORDS]>()
-                .write(aside.description);
+            area.add(DESCRIPTION_AT).cast::<[u64; DESCRIPTION_WORDS]>().write(aside.description);
             let extended_size = (aside.description[0] >> 32) as usize;
-            area.add(extended_size - 4)
-                .cast::<u32>()
-                .write_unaligned(MAGIC2);
+            area.add(extended_size - 4).cast::<u32>().write_unaligned(MAGIC2);
         }
     }
     aside.send_kept();

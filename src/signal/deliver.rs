@@ -63,9 +63,8 @@ fn program_address(context: &UContext) -> Option<u64> {
         Some(thunk) => thunk,
     };
     let r11 = context.general[3];
-    let stub = [context.rcx, r11]
-        .into_iter()
-        .find(|at| patch::program_address_of(*at).is_some())?;
+    let stub =
+        [context.rcx, r11].into_iter().find(|at| patch::program_address_of(*at).is_some())?;
     match in_thunk {
         patch::Thunk::Exit => patch::program_address_of(stub + RESUME_AHEAD),
         patch::Thunk::EnterOrLeave => patch::program_address_of(stub),

@@ -92,20 +92,13 @@ pub(super) fn leave_to_kernel(code: i32, action: &SigAction) {
 
 /// The next SIGILL ends the process.
 fn restore_default() {
-    let default = SigAction {
-        handler: SIG_DFL,
-        ..SigAction::default()
-    };
+    let default = SigAction { handler: SIG_DFL, ..SigAction::default() };
     let _ = install(&default, None);
 }
 
 /// A mask without the trap's signal, if there are traps.
 pub(super) fn without_trap_signal(mask: u64) -> u64 {
-    if are_caught() {
-        mask & !SIGILL_BIT
-    } else {
-        mask
-    }
+    if are_caught() { mask & !SIGILL_BIT } else { mask }
 }
 
 /// If the context stands at a trap, makes it continue at the site's stub.

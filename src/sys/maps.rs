@@ -42,9 +42,7 @@ impl Maps {
 
     /// The mappings in address order.
     pub(crate) fn vmas(&self) -> impl Iterator<Item = Vma<'_>> + Clone {
-        self.bytes()
-            .split(|byte| *byte == b'\n')
-            .filter_map(parse_line)
+        self.bytes().split(|byte| *byte == b'\n').filter_map(parse_line)
     }
 
     /// Gives the memory back.
@@ -83,9 +81,8 @@ fn parse_line(line: &[u8]) -> Option<Vma<'_>> {
     let offset = hex(&mut rest, b' ')?;
     word(&mut rest)?;
     let inode = word(&mut rest)?;
-    let inode = inode.iter().fold(0u64, |sum, digit| {
-        sum * 10 + u64::from(digit.wrapping_sub(b'0'))
-    });
+    let inode =
+        inode.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit.wrapping_sub(b'0')));
     Some(Vma {
         range: start..end,
         readable: perms.first() == Some(&b'r'),
@@ -113,10 +110,7 @@ fn hex(rest: &mut &[u8], end: u8) -> Option<u64> {
 }
 
 fn word<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = rest
-        .iter()
-        .position(|byte| *byte == b' ')
-        .unwrap_or(rest.len());
+    let len = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
     let (word, tail) = rest.split_at_checked(len)?;
     *rest = tail.strip_prefix(b" ").unwrap_or(tail);
     (!word.is_empty()).then_some(word)

@@ -40,21 +40,9 @@ impl Mapping {
     pub(crate) fn anonymous(len: u64) -> Result<Self> {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
         // SAFETY: a new mapping disturbs nothing.
-        let start = unsafe {
-            syscall!(
-                Sysno::mmap,
-                0,
-                len,
-                PROT_READ | PROT_WRITE,
-                flags,
-                -1isize,
-                0
-            )
-        }?;
-        Ok(Self {
-            start: start as u64,
-            len,
-        })
+        let start =
+            unsafe { syscall!(Sysno::mmap, 0, len, PROT_READ | PROT_WRITE, flags, -1isize, 0) }?;
+        Ok(Self { start: start as u64, len })
     }
 
     /// Maps zeroed private memory at exactly `start`, or fails.
@@ -77,10 +65,7 @@ impl Mapping {
         let prot = PROT_READ | PROT_WRITE;
         // SAFETY: a new mapping disturbs nothing.
         let start = unsafe { syscall!(Sysno::mmap, 0, len, prot, MAP_SHARED, fd, 0) }?;
-        Ok(Self {
-            start: start as u64,
-            len,
-        })
+        Ok(Self { start: start as u64, len })
     }
 
     /// Makes all of it readable and executable, and no longer writable.

@@ -116,18 +116,8 @@ pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
     let remote = [address, buffer.len() as u64];
     // SAFETY: the kernel writes within the slice, and reports what it could
     // not read instead of faulting.
-    unsafe {
-        syscall!(
-            Sysno::process_vm_readv,
-            getpid(),
-            local.as_ptr(),
-            1,
-            remote.as_ptr(),
-            1,
-            0
-        )
-    }
-    .unwrap_or(0)
+    unsafe { syscall!(Sysno::process_vm_readv, getpid(), local.as_ptr(), 1, remote.as_ptr(), 1, 0) }
+        .unwrap_or(0)
 }
 
 /// Writes memory of the program without trusting its address. Returns the
@@ -144,15 +134,7 @@ pub(crate) fn write_guest(address: u64, words: &[u64]) -> usize {
     // SAFETY: the kernel writes to the program's memory what the program asked
     // to be written there, and reports what it could not write.
     unsafe {
-        syscall!(
-            Sysno::process_vm_writev,
-            getpid(),
-            local.as_ptr(),
-            1,
-            remote.as_ptr(),
-            1,
-            0
-        )
+        syscall!(Sysno::process_vm_writev, getpid(), local.as_ptr(), 1, remote.as_ptr(), 1, 0)
     }
     .unwrap_or(0)
 }

@@ -132,12 +132,10 @@ pub(crate) fn forget_other_levels(in_use: u64) {
 /// Whether no other level of the calling thread is in use.
 pub(crate) fn is_only_level(level: u64) -> bool {
     let tls = tls::current();
-    (0..LEVELS)
-        .filter(|other| *other as u64 != level)
-        .all(|other| {
-            // SAFETY: the TLS block is this thread's own.
-            unsafe { (&raw const (*tls).ready[other]).read_volatile() != 0 }
-        })
+    (0..LEVELS).filter(|other| *other as u64 != level).all(|other| {
+        // SAFETY: the TLS block is this thread's own.
+        unsafe { (&raw const (*tls).ready[other]).read_volatile() != 0 }
+    })
 }
 
 /// Makes a level of the calling thread ready again.

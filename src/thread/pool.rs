@@ -23,10 +23,7 @@ struct Pool {
 // SAFETY: the pointers are only followed under the lock.
 unsafe impl Send for Pool {}
 
-static POOL: Mutex<Pool> = Mutex::new(Pool {
-    oldest: null_mut(),
-    newest: null_mut(),
-});
+static POOL: Mutex<Pool> = Mutex::new(Pool { oldest: null_mut(), newest: null_mut() });
 
 /// A zeroed block that nobody uses.
 pub(super) fn take() -> sys::Result<*mut ThreadBlock> {

@@ -47,11 +47,7 @@ impl Dist {
 /// It was not built.
 pub fn guest(name: &str) -> Result<PathBuf, Missing> {
     let path = directory("INTERCEPTOR_GUESTS", "guests").join(name);
-    if path.is_file() {
-        Ok(path)
-    } else {
-        Err(Missing(format!("guest {name}: cargo xtask test")))
-    }
+    if path.is_file() { Ok(path) } else { Err(Missing(format!("guest {name}: cargo xtask test"))) }
 }
 
 /// A program of the system.

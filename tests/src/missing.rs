@@ -27,11 +27,7 @@ macro_rules! need {
 pub fn skip(missing: &Missing) {
     let thread = thread::current();
     let test = thread.name().unwrap_or("a test");
-    assert!(
-        env::var_os("CI").is_none(),
-        "{test} needs {}, and CI does not skip tests",
-        missing.0
-    );
+    assert!(env::var_os("CI").is_none(), "{test} needs {}, and CI does not skip tests", missing.0);
     // Not by println!, which is captured when a test passes.
     let _ = writeln!(std::io::stdout(), "SKIPPED: {test}: needs {}", missing.0);
 }

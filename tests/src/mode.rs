@@ -37,9 +37,7 @@ impl Modes {
     /// Everything saved by XSAVE, and each rung of the patch ladder forced,
     /// without and with a hook.
     pub const FORCED: &'static [Mode] = &[
-        Mode::new("xsave", "run")
-            .with_hook()
-            .with(&[("INTERCEPTOR_SAVE", "xsave")]),
+        Mode::new("xsave", "run").with_hook().with(&[("INTERCEPTOR_SAVE", "xsave")]),
         Mode::new("hole", "run").with(HOLE),
         Mode::new("after", "run").with(AFTER),
         Mode::new("before", "run").with(BEFORE),
@@ -60,13 +58,7 @@ type Environment = &'static [(&'static str, &'static str)];
 
 impl Mode {
     const fn new(name: &'static str, command: &'static str) -> Mode {
-        Mode {
-            name,
-            command,
-            has_report: false,
-            hook: None,
-            environment: &[],
-        }
+        Mode { name, command, has_report: false, hook: None, environment: &[] }
     }
 
     const fn with_report(mut self) -> Mode {

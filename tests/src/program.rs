@@ -50,9 +50,7 @@ impl Program {
     /// Adds arguments.
     #[must_use]
     pub fn arguments<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Program {
-        let arguments = arguments
-            .into_iter()
-            .map(|argument| argument.as_ref().to_owned());
+        let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
         self.arguments.extend(arguments);
         self
     }
@@ -60,8 +58,7 @@ impl Program {
     /// Sets an environment variable.
     #[must_use]
     pub fn environment(mut self, name: &str, value: impl AsRef<OsStr>) -> Program {
-        self.environment
-            .push((name.into(), value.as_ref().to_owned()));
+        self.environment.push((name.into(), value.as_ref().to_owned()));
         self
     }
 
@@ -160,9 +157,7 @@ fn collect(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
 }
 
 fn receive<T>(receiver: &Receiver<T>, deadline: Instant) -> Option<T> {
-    receiver
-        .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        .ok()
+    receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
 }
 
 fn kill_group(group: u32) {

@@ -6,15 +6,8 @@ use std::process::{Command, Output};
 use interceptor_tests::{Dist, Scratch, need};
 
 fn doctor(dist: &Dist, program: impl AsRef<OsStr>) -> (Option<i32>, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(dist.command())
-        .arg("doctor")
-        .arg(program)
-        .output()
-        .expect("doctor");
+    let Output { status, stdout, stderr } =
+        Command::new(dist.command()).arg("doctor").arg(program).output().expect("doctor");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     (status.code(), text(stdout), text(stderr))
 }
@@ -29,24 +22,15 @@ fn an_ordinary_program_will_be_intercepted() {
         assert!(is_listed, "{object}: {stdout}");
     }
     let verdict = stdout.lines().last().expect("a verdict");
-    assert!(
-        verdict.starts_with("ls: will be intercepted: "),
-        "{verdict}"
-    );
+    assert!(verdict.starts_with("ls: will be intercepted: "), "{verdict}");
 }
 
 #[test]
 fn the_libc_has_hundreds_of_sites_and_none_is_missed() {
     let dist = need!(Dist::find());
     let (_, stdout, _) = doctor(&dist, "ls");
-    let line = stdout
-        .lines()
-        .find(|line| line.ends_with("libc.so.6"))
-        .expect("libc");
-    let counts: Vec<u64> = line
-        .split_whitespace()
-        .map_while(|word| word.parse().ok())
-        .collect();
+    let line = stdout.lines().find(|line| line.ends_with("libc.so.6")).expect("libc");
+    let counts: Vec<u64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
     // hole, after, before, trap, missed
     assert!(counts[..3].iter().sum::<u64>() > 300, "{line}");
     assert_eq!(counts[4], 0, "{line}");
@@ -63,9 +47,7 @@ fn a_script_is_followed_to_the_program_that_runs_it() {
     let chain = stdout.lines().next().expect("a first line");
     let mut at = 0;
     for part in ["outer", "inner", "/usr/bin/env", "/sh"] {
-        let found = chain[at..]
-            .find(part)
-            .unwrap_or_else(|| panic!("{part}: {chain}"));
+        let found = chain[at..].find(part).unwrap_or_else(|| panic!("{part}: {chain}"));
         at += found;
     }
 }
@@ -104,11 +86,7 @@ fn a_missing_program_is_not_found() {
 fn a_program_with_a_missing_library_will_not_start() {
     let dist = need!(Dist::find());
     let scratch = Scratch::new();
-    let source = scratch.file(
-        "main.c",
-        0o644,
-        "int f(void);\nint main(void) { return f(); }\n",
-    );
+    let source = scratch.file("main.c", 0o644, "int f(void);\nint main(void) { return f(); }\n");
     let library = scratch.file("lib.c", 0o644, "int f(void) { return 0; }\n");
     let compiler = need!(interceptor_tests::installed("cc"));
     let object = scratch.path("libgone.so");

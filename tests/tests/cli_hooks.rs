@@ -29,10 +29,7 @@ fn hooks_are_preloaded_in_order_before_the_runtime_and_earlier_entries() {
     let ended = Program::shell("echo $LD_PRELOAD")
         .environment("LD_PRELOAD", &earlier)
         .directory(&scratch)
-        .under(
-            &dist,
-            &["run", "--hook", "first.so", "--hook", "./second.so"],
-        );
+        .under(&dist, &["run", "--hook", "first.so", "--hook", "./second.so"]);
     let names: Vec<PathBuf> = ended.stdout.trim().split(':').map(PathBuf::from).collect();
     let real = |path: PathBuf| path.canonicalize().expect("a file");
     let names: Vec<PathBuf> = names.into_iter().map(real).collect();
@@ -44,11 +41,7 @@ fn hooks_are_preloaded_in_order_before_the_runtime_and_earlier_entries() {
 fn a_hook_that_cannot_be_loaded_is_refused_before_the_program_runs() {
     let dist = need!(Dist::find());
     let scratch = Scratch::new();
-    let text = scratch.file(
-        "text.so",
-        0o644,
-        "not a library, though long enough for one",
-    );
+    let text = scratch.file("text.so", 0o644, "not a library, though long enough for one");
     let spaced = need!(hook_library(&scratch, "a b.so"));
     for (hook, cause) in [
         (scratch.path("missing.so"), "No such file"),

@@ -22,9 +22,7 @@ fn report(dist: &Dist, program: &Program, options: &[&str]) -> String {
 /// Lines of a trace, without the last one.
 fn calls(trace: &str) -> Vec<&str> {
     let lines = trace.lines();
-    lines
-        .filter(|line| !line.starts_with("interceptor: "))
-        .collect()
+    lines.filter(|line| !line.starts_with("interceptor: ")).collect()
 }
 
 #[test]
@@ -32,30 +30,19 @@ fn a_trace_has_a_line_for_every_call_and_closes_with_its_coverage() {
     let dist = need!(Dist::find());
     let trace = report(&dist, &thousand_reads(), &["trace"]);
     let reads = |line: &&str| line.contains(r#" read(0, "\0", 1) = 1"#);
-    assert_eq!(
-        calls(&trace).into_iter().filter(reads).count(),
-        1000,
-        "{trace}"
-    );
+    assert_eq!(calls(&trace).into_iter().filter(reads).count(), 1000, "{trace}");
     let last = trace.lines().last().expect("a last line");
     let (sites, _) = last
         .strip_prefix("interceptor: ")
         .and_then(|rest| rest.split_once(" sites in "))
         .expect("a number of sites");
-    assert!(
-        sites.parse::<u32>().is_ok_and(|sites| sites > 300),
-        "{last}"
-    );
+    assert!(sites.parse::<u32>().is_ok_and(|sites| sites > 300), "{last}");
 }
 
 #[test]
 fn a_selection_leaves_the_other_calls_out() {
     let dist = need!(Dist::find());
-    let trace = report(
-        &dist,
-        &thousand_reads(),
-        &["trace", "-e", "trace=write,openat"],
-    );
+    let trace = report(&dist, &thousand_reads(), &["trace", "-e", "trace=write,openat"]);
     let lines = calls(&trace);
     assert!(lines.len() >= 1000, "{trace}");
     let is_selected = |line: &&str| line.contains(" write(") || line.contains(" openat(");
@@ -75,16 +62,10 @@ fn a_table_counts_every_call() {
     let dist = need!(Dist::find());
     for options in [&["stat"][..], &["trace", "-c"]] {
         let table = report(&dist, &thousand_reads(), options);
-        let row = table
-            .lines()
-            .find(|line| line.ends_with(" write"))
-            .expect("writes");
+        let row = table.lines().find(|line| line.ends_with(" write")).expect("writes");
         let count = row.split_whitespace().rev().nth(1).expect("a count");
         // The bytes, and what dd says of them.
-        assert!(
-            (1000..1010).contains(&count.parse().unwrap_or(0)),
-            "{table}"
-        );
+        assert!((1000..1010).contains(&count.parse().unwrap_or(0)), "{table}");
     }
 }
 

@@ -8,11 +8,8 @@ use std::time::Duration;
 use interceptor_tests::{Dist, Program, Scratch, need};
 
 /// Commands that run programs, each with its report out of the way.
-const COMMANDS: &[&[&str]] = &[
-    &["run"],
-    &["trace", "-o", "/dev/null"],
-    &["stat", "-o", "/dev/null"],
-];
+const COMMANDS: &[&[&str]] =
+    &[&["run"], &["trace", "-o", "/dev/null"], &["stat", "-o", "/dev/null"]];
 
 #[test]
 fn the_exit_status_is_passed_through() {
@@ -34,11 +31,7 @@ fn the_killing_signal_is_passed_through() {
         let program = Program::shell(&format!("kill -{signal} $$"));
         for command in COMMANDS {
             let ended = program.under(&dist, command);
-            assert_eq!(
-                ended.status.signal(),
-                Some(signal),
-                "{command:?}: {ended:?}"
-            );
+            assert_eq!(ended.status.signal(), Some(signal), "{command:?}: {ended:?}");
         }
     }
 }
@@ -67,11 +60,7 @@ fn a_signal_sent_to_our_command_reaches_the_program() {
             .expect("kill");
         assert!(killed.success());
         let status = child.wait().expect("our command's end");
-        assert_eq!(
-            (status.code(), status.signal()),
-            (Some(42), None),
-            "{signal}"
-        );
+        assert_eq!((status.code(), status.signal()), (Some(42), None), "{signal}");
     }
 }
 
@@ -88,11 +77,7 @@ fn ignored_and_blocked_signals_are_those_our_command_inherited() {
                 dist.command().display(),
                 command.join(" ")
             );
-            assert_eq!(
-                Program::shell(&ours).natively().stdout,
-                native.stdout,
-                "{command:?}"
-            );
+            assert_eq!(Program::shell(&ours).natively().stdout, native.stdout, "{command:?}");
         }
     }
 }

@@ -22,11 +22,8 @@ fn refused(dist: &Dist, program: &Program, status: i32, cause: &str) {
 }
 
 fn assert_one_line(ended: &Ended, cause: &str) {
-    let ours: Vec<&str> = ended
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("interceptor: "))
-        .collect();
+    let ours: Vec<&str> =
+        ended.stderr.lines().filter(|line| line.starts_with("interceptor: ")).collect();
     assert_eq!(ours.len(), 1, "{ended:?}");
     assert!(ours[0].contains(cause), "{ended:?}");
 }
@@ -34,18 +31,8 @@ fn assert_one_line(ended: &Ended, cause: &str) {
 #[test]
 fn a_missing_program_is_not_found() {
     let dist = need!(Dist::find());
-    refused(
-        &dist,
-        &Program::new("no-such-program"),
-        127,
-        "not found in PATH",
-    );
-    refused(
-        &dist,
-        &Program::new("./no-such-program"),
-        127,
-        "no such file",
-    );
+    refused(&dist, &Program::new("no-such-program"), 127, "not found in PATH");
+    refused(&dist, &Program::new("./no-such-program"), 127, "no such file");
 }
 
 #[test]
@@ -62,19 +49,9 @@ fn a_file_of_no_known_format_is_refused() {
     let dist = need!(Dist::find());
     let scratch = Scratch::new();
     let text = scratch.file("text", 0o755, "echo hello\n");
-    refused(
-        &dist,
-        &Program::new(text),
-        126,
-        "neither an ELF program nor a script",
-    );
+    refused(&dist, &Program::new(text), 126, "neither an ELF program nor a script");
     let empty = scratch.file("empty", 0o755, "");
-    refused(
-        &dist,
-        &Program::new(empty),
-        126,
-        "neither an ELF program nor a script",
-    );
+    refused(&dist, &Program::new(empty), 126, "neither an ELF program nor a script");
 }
 
 #[test]
@@ -82,12 +59,7 @@ fn a_script_without_its_interpreter_is_refused() {
     let dist = need!(Dist::find());
     let scratch = Scratch::new();
     let script = scratch.file("script", 0o755, "#!/no/such/interpreter -x\n");
-    refused(
-        &dist,
-        &Program::new(script),
-        126,
-        "/no/such/interpreter is missing",
-    );
+    refused(&dist, &Program::new(script), 126, "/no/such/interpreter is missing");
 }
 
 #[test]
@@ -174,10 +146,7 @@ fn a_static_program_runs_after_one_line() {
         for command in COMMANDS {
             let ended = Program::new(&path).under(&dist, &[command]);
             assert_one_line(&ended, "statically linked");
-            assert_eq!(
-                (ended.status.code(), ended.stdout.as_str()),
-                (Some(9), "ran\n")
-            );
+            assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(9), "ran\n"));
         }
     }
 }

@@ -14,11 +14,7 @@ fn standard_streams_belong_to_the_program() {
     let report = report.to_str().expect("a name in UTF-8");
     let program = Program::shell("cat; echo out; echo err >&2").input("in\n");
     let native = program.natively();
-    for command in [
-        &["run"][..],
-        &["trace", "-o", report],
-        &["stat", "-o", report],
-    ] {
+    for command in [&["run"][..], &["trace", "-o", report], &["stat", "-o", report]] {
         assert_eq!(program.under(&dist, command), native, "{command:?}");
     }
 }
@@ -43,10 +39,7 @@ fn a_report_replaces_what_its_file_held() {
     let ended = Program::new("/bin/true").under(&dist, &["stat", "-o", name]);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
     let text = fs::read_to_string(&report).expect("a report");
-    assert!(
-        !text.contains("old content") && text.contains("total"),
-        "{text}"
-    );
+    assert!(!text.contains("old content") && text.contains("total"), "{text}");
 }
 
 #[test]
@@ -62,9 +55,7 @@ fn a_report_that_cannot_be_written_is_refused_before_the_program_runs() {
 fn arguments_are_the_users_own_words() {
     let dist = need!(Dist::find());
     let words = ["--hook", "-o", "--", "", "a b", "-h", "\u{fc}"];
-    let program = Program::new("/usr/bin/printf")
-        .arguments(["[%s]"])
-        .arguments(words);
+    let program = Program::new("/usr/bin/printf").arguments(["[%s]"]).arguments(words);
     assert_eq!(program.under(&dist, &["run"]), program.natively());
 }
 
@@ -105,15 +96,9 @@ fn closed_standard_descriptors_stay_closed() {
 #[test]
 fn help_goes_to_standard_output_and_mistakes_to_standard_error() {
     let dist = need!(Dist::find());
-    let help = Command::new(dist.command())
-        .arg("--help")
-        .output()
-        .expect("help");
+    let help = Command::new(dist.command()).arg("--help").output().expect("help");
     assert!(help.status.success() && help.stderr.is_empty() && !help.stdout.is_empty());
-    let mistake = Command::new(dist.command())
-        .arg("--no-such")
-        .output()
-        .expect("an error");
+    let mistake = Command::new(dist.command()).arg("--no-such").output().expect("an error");
     assert_eq!(mistake.status.code(), Some(2));
     assert!(mistake.stdout.is_empty() && !mistake.stderr.is_empty());
 }

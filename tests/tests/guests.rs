@@ -118,16 +118,8 @@ const KNOWN: &[Known] = &[
 ];
 
 /// Modes in which sites that one rung does not fit are trapped.
-const FORCED: &[&str] = &[
-    "hole",
-    "after",
-    "before",
-    "trap",
-    "hole_hook",
-    "after_hook",
-    "before_hook",
-    "trap_hook",
-];
+const FORCED: &[&str] =
+    &["hole", "after", "before", "trap", "hole_hook", "after_hook", "before_hook", "trap_hook"];
 
 /// Modes in which guests are run that were built with musl.
 const MUSL_MODES: &[&str] = &["run", "trace"];
@@ -150,13 +142,10 @@ fn checks() -> Vec<Trial> {
             guest.add_checks(".musl", |mode| MUSL_MODES.contains(&mode.name), &mut checks);
         }
     }
-    checks.push(Trial::test(
-        "known_differences_name_checks_that_exist",
-        || {
-            known_differences_name_checks_that_exist();
-            Ok(())
-        },
-    ));
+    checks.push(Trial::test("known_differences_name_checks_that_exist", || {
+        known_differences_name_checks_that_exist();
+        Ok(())
+    }));
     checks
 }
 
@@ -184,11 +173,7 @@ impl Guest {
             lines.find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
         };
         Guest {
-            name: source
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .expect("a name")
-                .to_owned(),
+            name: source.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned(),
             ends: directive("ends").unwrap_or_else(|| "0".to_owned()),
             has_musl: directive("musl").is_some_and(|musl| musl == "yes"),
         }
@@ -202,9 +187,8 @@ impl Guest {
             native: OnceLock::new(),
         });
         let native = Arc::clone(&build);
-        checks.push(Trial::test(format!("{name}_passes_natively"), move || {
-            native.passes_natively()
-        }));
+        checks
+            .push(Trial::test(format!("{name}_passes_natively"), move || native.passes_natively()));
         for mode in [Modes::USUAL, Modes::FORCED].into_iter().flatten() {
             if runs_in(mode) {
                 let build = Arc::clone(&build);
@@ -271,25 +255,19 @@ impl Build {
 fn difference(native: &Ended, ours: &Ended) -> String {
     let mut text = String::new();
     if native.status != ours.status {
-        text += &format!(
-            "natively {:?}, intercepted {:?}\n",
-            native.status, ours.status
-        );
+        text += &format!("natively {:?}, intercepted {:?}\n", native.status, ours.status);
     }
-    for (name, native, ours) in [
-        ("output", &native.stdout, &ours.stdout),
-        ("error", &native.stderr, &ours.stderr),
-    ] {
+    for (name, native, ours) in
+        [("output", &native.stdout, &ours.stdout), ("error", &native.stderr, &ours.stderr)]
+    {
         let [mut left, mut right] = [native, ours].map(|text| text.lines());
         loop {
             match (left.next(), right.next()) {
                 (None, None) => break,
                 (left, right) if left == right => (),
                 (left, right) => {
-                    text += &format!(
-                        "standard {name}, natively: {}\n",
-                        left.unwrap_or("(its end)")
-                    );
+                    text +=
+                        &format!("standard {name}, natively: {}\n", left.unwrap_or("(its end)"));
                     text += &format!(
                         "standard {name}, intercepted: {}\n",
                         right.unwrap_or("(its end)")
@@ -328,9 +306,7 @@ fn known_differences_name_checks_that_exist() {
         .iter()
         .map(|source| Guest::read(source))
         .flat_map(|guest| {
-            let musl = guest
-                .has_musl
-                .then(|| (format!("{}.musl", guest.name), true));
+            let musl = guest.has_musl.then(|| (format!("{}.musl", guest.name), true));
             [(guest.name, false)].into_iter().chain(musl)
         })
         .collect();

@@ -21,11 +21,7 @@ pub struct Args {
 
 /// Builds both.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    let profile = if args.release {
-        Profile::Release
-    } else {
-        Profile::Dev
-    };
+    let profile = if args.release { Profile::Release } else { Profile::Dev };
     library(workspace)?;
     command_line_tool(workspace, profile)?;
     Ok(ExitCode::SUCCESS)
@@ -42,10 +38,7 @@ pub fn library(workspace: &Workspace) -> Result<()> {
         "--package=interceptor-preload",
         "--crate-type=staticlib",
     ]))?;
-    link::library(
-        workspace,
-        &workspace.target().join("release/libinterceptor_preload.a"),
-    )
+    link::library(workspace, &workspace.target().join("release/libinterceptor_preload.a"))
 }
 
 /// Builds `interceptor`.

@@ -19,11 +19,7 @@ pub struct Args {
 
 /// Lays out everything.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    let profile = if args.dev {
-        Profile::Dev
-    } else {
-        Profile::Release
-    };
+    let profile = if args.dev { Profile::Dev } else { Profile::Release };
     lay_out(workspace, profile)?;
     println!("{}", workspace.dist().display());
     Ok(ExitCode::SUCCESS)
@@ -38,10 +34,7 @@ pub fn lay_out(workspace: &Workspace, profile: Profile) -> Result<()> {
 
     strip(&workspace.unstripped_library(), &workspace.dist_library())?;
     let tool = workspace.target().join(profile.directory());
-    tool::place(
-        &tool.join("interceptor"),
-        &workspace.dist().join("bin/interceptor"),
-    )?;
+    tool::place(&tool.join("interceptor"), &workspace.dist().join("bin/interceptor"))?;
     let header = workspace.root().join("include/interceptor.h");
     if header.is_file() {
         tool::place(&header, &workspace.dist().join("include/interceptor.h"))?;
@@ -54,19 +47,10 @@ pub fn lay_out(workspace: &Workspace, profile: Profile) -> Result<()> {
 fn strip(unstripped: &Path, stripped: &Path) -> Result<()> {
     let scratch = unstripped.with_extension("so.stripped");
     let debug = unstripped.with_extension("so.debug");
-    tool::run(
-        Command::new("objcopy")
-            .arg("--only-keep-debug")
-            .args([unstripped, &debug]),
-    )?;
+    tool::run(Command::new("objcopy").arg("--only-keep-debug").args([unstripped, &debug]))?;
     let mut link = std::ffi::OsString::from("--add-gnu-debuglink=");
     link.push(&debug);
-    tool::run(
-        Command::new("objcopy")
-            .arg("--strip-all")
-            .arg(link)
-            .args([unstripped, &scratch]),
-    )?;
+    tool::run(Command::new("objcopy").arg("--strip-all").arg(link).args([unstripped, &scratch]))?;
     tool::place(&debug, &stripped.with_extension("so.debug"))?;
     tool::place(&scratch, stripped)
 }

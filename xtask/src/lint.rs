@@ -55,10 +55,7 @@ fn checks(workspace: &Workspace) -> Result<Vec<(String, Command)>> {
     let mut checks = vec![
         ("formatting".to_owned(), format),
         ("clippy".to_owned(), clippy),
-        (
-            "clippy, freestanding crates".to_owned(),
-            clippy_freestanding,
-        ),
+        ("clippy, freestanding crates".to_owned(), clippy_freestanding),
         ("documentation".to_owned(), documentation),
     ];
     for header in headers(workspace)? {

@@ -20,8 +20,6 @@ pub struct Args {
 /// Replaces this process, so that status and killing signal pass through.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     dist::lay_out(workspace, Profile::Dev)?;
-    let error = Command::new(workspace.dist().join("bin/interceptor"))
-        .args(&args.arguments)
-        .exec();
+    let error = Command::new(workspace.dist().join("bin/interceptor")).args(&args.arguments).exec();
     Err(error).context("cannot execute bin/interceptor")
 }

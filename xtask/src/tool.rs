@@ -8,9 +8,7 @@ use anyhow::{Context, Result, bail};
 
 /// Runs a program to its end; anything but status 0 is an error that names it.
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {}", name(command)))?;
+    let status = command.status().with_context(|| format!("cannot start {}", name(command)))?;
     if !status.success() {
         bail!("{} failed: {status}", line(command));
     }

@@ -37,10 +37,7 @@ impl Workspace {
     pub fn locate() -> Result<Workspace> {
         let manifest = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = manifest
-            .parent()
-            .context("xtask has no parent directory")?
-            .to_path_buf();
+        let root = manifest.parent().context("xtask has no parent directory")?.to_path_buf();
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(dir) => env::current_dir()?.join(dir),
             None => root.join("target"),
@@ -76,9 +73,7 @@ impl Workspace {
     /// The cargo that runs us, in the source tree.
     pub fn cargo(&self) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", &self.target);
+        cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
         // Set by `cargo run` for us alone; build scripts must not see them.
         for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"] {
             cargo.env_remove(name);

@@ -182,11 +182,7 @@ pub const fn bucket_of(cycles: u64) -> usize {
     let log2 = 63 - cycles.leading_zeros() as usize;
     let quarter = (cycles >> (log2 - 2)) as usize & 3;
     let bucket = (log2 - 1) * 4 + quarter;
-    if bucket < BUCKETS {
-        bucket
-    } else {
-        BUCKETS - 1
-    }
+    if bucket < BUCKETS { bucket } else { BUCKETS - 1 }
 }
 
 /// Smallest duration that falls into a bucket; the inverse of [`bucket_of`].

@@ -32,9 +32,7 @@ impl Call {
 
     /// Name and meaning of each argument, in order.
     pub fn parameters(&self) -> impl Iterator<Item = (&'static str, Kind)> + '_ {
-        self.parameters
-            .split_ascii_whitespace()
-            .zip(self.kinds().iter().copied())
+        self.parameters.split_ascii_whitespace().zip(self.kinds().iter().copied())
     }
 }
 

@@ -67,10 +67,7 @@ impl Classes {
     /// The class that a word after `%` names: `file`, `network`, … and `%stat`
     /// (written `%%stat`) for all that read a file's status.
     pub fn named(word: &str) -> Option<Classes> {
-        Classes::WORDS
-            .iter()
-            .find(|(name, _)| *name == word)
-            .map(|&(_, classes)| classes)
+        Classes::WORDS.iter().find(|(name, _)| *name == word).map(|&(_, classes)| classes)
     }
 
     /// Whether the two have a class in common.

@@ -179,19 +179,12 @@ static PLACES: [Place; 532] = places();
 
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
 const fn places() -> [Place; 532] {
-    let mut places = [Place {
-        start: 0,
-        name: 0,
-        description: 0,
-    }; 532];
+    let mut places = [Place { start: 0, name: 0, description: 0 }; 532];
     let mut start = 0;
     let mut rest = ENTRIES;
     while let [(nr, name, description), more @ ..] = rest {
-        places[*nr as usize] = Place {
-            start: start as u16,
-            name: *name as u8,
-            description: *description as u8,
-        };
+        places[*nr as usize] =
+            Place { start: start as u16, name: *name as u8, description: *description as u8 };
         start += *name + *description + 2;
         rest = more;
     }
@@ -205,10 +198,7 @@ fn texts(error: u64) -> Option<(&'static str, &'static str)> {
     let end = description + usize::from(place.description);
     match place.name {
         0 => None,
-        _ => Some((
-            TEXT.get(name..description - 1)?,
-            TEXT.get(description..end)?,
-        )),
+        _ => Some((TEXT.get(name..description - 1)?, TEXT.get(description..end)?)),
     }
 }
 

@@ -24,10 +24,7 @@ pub struct FilterError<'a> {
 /// sense that `trace=!a,b` means all but `a` and `b`, as with `strace`. `?` before
 /// a name lets it be unknown.
 pub fn parse_filter(text: &str) -> Result<CallSet, FilterError<'_>> {
-    let list = text
-        .strip_prefix("trace=")
-        .or_else(|| text.strip_prefix("t="))
-        .unwrap_or(text);
+    let list = text.strip_prefix("trace=").or_else(|| text.strip_prefix("t=")).unwrap_or(text);
     // Only a list whose later words carry no `!` of their own is negated whole.
     if let Some(rest) = list.strip_prefix('!')
         && !rest.contains('!')
@@ -60,9 +57,7 @@ pub fn suggest(word: &str) -> Option<&'static str> {
     };
     let wanted = word.trim_start_matches('%');
     let calls = all().map(|call| call.name);
-    let classes = CLASS_WORDS
-        .iter()
-        .map(|word| (*word, word.trim_start_matches('%')));
+    let classes = CLASS_WORDS.iter().map(|word| (*word, word.trim_start_matches('%')));
     let candidates = calls.map(|name| (name, name)).chain(classes);
     candidates
         .map(|(shown, name)| (distance(wanted, name), shown))
@@ -100,10 +95,7 @@ fn word_set(word: &str) -> Result<CallSet, FilterError<'_>> {
             set.insert(call.nr.into());
         }
     } else if name != "none" && !may_be_unknown {
-        return Err(FilterError {
-            word,
-            suggestion: suggest(name),
-        });
+        return Err(FilterError { word, suggestion: suggest(name) });
     }
     Ok(set)
 }
@@ -126,9 +118,8 @@ fn distance(a: &str, b: &str) -> usize {
         row[0] = i as u8 + 1;
         for (j, y) in b.iter().enumerate() {
             let changed = at(&above, j).saturating_add(u8::from(x != y));
-            let mut best = changed
-                .min(at(&above, j + 1).saturating_add(1))
-                .min(at(&row, j).saturating_add(1));
+            let mut best =
+                changed.min(at(&above, j + 1).saturating_add(1)).min(at(&row, j).saturating_add(1));
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
             if swapped {
                 best = best.min(at(&before, j - 1).saturating_add(1));

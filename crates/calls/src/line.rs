@@ -19,13 +19,7 @@ pub(crate) struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub(crate) fn new(out: &'a mut dyn fmt::Write, room: usize) -> Line<'a> {
-        Line {
-            out,
-            room,
-            written: 0,
-            full: false,
-            result: Ok(()),
-        }
+        Line { out, room, written: 0, full: false, result: Ok(()) }
     }
 
     /// Whether something did not fit.
@@ -156,11 +150,7 @@ impl<'a> Line<'a> {
                 break;
             }
             let digit = (value % base) as u8;
-            *cell = if digit < 10 {
-                b'0' + digit
-            } else {
-                b'a' + digit - 10
-            };
+            *cell = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
             start = index;
             value /= base;
         }
@@ -197,11 +187,7 @@ fn escape(byte: u8, after: Option<u8>, buffer: &mut [u8; 4]) -> &str {
         0x0b => pair(buffer, b'v'),
         0x0c => pair(buffer, b'f'),
         _ => {
-            let digits = [
-                b'0' + (byte >> 6),
-                b'0' + (byte >> 3 & 7),
-                b'0' + (byte & 7),
-            ];
+            let digits = [b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)];
             // A digit after a shorter escape would be taken for part of it.
             let all = matches!(after, Some(b'0'..=b'7'));
             let skipped = match byte {

@@ -132,11 +132,7 @@ impl fmt::Display for CallSet {
 
 impl fmt::Display for NumbersError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is no number or range of numbers below {NUMBERS}",
-            self.item
-        )
+        write!(f, "`{}` is no number or range of numbers below {NUMBERS}", self.item)
     }
 }
 

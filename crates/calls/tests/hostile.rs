@@ -57,10 +57,7 @@ struct Judge(usize);
 
 impl fmt::Write for Judge {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        assert!(
-            text.bytes().all(|byte| matches!(byte, b' '..=b'~')),
-            "{text:?}"
-        );
+        assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{text:?}");
         self.0 += text.len();
         Ok(())
     }
@@ -96,27 +93,12 @@ fn no_arguments_or_memory_make_a_line_endless() {
             2 => 1,
             _ => value(&mut numbers) as i64,
         };
-        let memory = Noise {
-            seed: numbers.next(),
-            reads: Cell::new(0),
-        };
+        let memory = Noise { seed: numbers.next(), reads: Cell::new(0) };
         let mut judge = Judge::default();
         let options = Options::default();
-        format_call(
-            &mut judge,
-            nr,
-            &args,
-            Outcome::Returned(ret),
-            &memory,
-            &options,
-        )
-        .unwrap();
+        format_call(&mut judge, nr, &args, Outcome::Returned(ret), &memory, &options).unwrap();
         assert!(judge.0 <= LINE_LIMIT, "{nr} {args:x?} {}", judge.0);
-        assert!(
-            memory.reads.get() < 20_000,
-            "{nr} {args:x?} {} reads",
-            memory.reads.get()
-        );
+        assert!(memory.reads.get() < 20_000, "{nr} {args:x?} {} reads", memory.reads.get());
 
         // Each part alone, with options that make no sense.
         let options = Options {
@@ -127,59 +109,29 @@ fn no_arguments_or_memory_make_a_line_endless() {
         };
         let mut judge = Judge::default();
         format_enter(&mut judge, nr, &args, &memory, &options).unwrap();
-        format_exit(
-            &mut judge,
-            nr,
-            &args,
-            Outcome::Returned(ret),
-            &memory,
-            &options,
-        )
-        .unwrap();
+        format_exit(&mut judge, nr, &args, Outcome::Returned(ret), &memory, &options).unwrap();
         assert!(judge.0 <= 2 * 4096 + 512, "{nr} {options:?} {}", judge.0);
     }
 }
 
 #[test]
 fn a_line_that_is_too_long_is_cut_before_its_result() {
-    let memory = Fake::new()
-        .at(0x1000, vec![1; 5000])
-        .at(0x10000, vec![2; 5000]);
+    let memory = Fake::new().at(0x1000, vec![1; 5000]).at(0x10000, vec![2; 5000]);
     let mut line = String::new();
     let args = six(&[0x1000, 0x10000]);
-    format_call(
-        &mut line,
-        82,
-        &args,
-        Outcome::Returned(-36),
-        &memory,
-        &Options::default(),
-    )
-    .unwrap();
+    format_call(&mut line, 82, &args, Outcome::Returned(-36), &memory, &Options::default())
+        .unwrap();
     assert!(line.len() <= LINE_LIMIT, "{}", line.len());
     assert!(line.starts_with("rename(\"\\1\\1"), "{line}");
-    assert!(
-        line.ends_with("...) = -1 ENAMETOOLONG (File name too long)"),
-        "{line}"
-    );
+    assert!(line.ends_with("...) = -1 ENAMETOOLONG (File name too long)"), "{line}");
 }
 
 #[test]
 fn an_output_argument_after_a_cut_is_still_begun() {
-    let memory = Fake::new()
-        .at(0x1000, vec![b'a'; 5000])
-        .at(0x10000, "target");
+    let memory = Fake::new().at(0x1000, vec![b'a'; 5000]).at(0x10000, "target");
     let mut line = String::new();
     let args = six(&[0x1000, 0x10000, 100]);
-    format_call(
-        &mut line,
-        89,
-        &args,
-        Outcome::Returned(6),
-        &memory,
-        &Options::default(),
-    )
-    .unwrap();
+    format_call(&mut line, 89, &args, Outcome::Returned(6), &memory, &Options::default()).unwrap();
     assert!(line.len() <= LINE_LIMIT);
     assert!(line.ends_with("aaa..., \"target\", 100) = 6"), "{line}");
 }
@@ -194,15 +146,5 @@ fn a_receiver_that_fails_ends_the_line() {
     }
     let memory = Fake::new();
     let options = Options::default();
-    assert!(
-        format_call(
-            &mut Full,
-            0,
-            &[0; 6],
-            Outcome::Returned(0),
-            &memory,
-            &options
-        )
-        .is_err()
-    );
+    assert!(format_call(&mut Full, 0, &[0; 6], Outcome::Returned(0), &memory, &options).is_err());
 }

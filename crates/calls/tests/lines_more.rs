@@ -18,13 +18,7 @@ fn check(memory: &Fake, name: &str, args: &[i64], ret: i64, expected: &str) {
 fn signal_sets_name_members_or_what_is_missing() {
     let set = |set: u64| Fake::new().at(P as u64, fields().u64(set));
     let args = [0, P, 0, 8];
-    check(
-        &set(0),
-        "rt_sigprocmask",
-        &args,
-        0,
-        "rt_sigprocmask(SIG_BLOCK, [], NULL, 8) = 0",
-    );
+    check(&set(0), "rt_sigprocmask", &args, 0, "rt_sigprocmask(SIG_BLOCK, [], NULL, 8) = 0");
     check(
         &set(1 << 1 | 1 << 16),
         "rt_sigprocmask",
@@ -51,14 +45,7 @@ fn signal_sets_name_members_or_what_is_missing() {
 #[test]
 fn signal_actions_show_handler_mask_and_flags() {
     let memory = Fake::new()
-        .at(
-            P as u64,
-            fields()
-                .u64(0x401000)
-                .u64(0x1400_0004)
-                .u64(0x402000)
-                .u64(1 << 1),
-        )
+        .at(P as u64, fields().u64(0x401000).u64(0x1400_0004).u64(0x402000).u64(1 << 1))
         .at(Q as u64, fields().u64(0).u64(0).u64(0).u64(0));
     check(
         &memory,
@@ -70,13 +57,7 @@ fn signal_actions_show_handler_mask_and_flags() {
          {sa_handler=SIG_DFL, sa_mask=[], sa_flags=0}, 8) = 0",
     );
     check(&memory, "kill", &[77, 34], 0, "kill(77, SIGRT_2) = 0");
-    check(
-        &memory,
-        "tgkill",
-        &[7, 8, 6],
-        0,
-        "tgkill(7, 8, SIGABRT) = 0",
-    );
+    check(&memory, "tgkill", &[7, 8, 6], 0, "tgkill(7, 8, SIGABRT) = 0");
     check(&memory, "kill", &[77, 0], 0, "kill(77, 0) = 0");
     let stack = Fake::new().at(P as u64, fields().u64(0).u64(2).u64(0));
     check(
@@ -127,29 +108,9 @@ fn a_wait_says_how_the_child_ended() {
         9,
         "wait4(-1, [{WIFSTOPPED(s) && WSTOPSIG(s) == SIGSTOP}], 0, NULL) = 9",
     );
-    check(
-        &status(0xffff),
-        "wait4",
-        &args,
-        9,
-        "wait4(-1, [{WIFCONTINUED(s)}], 0, NULL) = 9",
-    );
-    check(
-        &status(0),
-        "wait4",
-        &[-1, P, 1, 0],
-        0,
-        "wait4(-1, 0x70000000, WNOHANG, NULL) = 0",
-    );
-    let child = fields()
-        .u32(17)
-        .u32(0)
-        .u32(2)
-        .to(16)
-        .u32(9)
-        .u32(0)
-        .u32(9)
-        .to(128);
+    check(&status(0xffff), "wait4", &args, 9, "wait4(-1, [{WIFCONTINUED(s)}], 0, NULL) = 9");
+    check(&status(0), "wait4", &[-1, P, 1, 0], 0, "wait4(-1, 0x70000000, WNOHANG, NULL) = 0");
+    let child = fields().u32(17).u32(0).u32(2).to(16).u32(9).u32(0).u32(9).to(128);
     check(
         &Fake::new().at(P as u64, child),
         "waitid",
@@ -177,18 +138,9 @@ fn clone_shows_the_arguments_that_its_flags_use() {
         3,
         "clone(child_stack=NULL, flags=CLONE_PARENT_SETTID|SIGCHLD, parent_tid=[3]) = 3",
     );
-    let args = fields()
-        .u64(0x10_0100)
-        .u64(0)
-        .u64(0)
-        .u64(R as u64)
-        .u64(17)
-        .u64(0x1000)
-        .u64(0x8000)
-        .to(88);
-    let memory = Fake::new()
-        .at(P as u64, args)
-        .at(R as u64, fields().u32(12));
+    let args =
+        fields().u64(0x10_0100).u64(0).u64(0).u64(R as u64).u64(17).u64(0x1000).u64(0x8000).to(88);
+    let memory = Fake::new().at(P as u64, args).at(R as u64, fields().u32(12));
     check(
         &memory,
         "clone3",
@@ -197,13 +149,7 @@ fn clone_shows_the_arguments_that_its_flags_use() {
         "clone3({flags=CLONE_VM|CLONE_PARENT_SETTID, parent_tid=0x70002000, exit_signal=SIGCHLD, \
          stack=0x1000, stack_size=0x8000} => {parent_tid=[12]}, 88) = 12",
     );
-    check(
-        &memory,
-        "clone3",
-        &[P, 8],
-        -22,
-        "clone3(0x70000000, 8) = -1 EINVAL (Invalid argument)",
-    );
+    check(&memory, "clone3", &[P, 8], -22, "clone3(0x70000000, 8) = -1 EINVAL (Invalid argument)");
 }
 
 #[test]
@@ -250,13 +196,7 @@ fn times_and_timers_show_their_fields() {
         0,
         "clock_gettime(CLOCK_MONOTONIC, {tv_sec=1, tv_nsec=2}) = 0",
     );
-    check(
-        &memory,
-        "nanosleep",
-        &[P, Q],
-        0,
-        "nanosleep({tv_sec=1, tv_nsec=2}, 0x70001000) = 0",
-    );
+    check(&memory, "nanosleep", &[P, Q], 0, "nanosleep({tv_sec=1, tv_nsec=2}, 0x70001000) = 0");
     check(
         &memory,
         "nanosleep",
@@ -264,13 +204,7 @@ fn times_and_timers_show_their_fields() {
         -516,
         "nanosleep({tv_sec=1, tv_nsec=2}, {tv_sec=3, tv_nsec=4}) = ? ERESTART_RESTARTBLOCK (Interrupted by signal)",
     );
-    check(
-        &memory,
-        "gettimeofday",
-        &[P, 0],
-        0,
-        "gettimeofday({tv_sec=1, tv_usec=2}, NULL) = 0",
-    );
+    check(&memory, "gettimeofday", &[P, 0], 0, "gettimeofday({tv_sec=1, tv_usec=2}, NULL) = 0");
     check(
         &memory,
         "timerfd_settime",
@@ -293,9 +227,7 @@ fn times_and_timers_show_their_fields() {
 #[test]
 fn waiting_shows_what_became_ready() {
     let fds = fields().i32(3).u16(1).u16(1).i32(-1).u16(1).u16(0);
-    let memory = Fake::new()
-        .at(P as u64, fds)
-        .at(Q as u64, fields().u64(1 << 3 | 1 << 4));
+    let memory = Fake::new().at(P as u64, fds).at(Q as u64, fields().u64(1 << 3 | 1 << 4));
     check(
         &memory,
         "poll",
@@ -303,13 +235,7 @@ fn waiting_shows_what_became_ready() {
         1,
         "poll([{fd=3, events=POLLIN}, {fd=-1}], 2, -1) = 1 ([{fd=3, revents=POLLIN}])",
     );
-    check(
-        &memory,
-        "poll",
-        &[0, 0, 1],
-        0,
-        "poll(NULL, 0, 1) = 0 (Timeout)",
-    );
+    check(&memory, "poll", &[0, 0, 1], 0, "poll(NULL, 0, 1) = 0 (Timeout)");
     check(
         &memory,
         "select",
@@ -333,37 +259,21 @@ fn waiting_shows_what_became_ready() {
         1,
         "epoll_wait(4, [{events=EPOLLIN|EPOLLET, data={u32=5, u64=5}}], 8, -1) = 1",
     );
-    check(
-        &memory,
-        "epoll_wait",
-        &[4, P, 8, 0],
-        0,
-        "epoll_wait(4, [], 8, 0) = 0",
-    );
+    check(&memory, "epoll_wait", &[4, P, 8, 0], 0, "epoll_wait(4, [], 8, 0) = 0");
 }
 
 #[test]
 fn socket_addresses_show_family_and_name() {
     let connect = |address: support::Fields, size: i64, expected: &str| {
         let memory = Fake::new().at(P as u64, address);
-        check(
-            &memory,
-            "connect",
-            &[3, P, size],
-            0,
-            &format!("connect(3, {expected}, {size}) = 0"),
-        );
+        check(&memory, "connect", &[3, P, size], 0, &format!("connect(3, {expected}, {size}) = 0"));
     };
     connect(
         fields().u16(1).bytes(b"/run/x\0").to(110),
         110,
         "{sa_family=AF_UNIX, sun_path=\"/run/x\"}",
     );
-    connect(
-        fields().u16(1).bytes(b"\0abs"),
-        6,
-        "{sa_family=AF_UNIX, sun_path=@\"abs\"}",
-    );
+    connect(fields().u16(1).bytes(b"\0abs"), 6, "{sa_family=AF_UNIX, sun_path=@\"abs\"}");
     connect(fields().u16(1), 2, "{sa_family=AF_UNIX}");
     connect(
         fields().u16(2).bytes(&[0, 80, 127, 0, 0, 1]).to(16),
@@ -371,12 +281,7 @@ fn socket_addresses_show_family_and_name() {
         "{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"127.0.0.1\")}",
     );
     let ipv6 = |address: [u8; 16], scope: u32| {
-        fields()
-            .u16(10)
-            .bytes(&[0, 53])
-            .u32(0)
-            .bytes(&address)
-            .u32(scope)
+        fields().u16(10).bytes(&[0, 53]).u32(0).bytes(&address).u32(scope)
     };
     for (address, shown) in [
         ("::1", "::1"),
@@ -410,39 +315,17 @@ fn socket_addresses_show_family_and_name() {
         3,
         "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0) = 3",
     );
-    check(
-        &memory,
-        "socket",
-        &[16, 3, 0],
-        3,
-        "socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) = 3",
-    );
-    check(
-        &memory,
-        "connect",
-        &[3, 1, 16],
-        -14,
-        "connect(3, 0x1, 16) = -1 EFAULT (Bad address)",
-    );
+    check(&memory, "socket", &[16, 3, 0], 3, "socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) = 3");
+    check(&memory, "connect", &[3, 1, 16], -14, "connect(3, 0x1, 16) = -1 EFAULT (Bad address)");
 }
 
 #[test]
 fn messages_and_options_of_sockets_are_decoded() {
     let control = fields().u64(20).u32(1).u32(1).i32(7).to(24);
-    let header = fields()
-        .u64(0)
-        .u64(0)
-        .u64(Q as u64)
-        .u64(1)
-        .u64(R as u64)
-        .u64(24)
-        .u64(0);
+    let header = fields().u64(0).u64(0).u64(Q as u64).u64(1).u64(R as u64).u64(24).u64(0);
     let memory = Fake::new()
         .at(P as u64, header)
-        .at(
-            Q as u64,
-            fields().u64(Q as u64 + 64).u64(5).to(64).bytes(b"hello"),
-        )
+        .at(Q as u64, fields().u64(Q as u64 + 64).u64(5).to(64).bytes(b"hello"))
         .at(R as u64, control)
         .at(R as u64 + 0x100, fields().i32(1))
         .at(R as u64 + 0x200, fields().i32(4));
@@ -482,10 +365,7 @@ fn messages_and_options_of_sockets_are_decoded() {
 fn limits_names_and_identities_are_decoded() {
     let memory = Fake::new()
         .at(P as u64, fields().u64(8 << 20).u64(u64::MAX))
-        .at(
-            Q as u64,
-            fields().bytes(b"Linux").to(65).bytes(b"host").to(390),
-        )
+        .at(Q as u64, fields().bytes(b"Linux").to(65).bytes(b"host").to(390))
         .at(R as u64, fields().u64(3).to(128));
     check(
         &memory,
@@ -494,56 +374,14 @@ fn limits_names_and_identities_are_decoded() {
         0,
         "prlimit64(0, RLIMIT_STACK, NULL, {rlim_cur=8192*1024, rlim_max=RLIM64_INFINITY}) = 0",
     );
-    check(
-        &memory,
-        "uname",
-        &[Q],
-        0,
-        "uname({sysname=\"Linux\", nodename=\"host\", ...}) = 0",
-    );
-    check(
-        &memory,
-        "sched_getaffinity",
-        &[0, 128, R],
-        8,
-        "sched_getaffinity(0, 128, [0 1]) = 8",
-    );
-    check(
-        &memory,
-        "setresuid",
-        &[-1, -1, 0],
-        0,
-        "setresuid(-1, -1, 0) = 0",
-    );
+    check(&memory, "uname", &[Q], 0, "uname({sysname=\"Linux\", nodename=\"host\", ...}) = 0");
+    check(&memory, "sched_getaffinity", &[0, 128, R], 8, "sched_getaffinity(0, 128, [0 1]) = 8");
+    check(&memory, "setresuid", &[-1, -1, 0], 0, "setresuid(-1, -1, 0) = 0");
     check(&memory, "getuid", &[], 1000, "getuid() = 1000");
-    check(
-        &memory,
-        "arch_prctl",
-        &[0x1002, P],
-        0,
-        "arch_prctl(ARCH_SET_FS, 0x70000000) = 0",
-    );
-    check(
-        &memory,
-        "prctl",
-        &[38, 1, 0, 0, 0],
-        0,
-        "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) = 0",
-    );
-    check(
-        &memory,
-        "prctl",
-        &[15, Q, 9, 9, 9],
-        0,
-        "prctl(PR_SET_NAME, \"Linux\") = 0",
-    );
-    check(
-        &memory,
-        "set_tid_address",
-        &[P],
-        7,
-        "set_tid_address(0x70000000) = 7",
-    );
+    check(&memory, "arch_prctl", &[0x1002, P], 0, "arch_prctl(ARCH_SET_FS, 0x70000000) = 0");
+    check(&memory, "prctl", &[38, 1, 0, 0, 0], 0, "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) = 0");
+    check(&memory, "prctl", &[15, Q, 9, 9, 9], 0, "prctl(PR_SET_NAME, \"Linux\") = 0");
+    check(&memory, "set_tid_address", &[P], 7, "set_tid_address(0x70000000) = 7");
     check(
         &memory,
         "getrandom",
@@ -551,18 +389,6 @@ fn limits_names_and_identities_are_decoded() {
         4,
         "getrandom(\"\\x4c\\x69\\x6e\\x75\", 4, GRND_NONBLOCK) = 4",
     );
-    check(
-        &memory,
-        "personality",
-        &[0xffff_ffff],
-        0,
-        "personality(0xffffffff) = 0 (PER_LINUX)",
-    );
-    check(
-        &memory,
-        "sched_getscheduler",
-        &[0],
-        0,
-        "sched_getscheduler(0) = 0 (SCHED_OTHER)",
-    );
+    check(&memory, "personality", &[0xffff_ffff], 0, "personality(0xffffffff) = 0 (PER_LINUX)");
+    check(&memory, "sched_getscheduler", &[0], 0, "sched_getscheduler(0) = 0 (SCHED_OTHER)");
 }

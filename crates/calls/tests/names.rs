@@ -50,8 +50,5 @@ fn signals_have_names_without_sig() {
 
 #[test]
 fn bytes_are_escaped_as_in_c() {
-    assert_eq!(
-        Escaped(b"a\"b\n\x00\x011\xff").to_string(),
-        "a\\\"b\\n\\0\\0011\\377"
-    );
+    assert_eq!(Escaped(b"a\"b\n\x00\x011\xff").to_string(), "a\\\"b\\n\\0\\0011\\377");
 }

@@ -4,10 +4,7 @@ use interceptor_calls::{CallSet, all, by_name, parse_filter};
 
 fn names(filter: &str) -> Vec<&'static str> {
     let set = parse_filter(filter).expect("a good filter");
-    all()
-        .filter(|call| set.contains(call.nr.into()))
-        .map(|call| call.name)
-        .collect()
+    all().filter(|call| set.contains(call.nr.into())).map(|call| call.name).collect()
 }
 
 fn nr(name: &str) -> u64 {
@@ -37,10 +34,7 @@ fn a_leading_exclamation_mark_means_all_but_the_list() {
     assert!(!set.contains(nr("read")));
     assert!(!set.contains(nr("write")));
     assert!(set.contains(nr("open")));
-    assert!(
-        set.contains(511),
-        "a call that has no name yet is among all"
-    );
+    assert!(set.contains(511), "a call that has no name yet is among all");
 }
 
 #[test]
@@ -72,10 +66,7 @@ fn a_bad_word_is_named_with_the_nearest_good_one() {
         "`opne` is no system call or class of calls (did you mean `open`?)"
     );
     let error = parse_filter("%netwrok").unwrap_err();
-    assert_eq!(
-        (error.word, error.suggestion),
-        ("%netwrok", Some("%network"))
-    );
+    assert_eq!((error.word, error.suggestion), ("%netwrok", Some("%network")));
     let error = parse_filter("!frobnicate").unwrap_err();
     assert_eq!((error.word, error.suggestion), ("frobnicate", None));
     assert_eq!(parse_filter("read,").unwrap_err().word, "");

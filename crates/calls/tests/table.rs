@@ -7,17 +7,11 @@ use interceptor_calls::{Classes, all, by_name, leaves_process, lookup, never_ret
 
 /// `unistd_64.h`, or `None` with a message. Its absence fails under CI.
 fn kernel_header() -> Option<String> {
-    let places = [
-        "/usr/include/asm/unistd_64.h",
-        "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
-    ];
+    let places = ["/usr/include/asm/unistd_64.h", "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"];
     let found = places.iter().find(|place| Path::new(place).exists());
     let text = found.map(|place| std::fs::read_to_string(place).expect("the header is readable"));
     if text.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CI needs the kernel's headers"
-        );
+        assert!(std::env::var_os("CI").is_none(), "CI needs the kernel's headers");
         eprintln!("SKIPPED: no asm/unistd_64.h on this machine");
     }
     text
@@ -38,10 +32,7 @@ fn every_number_of_the_kernel_header_has_its_name() {
         let nr: u64 = nr.trim().parse().expect("a number");
         seen += 1;
         if lookup(nr).map(|call| call.name) != Some(name) {
-            wrong.push(format!(
-                "{nr} {name}: {:?}",
-                lookup(nr).map(|call| call.name)
-            ));
+            wrong.push(format!("{nr} {name}: {:?}", lookup(nr).map(|call| call.name)));
         }
     }
     assert!(seen > 350, "only {seen} numbers in the header");
@@ -83,10 +74,7 @@ fn the_newest_calls_are_known() {
 #[test]
 fn a_call_is_found_by_its_number_and_by_its_name() {
     for call in all() {
-        assert_eq!(
-            lookup(call.nr.into()).map(|found| found.name),
-            Some(call.name)
-        );
+        assert_eq!(lookup(call.nr.into()).map(|found| found.name), Some(call.name));
         assert_eq!(by_name(call.name).map(|found| found.nr), Some(call.nr));
     }
     assert!(all().map(|call| call.nr).is_sorted());
@@ -102,17 +90,7 @@ fn no_name_is_declared_twice() {
 
 #[test]
 fn numbers_outside_the_table_have_no_call() {
-    for nr in [
-        337,
-        423,
-        472,
-        511,
-        512,
-        1 << 30,
-        1 << 30 | 59,
-        u64::from(u32::MAX),
-        u64::MAX,
-    ] {
+    for nr in [337, 423, 472, 511, 512, 1 << 30, 1 << 30 | 59, u64::from(u32::MAX), u64::MAX] {
         assert!(lookup(nr).is_none(), "{nr}");
     }
 }
@@ -120,29 +98,18 @@ fn numbers_outside_the_table_have_no_call() {
 #[test]
 fn every_parameter_has_a_name_and_a_kind() {
     for call in all() {
-        assert_eq!(
-            call.parameters().count(),
-            call.kinds().len(),
-            "{}",
-            call.name
-        );
+        assert_eq!(call.parameters().count(), call.kinds().len(), "{}", call.name);
         assert!(call.kinds().len() <= 6, "{}", call.name);
     }
-    let openat: Vec<&str> = by_name("openat")
-        .expect("openat")
-        .parameters()
-        .map(|(name, _)| name)
-        .collect();
+    let openat: Vec<&str> =
+        by_name("openat").expect("openat").parameters().map(|(name, _)| name).collect();
     assert_eq!(openat, ["dirfd", "path", "flags", "mode"]);
 }
 
 #[test]
 fn calls_that_do_not_return_are_known() {
     let names = |test: fn(u64) -> bool| -> Vec<&str> {
-        all()
-            .filter(|call| test(call.nr.into()))
-            .map(|call| call.name)
-            .collect()
+        all().filter(|call| test(call.nr.into())).map(|call| call.name).collect()
     };
     assert_eq!(names(never_returns), ["rt_sigreturn", "exit", "exit_group"]);
     assert_eq!(names(leaves_process), ["execve", "execveat"]);

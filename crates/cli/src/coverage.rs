@@ -5,13 +5,8 @@ use interceptor_abi::segment::Outcome;
 use crate::tree_segment::TreeSegment;
 
 /// Outcomes that are sites; the others are findings.
-const SITES: &[Outcome] = &[
-    Outcome::Hole,
-    Outcome::After,
-    Outcome::Before,
-    Outcome::Trap,
-    Outcome::Missed,
-];
+const SITES: &[Outcome] =
+    &[Outcome::Hole, Outcome::After, Outcome::Before, Outcome::Trap, Outcome::Missed];
 
 /// Lines to print, without our name; nothing of what is normally 0.
 pub fn lines(segment: &TreeSegment) -> Vec<String> {
@@ -42,9 +37,7 @@ fn not_armed(segment: &TreeSegment) -> Option<String> {
 /// `611 sites in 4 objects: 474 hole, 101 after, …`
 fn sites(objects: &[[u32; Outcome::COUNT]]) -> String {
     let sum = |outcome: Outcome| -> u64 {
-        let counts = objects
-            .iter()
-            .map(|object| u64::from(object[outcome as usize]));
+        let counts = objects.iter().map(|object| u64::from(object[outcome as usize]));
         counts.sum()
     };
     let total: u64 = SITES.iter().map(|outcome| sum(*outcome)).sum();
@@ -52,23 +45,14 @@ fn sites(objects: &[[u32; Outcome::COUNT]]) -> String {
         .iter()
         .filter(|object| SITES.iter().any(|outcome| object[*outcome as usize] > 0))
         .count();
-    let mut parts: Vec<String> = SITES
-        .iter()
-        .map(|outcome| format!("{} {}", sum(*outcome), outcome.name()))
-        .collect();
+    let mut parts: Vec<String> =
+        SITES.iter().map(|outcome| format!("{} {}", sum(*outcome), outcome.name())).collect();
     for finding in [Outcome::Int80, Outcome::Sysenter] {
         if sum(finding) > 0 {
-            parts.push(format!(
-                "{} {} not intercepted",
-                sum(finding),
-                finding.name()
-            ));
+            parts.push(format!("{} {} not intercepted", sum(finding), finding.name()));
         }
     }
-    format!(
-        "{total} sites in {with_sites} objects: {}",
-        parts.join(", ")
-    )
+    format!("{total} sites in {with_sites} objects: {}", parts.join(", "))
 }
 
 #[cfg(test)]
@@ -77,11 +61,7 @@ mod tests {
 
     #[test]
     fn sites_of_all_objects_are_summed_by_rung() {
-        let objects = [
-            [400, 100, 30, 0, 0, 9, 0, 0],
-            [74, 1, 6, 0, 0, 0, 0, 0],
-            [0; 8],
-        ];
+        let objects = [[400, 100, 30, 0, 0, 9, 0, 0], [74, 1, 6, 0, 0, 0, 0, 0], [0; 8]];
         assert_eq!(
             sites(&objects),
             "611 sites in 2 objects: 474 hole, 101 after, 36 before, 0 trap, 0 missed"

@@ -33,11 +33,8 @@ pub fn number(descriptor: &impl AsFd) -> String {
 /// Opens a report that several processes append whole lines to.
 pub fn create_report(path: &Path) -> io::Result<File> {
     // Truncated and appended to, which the builder does not combine itself.
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .custom_flags(libc::O_CLOEXEC)
-        .open(path)?;
+    let file =
+        OpenOptions::new().append(true).create(true).custom_flags(libc::O_CLOEXEC).open(path)?;
     // A pipe or a terminal has no length.
     if file.metadata()?.is_file() {
         file.set_len(0)?;

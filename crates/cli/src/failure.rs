@@ -23,34 +23,22 @@ pub const STATUS_NOT_FOUND: u8 = 127;
 impl Failure {
     /// A request that is not carried out.
     pub fn refused(message: impl Into<String>) -> Failure {
-        Failure {
-            message: Some(message.into()),
-            status: STATUS_REFUSED,
-        }
+        Failure { message: Some(message.into()), status: STATUS_REFUSED }
     }
 
     /// A program that cannot be executed.
     pub fn not_executable(message: impl Into<String>) -> Failure {
-        Failure {
-            message: Some(message.into()),
-            status: STATUS_NOT_EXECUTABLE,
-        }
+        Failure { message: Some(message.into()), status: STATUS_NOT_EXECUTABLE }
     }
 
     /// A program that is not there.
     pub fn not_found(message: impl Into<String>) -> Failure {
-        Failure {
-            message: Some(message.into()),
-            status: STATUS_NOT_FOUND,
-        }
+        Failure { message: Some(message.into()), status: STATUS_NOT_FOUND }
     }
 
     /// A program that cannot be executed, for a reason that was given before.
     pub fn not_executable_as_said() -> Failure {
-        Failure {
-            message: None,
-            status: STATUS_NOT_EXECUTABLE,
-        }
+        Failure { message: None, status: STATUS_NOT_EXECUTABLE }
     }
 }
 

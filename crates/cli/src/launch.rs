@@ -14,11 +14,8 @@ use crate::program::obstacle::Obstacle;
 /// that does not work. Without the detour over a shell that execvp(3) takes.
 pub fn execute(program: &Program) -> Errno {
     let path = c_string(program.path.as_os_str().as_bytes());
-    let arguments: Result<Vec<CString>, Errno> = program
-        .arguments
-        .iter()
-        .map(|argument| c_string(argument.as_bytes()))
-        .collect();
+    let arguments: Result<Vec<CString>, Errno> =
+        program.arguments.iter().map(|argument| c_string(argument.as_bytes())).collect();
     match (path, arguments) {
         (Ok(path), Ok(arguments)) => match execv(&path, &arguments) {
             Ok(never) => match never {},

@@ -69,10 +69,7 @@ fn runtime() -> Result<PathBuf, Failure> {
 /// would go on without a bad one, but the user asked for this hook.
 fn checked_hook(hook: &Path) -> Result<PathBuf, Failure> {
     let refuse = |why: &str| {
-        Err(Failure::refused(format!(
-            "hook {}: {why}; nothing was started",
-            hook.display()
-        )))
+        Err(Failure::refused(format!("hook {}: {why}; nothing was started", hook.display())))
     };
     let path = match fs::canonicalize(hook) {
         Ok(path) => path,
@@ -88,15 +85,9 @@ fn checked_hook(hook: &Path) -> Result<PathBuf, Failure> {
 
 /// Our entries, then those that were set before and are not ours.
 fn joined(entries: &[PathBuf], before: Option<&OsStr>) -> OsString {
-    let mut list: Vec<&[u8]> = entries
-        .iter()
-        .map(|entry| entry.as_os_str().as_bytes())
-        .collect();
-    for entry in before
-        .unwrap_or_default()
-        .as_bytes()
-        .split(is_separator)
-        .filter(|entry| !entry.is_empty())
+    let mut list: Vec<&[u8]> = entries.iter().map(|entry| entry.as_os_str().as_bytes()).collect();
+    for entry in
+        before.unwrap_or_default().as_bytes().split(is_separator).filter(|entry| !entry.is_empty())
     {
         if !list.contains(&entry) {
             list.push(entry);
@@ -116,25 +107,17 @@ mod tests {
 
     fn list(entries: &[&str], before: Option<&str>) -> String {
         let entries: Vec<PathBuf> = entries.iter().map(PathBuf::from).collect();
-        joined(&entries, before.map(OsStr::new))
-            .into_string()
-            .expect("made of strings")
+        joined(&entries, before.map(OsStr::new)).into_string().expect("made of strings")
     }
 
     #[test]
     fn previous_entries_are_kept_after_ours() {
-        assert_eq!(
-            list(&["/h.so", "/i.so"], Some("/a.so /b.so")),
-            "/h.so:/i.so:/a.so:/b.so"
-        );
+        assert_eq!(list(&["/h.so", "/i.so"], Some("/a.so /b.so")), "/h.so:/i.so:/a.so:/b.so");
         assert_eq!(list(&["/i.so"], None), "/i.so");
     }
 
     #[test]
     fn an_entry_that_is_there_already_is_not_repeated() {
-        assert_eq!(
-            list(&["/h.so", "/i.so"], Some("/i.so::/a.so")),
-            "/h.so:/i.so:/a.so"
-        );
+        assert_eq!(list(&["/h.so", "/i.so"], Some("/i.so::/a.so")), "/h.so:/i.so:/a.so");
     }
 }

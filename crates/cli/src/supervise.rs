@@ -40,12 +40,7 @@ pub fn run(program: &Program) -> Result<Outcome, Failure> {
     // Held back until the handlers stand and know the child.
     let survived: SigSet = SURVIVED.iter().copied().collect();
     let mut mask_before = SigSet::empty();
-    sigprocmask(
-        SigmaskHow::SIG_BLOCK,
-        Some(&survived),
-        Some(&mut mask_before),
-    )
-    .map_err(system)?;
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&survived), Some(&mut mask_before)).map_err(system)?;
 
     let (mut news, report) = pipe2(OFlag::O_CLOEXEC)
         .map(|(read, write)| (File::from(read), File::from(write)))
@@ -86,11 +81,8 @@ fn read_errno(news: &mut File) -> Option<Errno> {
 }
 
 fn survive_signals() -> Result<(), Failure> {
-    let action = SigAction::new(
-        SigHandler::SigAction(pass_on),
-        SaFlags::SA_RESTART,
-        SigSet::empty(),
-    );
+    let action =
+        SigAction::new(SigHandler::SigAction(pass_on), SaFlags::SA_RESTART, SigSet::empty());
     for signal in SURVIVED {
         // SAFETY: the handler calls nothing but kill(2) and reads an atomic.
         unsafe { sigaction(*signal, &action) }.map_err(system)?;

@@ -36,18 +36,9 @@ pub struct Args {
 
 /// Runs the program and closes the trace with its coverage.
 pub fn execute(args: &Args) -> Result<Outcome, Failure> {
-    let selection = args
-        .expression
-        .as_deref()
-        .map(selection::parse)
-        .transpose()?;
-    let report = if args.count {
-        Report::Table
-    } else {
-        Report::Lines {
-            string_limit: args.string_limit,
-        }
-    };
+    let selection = args.expression.as_deref().map(selection::parse).transpose()?;
+    let report =
+        if args.count { Report::Table } else { Report::Lines { string_limit: args.string_limit } };
     observe::run(&Wish {
         hooks: &args.hooks,
         command: &args.command,

@@ -28,10 +28,8 @@ pub struct TreeSegment {
 impl TreeSegment {
     /// Creates an empty segment whose size cannot change any more.
     pub fn create() -> io::Result<TreeSegment> {
-        let file = memfd_create(
-            c"interceptor",
-            MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
-        )?;
+        let file =
+            memfd_create(c"interceptor", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         ftruncate(&file, segment::SIZE as i64)?;
         // A process that shrank it would kill all others by SIGBUS.
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
@@ -196,10 +194,7 @@ mod tests {
     fn absurd_numbers_do_no_harm() {
         let segment = TreeSegment::create().expect("a segment");
         let shared = segment.shared();
-        shared
-            .header
-            .objects_used
-            .store(u32::MAX, Ordering::Relaxed);
+        shared.header.objects_used.store(u32::MAX, Ordering::Relaxed);
         for lane in &shared.lanes {
             lane.calls[0].store(u64::MAX, Ordering::Relaxed);
         }

@@ -32,6 +32,9 @@ const UNPATCHED: std::ops::Range<usize> = 3..8;
 fn main() {
     let mut verbose = false;
     let mut runs = 20;
+    if let Ok(asked) = std::env::var("RUNS") {
+        runs = asked.parse().unwrap_or(runs);
+    }
     let mut paths = Vec::new();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
@@ -59,16 +62,9 @@ fn main() {
             }
             if runs > 1 || (verbose && counts[UNPATCHED].iter().any(|count| *count > 0)) {
                 let (size, time) = (text.bytes.len() / 1024, least.as_micros());
-                println!(
-                    "{}: {}; {size} KiB in {time} us",
-                    path.display(),
-                    line(&counts)
-                );
+                println!("{}: {}; {size} KiB in {time} us", path.display(), line(&counts));
             }
-            for site in plans
-                .iter()
-                .filter(|site| verbose && UNPATCHED.contains(&column(site)))
-            {
+            for site in plans.iter().filter(|site| verbose && UNPATCHED.contains(&column(site))) {
                 println!("  {:#x} {:?}", site.address, site.verdict);
             }
         }
@@ -87,9 +83,7 @@ fn measure(
         plans.clear();
         let code = image.code_map();
         let begun = Instant::now();
-        plan(text, &code, Some(image), Ladder::Full, &mut |site| {
-            plans.push(site)
-        });
+        plan(text, &code, Some(image), Ladder::Full, &mut |site| plans.push(site));
         least = least.min(begun.elapsed());
     }
     (least, plans)
@@ -124,9 +118,5 @@ fn column(site: &SitePlan) -> usize {
 fn line(counts: &[u64; COLUMNS.len()]) -> String {
     let named = COLUMNS.iter().zip(counts);
     let shown = named.filter(|(_, count)| **count > 0);
-    shown
-        .map(|(name, count)| format!("{name} {count} "))
-        .collect::<String>()
-        .trim_end()
-        .to_owned()
+    shown.map(|(name, count)| format!("{name} {count} ")).collect::<String>().trim_end().to_owned()
 }

@@ -41,10 +41,7 @@ impl<'a> CodeMap<'a> {
     /// latter may go on behind the section's end. `None` if the header is not
     /// in the one format that linkers write.
     pub fn new(header: (u64, &'a [u8]), frames: (u64, &'a [u8])) -> Option<Self> {
-        Some(Self {
-            frames: Frames::new(header, frames)?,
-            symbols: Symbols::default(),
-        })
+        Some(Self { frames: Frames::new(header, frames)?, symbols: Symbols::default() })
     }
 
     /// Adds a symbol table, `Elf64_Sym` entries whose values lie `bias` below
@@ -52,30 +49,37 @@ impl<'a> CodeMap<'a> {
     /// pass for each stretch of such code that has a candidate.
     #[must_use]
     pub fn with_symbols(self, symbols: &'a [u8], bias: u64) -> Self {
-        Self {
-            symbols: Symbols::new(symbols, bias),
-            ..self
-        }
+        Self { symbols: Symbols::new(symbols, bias), ..self }
     }
 
     /// Bounds of the code that contains an address.
     pub fn function_at(&self, address: u64) -> Option<Function> {
+        self.look_up(address).ok()
+    }
+
+    /// The same, or addresses from this one on of which nothing is known.
+    pub(crate) fn look_up(&self, address: u64) -> Result<Function, Range<u64>> {
         let index = self.frames.index_at(address);
         let frame = index.and_then(|index| self.frames.frame(index));
         if let (Some(index), Some(frame)) = (index, &frame)
             && frame.range.contains(&address)
         {
             let extent = Extent::Frame(index, frame.landing);
-            return Some(Function {
+            return Ok(Function {
                 range: frame.range.clone(),
                 extent,
                 is_signal_frame: frame.is_signal_frame,
             });
         }
-        let next = index.map_or(0, |index| index + 1);
+        let next = self.frames.start(index.map_or(0, |index| index + 1));
         let symbols = self.symbols.neighbours(address);
+        let end = match (symbols.after, next) {
+            (Some(symbol), Some(frame)) => Some(symbol.min(frame)),
+            (symbol, frame) => symbol.or(frame),
+        };
         Self::named(address, &symbols)
-            .or_else(|| self.span(address, &symbols, frame.map(|frame| frame.range), next))
+            .or_else(|| Self::span(address, &symbols, frame.map(|frame| frame.range), end?))
+            .ok_or(address..end.unwrap_or(u64::MAX))
     }
 
     /// Calls `note` with the address of every function symbol.
@@ -109,33 +113,22 @@ impl<'a> CodeMap<'a> {
 
     /// The function of a symbol whose size covers the address.
     fn named(address: u64, symbols: &Neighbours) -> Option<Function> {
-        let range = symbols
-            .before
-            .clone()
-            .filter(|range| range.contains(&address))?;
-        Some(Function {
-            range,
-            extent: Extent::Symbol,
-            is_signal_frame: false,
-        })
+        let range = symbols.before.clone().filter(|range| range.contains(&address))?;
+        Some(Function { range, extent: Extent::Symbol, is_signal_frame: false })
     }
 
-    /// From the last known start of a function to the next one.
+    /// From the last known start of a function to the next one, `end`.
     fn span(
-        &self,
         address: u64,
         symbols: &Neighbours,
         frame: Option<Range<u64>>,
-        next: usize,
+        end: u64,
     ) -> Option<Function> {
         let symbol = symbols.before.as_ref().map(|range| range.start);
         let start = symbol.max(frame.map(|frame| frame.start))?;
-        let end = match (symbols.after, self.frames.start(next)) {
-            (Some(symbol), Some(frame)) => symbol.min(frame),
-            (symbol, frame) => symbol.or(frame)?,
-        };
-        (start..end).contains(&address).then_some(Function {
-            range: start..end,
+        let range = start..end;
+        range.contains(&address).then_some(Function {
+            range,
             extent: Extent::Span,
             is_signal_frame: false,
         })

@@ -46,10 +46,7 @@ pub(crate) enum Flow {
 impl Flow {
     /// Whether the next instruction may be executed after this one.
     pub(crate) fn goes_on(self) -> bool {
-        !matches!(
-            self,
-            Self::Jump(_) | Self::IndirectJump | Self::PointerJump | Self::End
-        )
+        !matches!(self, Self::Jump(_) | Self::IndirectJump | Self::PointerJump | Self::End)
     }
 
     /// Whether compilers fill space with it.
@@ -98,24 +95,29 @@ pub(crate) const MAX_LEN: usize = 15;
 
 /// The instruction at the start of `bytes`, which lies at `address`; `None` if
 /// there is none, or if `bytes` ends within it.
-#[inline]
+#[inline(always)]
+pub(crate) fn decode_here(bytes: &[u8], address: u64) -> Option<Decoded> {
+    match bytes.first_chunk::<ROOM>().and_then(|bytes| quick::decode(bytes, address)) {
+        Some(decoded) => Some(decoded),
+        None => decode_any(bytes, address),
+    }
+}
+
+/// The same, where a few nanoseconds do not count.
 pub(crate) fn decode(bytes: &[u8], address: u64) -> Option<Decoded> {
+    decode_here(bytes, address)
+}
+
+#[inline(never)]
+fn decode_any(bytes: &[u8], address: u64) -> Option<Decoded> {
     let decoded = match bytes.first_chunk() {
-        Some(enough) => Cursor {
-            bytes: enough,
-            at: 0,
-        }
-        .instruction(address)?,
+        Some(enough) => Cursor { bytes: enough, at: 0 }.instruction(address)?,
         None => {
             let mut padded = [0; ROOM];
             for (to, from) in padded.iter_mut().zip(bytes) {
                 *to = *from;
             }
-            Cursor {
-                bytes: &padded,
-                at: 0,
-            }
-            .instruction(address)?
+            Cursor { bytes: &padded, at: 0 }.instruction(address)?
         }
     };
     let len = usize::from(decoded.len);
@@ -343,11 +345,7 @@ impl Cursor<'_> {
     /// Passes what follows the opcode.
     #[inline]
     fn operands(&mut self, shape: Shape, opcode: u8, prefixes: Prefixes) -> Option<Reference> {
-        let full = if prefixes.short_operand && !prefixes.is_wide() {
-            2
-        } else {
-            4
-        };
+        let full = if prefixes.short_operand && !prefixes.is_wide() { 2 } else { 4 };
         let mut reference = Reference::None;
         self.at += match shape {
             Shape::Invalid => return None,
@@ -393,11 +391,7 @@ impl Cursor<'_> {
             }
             Shape::ExtractInsert => {
                 reference = self.model();
-                if prefixes.short_operand || prefixes.repeat_not {
-                    2
-                } else {
-                    0
-                }
+                if prefixes.short_operand || prefixes.repeat_not { 2 } else { 0 }
             }
         };
         Some(reference)
@@ -460,13 +454,7 @@ impl Cursor<'_> {
         prefixes: Prefixes,
     ) -> Decoded {
         let is_narrow = prefixes.narrow;
-        Decoded {
-            len: self.at as u8,
-            flow,
-            reference,
-            takes_address,
-            is_narrow,
-        }
+        Decoded { len: self.at as u8, flow, reference, takes_address, is_narrow }
     }
 }
 
@@ -484,5 +472,6 @@ static PREFIX: [bool; 256] = {
     prefix
 };
 
+mod quick;
 #[cfg(test)]
 mod tests;

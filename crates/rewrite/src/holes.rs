@@ -21,7 +21,7 @@ const LONGEST_GAP: u64 = 64;
 /// The function before is only decoded up to this length.
 const LONGEST_LOOK: u64 = 1 << 16;
 /// A hole lies within this distance of its site.
-const FAR: u64 = 140;
+pub(crate) const FAR: u64 = 140;
 
 /// Gives padding away, five bytes at a time.
 pub(crate) struct Holes {
@@ -36,19 +36,17 @@ pub(crate) struct Holes {
 /// Padding around a function, as far as it is known to be dead.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gaps {
-    pub before: Option<Range<u64>>,
+    /// `None` until it is asked for.
+    pub before: Option<Option<Range<u64>>>,
     pub after: Option<Range<u64>>,
 }
 
 impl Holes {
     pub(crate) fn new() -> Self {
-        Self {
-            taken: Recent::new((0, 0)),
-            looked_at: None,
-        }
+        Self { taken: Recent::new((0, 0)), looked_at: None }
     }
 
-    /// The padding before and behind a surveyed function.
+    /// The padding behind a surveyed function.
     pub(crate) fn gaps(
         &mut self,
         text: &Text<'_>,
@@ -57,34 +55,40 @@ impl Holes {
         survey: &Survey,
     ) -> Gaps {
         let next = code.start_after(function);
-        let after = next
-            .filter(|_| ends(survey))
-            .and_then(|next| gap(text, function.range.end..next));
-        let before = code.before(function).and_then(|before| {
-            let gap = gap(text, before.range.end..function.range.start)?;
-            self.function_ends(text, &before).then_some(gap)
-        });
-        Gaps { before, after }
+        let after =
+            next.filter(|_| ends(survey)).and_then(|next| gap(text, function.range.end..next));
+        Gaps { after, ..Gaps::default() }
     }
 
-    /// Takes a hole for a site, nearest padding behind it first.
+    /// The padding before a function; this takes decoding another one.
+    pub(crate) fn look_before(
+        &mut self,
+        text: &Text<'_>,
+        code: &CodeMap<'_>,
+        function: &Function,
+    ) -> Option<Range<u64>> {
+        let before = code.before(function)?;
+        let gap = gap(text, before.range.end..function.range.start)?;
+        self.function_ends(text, &before).then_some(gap)
+    }
+
+    /// Takes a hole for a site, in the function or behind it.
     pub(crate) fn take(&mut self, survey: &Survey, gaps: &Gaps, site: u64) -> Option<u64> {
-        let is_entered = |run: &Range<u64>| {
-            survey
-                .targets
-                .as_slice()
-                .iter()
-                .any(|target| run.contains(target))
-        };
-        let dead = survey
-            .dead
-            .as_slice()
-            .iter()
-            .map(|(start, end)| *start..*end);
-        let runs = dead.chain(gaps.after.clone()).chain(gaps.before.clone());
-        let hole = runs
-            .filter(|run| run.end - run.start >= JUMP && !is_entered(run))
-            .find_map(|run| self.free_in(&run, site))?;
+        let dead = survey.dead.as_slice().iter().map(|(start, end)| *start..*end);
+        let mut runs = dead.chain(gaps.after.clone());
+        let hole = runs.find_map(|run| self.free_in(&run, survey, site))?;
+        self.reserve(hole..hole + JUMP);
+        Some(hole)
+    }
+
+    /// The same, in padding before the function.
+    pub(crate) fn take_before(
+        &mut self,
+        survey: &Survey,
+        gap: &Range<u64>,
+        site: u64,
+    ) -> Option<u64> {
+        let hole = self.free_in(gap, survey, site)?;
         self.reserve(hole..hole + JUMP);
         Some(hole)
     }
@@ -102,24 +106,18 @@ impl Holes {
         gaps: &Gaps,
         address: u64,
     ) -> Option<Range<u64>> {
-        let dead = survey
-            .dead
-            .as_slice()
-            .iter()
-            .map(|(start, end)| *start..*end);
-        let run = dead
-            .chain(gaps.after.clone())
-            .find(|run| run.start == address)?;
+        let dead = survey.dead.as_slice().iter().map(|(start, end)| *start..*end);
+        let run = dead.chain(gaps.after.clone()).find(|run| run.start == address)?;
         let is_taken = self.clash(address, &run).is_some();
-        let is_entered = survey
-            .targets
-            .as_slice()
-            .iter()
-            .any(|target| run.contains(target));
+        let is_entered = survey.targets.as_slice().iter().any(|target| run.contains(target));
         (!is_taken && !is_entered).then_some(run)
     }
 
-    fn free_in(&self, run: &Range<u64>, site: u64) -> Option<u64> {
+    fn free_in(&self, run: &Range<u64>, survey: &Survey, site: u64) -> Option<u64> {
+        let is_entered = || survey.targets.as_slice().iter().any(|target| run.contains(target));
+        if run.end - run.start < JUMP || is_entered() {
+            return None;
+        }
         let next = site + SITE_LEN;
         let mut hole = run.start.max(next.saturating_sub(128));
         while hole + JUMP <= run.end && hole <= next + 127 {
@@ -164,10 +162,7 @@ fn falls_out(last: Flow) -> bool {
 }
 
 fn decodes_to_an_end(text: &Text<'_>, range: &Range<u64>) -> bool {
-    let Some(bytes) = text
-        .slice(range)
-        .filter(|_| range.end - range.start < LONGEST_LOOK)
-    else {
+    let Some(bytes) = text.slice(range).filter(|_| range.end - range.start < LONGEST_LOOK) else {
         return false;
     };
     let mut at = 0;

@@ -53,21 +53,24 @@ const GRANULE: u64 = 2 * Entries::REACH;
 /// Calls `note` with the source and the target of each jump in `text` whose
 /// target passes the filter.
 pub(crate) fn search(text: &[u8], base: u64, filter: &Filter, mut note: impl FnMut(u64, u64)) {
-    for at in pairs::find(text, may_jump) {
-        // Three bytes of the long jcc's opcode and of its distance are looked
-        // at as if they were those of a shorter one: its distance starts a byte
-        // later.
-        let Some(opcode) = text.get(at) else { return };
-        let field = at + 1 + usize::from(*opcode == 0x0f);
-        let Some(distance) = i32_at(text, field) else {
-            continue;
-        };
-        let next = base.wrapping_add(field as u64 + 4);
-        let target = next.wrapping_add_signed(i64::from(distance));
-        if filter.passes(target) {
-            note(base.wrapping_add(at as u64), target);
-        }
-    }
+    pairs::for_each(
+        text,
+        may_jump,
+        #[inline(always)]
+        |at| {
+            // Three bytes of the long jcc's opcode and of its distance are looked
+            // at as if they were those of a shorter one: its distance starts a byte
+            // later.
+            let Some(opcode) = text.get(at) else { return };
+            let field = at + 1 + usize::from(*opcode == 0x0f);
+            let Some(distance) = i32_at(text, field) else { return };
+            let next = base.wrapping_add(field as u64 + 4);
+            let target = next.wrapping_add_signed(i64::from(distance));
+            if filter.passes(target) {
+                note(base.wrapping_add(at as u64), target);
+            }
+        },
+    );
 }
 
 /// `e8`, `e9`, or `0f 80` to `0f 8f`.
@@ -85,10 +88,7 @@ pub(crate) fn search_short(
     mut note: impl FnMut(u64, u64),
 ) {
     for address in range {
-        let Some(at) = address
-            .checked_sub(base)
-            .and_then(|at| usize::try_from(at).ok())
-        else {
+        let Some(at) = address.checked_sub(base).and_then(|at| usize::try_from(at).ok()) else {
             continue;
         };
         let Some([0x70..=0x7f | 0xe0..=0xe3 | 0xeb, distance]) =
@@ -96,11 +96,6 @@ pub(crate) fn search_short(
         else {
             continue;
         };
-        note(
-            address,
-            address
-                .wrapping_add(2)
-                .wrapping_add_signed(i64::from(*distance as i8)),
-        );
+        note(address, address.wrapping_add(2).wrapping_add_signed(i64::from(*distance as i8)));
     }
 }

@@ -29,15 +29,12 @@ impl Memory<'_> {
         address >= LOWEST
             && address.abs_diff(self.text.start) < REACH
             && !self.text.contains(&address)
-            && self
-                .data
-                .is_some_and(|data| data.bytes_from(address).is_some())
+            && self.data.is_some_and(|data| data.bytes_from(address).is_some())
     }
 
     /// Whether a jump table may start at an address.
     pub(crate) fn may_be_table(&self, address: u64) -> bool {
-        self.data
-            .is_none_or(|data| tables::may_start_at(data, address, &self.text))
+        self.data.is_none_or(|data| tables::may_start_at(data, address, &self.text))
     }
 
     /// Calls `note` with the targets of a function's indirect jumps and with its

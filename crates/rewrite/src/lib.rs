@@ -15,11 +15,13 @@
 mod bytes;
 mod code_map;
 mod decode;
+mod glance;
 mod holes;
 mod inbound;
 mod indirect;
 mod landing;
 mod list;
+mod marks;
 mod opcodes;
 mod pairs;
 mod patch;

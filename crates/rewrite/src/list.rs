@@ -10,11 +10,7 @@ pub(crate) struct List<T, const N: usize> {
 
 impl<T: Copy, const N: usize> List<T, N> {
     pub(crate) fn new(filler: T) -> Self {
-        Self {
-            items: [filler; N],
-            len: 0,
-            overflowed: false,
-        }
+        Self { items: [filler; N], len: 0, overflowed: false }
     }
 
     pub(crate) fn push(&mut self, item: T) {
@@ -93,10 +89,7 @@ pub(crate) struct Recent<T, const N: usize> {
 
 impl<T: Copy, const N: usize> Recent<T, N> {
     pub(crate) fn new(filler: T) -> Self {
-        Self {
-            items: [filler; N],
-            pushed: 0,
-        }
+        Self { items: [filler; N], pushed: 0 }
     }
 
     pub(crate) fn push(&mut self, item: T) {

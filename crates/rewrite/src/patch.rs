@@ -67,11 +67,7 @@ impl Write {
     }
 
     fn new(address: u64, parts: &[&[u8]]) -> Self {
-        let mut write = Self {
-            address,
-            bytes: [0; Self::CAPACITY],
-            len: 0,
-        };
+        let mut write = Self { address, bytes: [0; Self::CAPACITY], len: 0 };
         for byte in parts.iter().copied().flatten() {
             if let Some(slot) = write.bytes.get_mut(usize::from(write.len)) {
                 *slot = *byte;
@@ -85,33 +81,18 @@ impl Write {
 impl Patch {
     /// A `ud2` in place of the site.
     pub fn trap(site: u64) -> Self {
-        Self {
-            site,
-            before: 0,
-            after: SITE_LEN as u8,
-            way: Way::Trap,
-        }
+        Self { site, before: 0, after: SITE_LEN as u8, way: Way::Trap }
     }
 
     /// A jump through a hole within reach of a short jump.
     pub(crate) fn hole_at(site: u64, hole: u64) -> Self {
         let distance = hole.wrapping_sub(site) as i16;
-        Self {
-            site,
-            before: 0,
-            after: SITE_LEN as u8,
-            way: Way::Hole(distance),
-        }
+        Self { site, before: 0, after: SITE_LEN as u8, way: Way::Hole(distance) }
     }
 
     pub(crate) fn window_of(site: u64, window: Window) -> Self {
         let Window { before, after } = window;
-        Self {
-            site,
-            before,
-            after,
-            way: Way::Window(window.rung()),
-        }
+        Self { site, before, after, way: Way::Window(window.rung()) }
     }
 
     /// Address of the system call instruction.
@@ -180,10 +161,7 @@ impl Patch {
     ///
     /// When the stub is not within 2 GiB.
     pub fn writes(&self, stub: u64) -> Result<Writes, OutOfReach> {
-        let mut writes = Writes {
-            writes: [Write::new(self.site, &[]); 2],
-            next: 0,
-        };
+        let mut writes = Writes { writes: [Write::new(self.site, &[]); 2], next: 0 };
         let [first, second] = &mut writes.writes;
         match self.way {
             Way::Hole(distance) => {
@@ -227,8 +205,6 @@ impl Iterator for Writes {
 
 fn long_jump(from: u64, to: u64) -> Result<[u8; JUMP as usize], OutOfReach> {
     let distance = to.wrapping_sub(from.wrapping_add(JUMP)) as i64;
-    let [a, b, c, d] = i32::try_from(distance)
-        .map_err(|_| OutOfReach)?
-        .to_le_bytes();
+    let [a, b, c, d] = i32::try_from(distance).map_err(|_| OutOfReach)?.to_le_bytes();
     Ok([0xe9, a, b, c, d])
 }

@@ -4,14 +4,15 @@ use core::cell::Cell;
 use core::ops::Range;
 
 use crate::code_map::{CodeMap, Extent, Function};
-use crate::holes::{Gaps, Holes};
+use crate::glance;
+use crate::holes::{FAR, Gaps, Holes};
 use crate::inbound;
 use crate::indirect::Memory;
 use crate::patch::{Patch, Rung};
 use crate::proof::{Witness, examine};
 use crate::queue::Queue;
 use crate::scan::{SITE_LEN, SiteKind, candidates};
-use crate::survey::{SITES, Site, Status, Survey};
+use crate::survey::{Site, Status, Survey};
 use crate::tables::Data;
 use crate::window::{Choices, Entries, Surroundings};
 
@@ -76,6 +77,13 @@ impl<'t> Text<'t> {
         self.bytes.get(from..to)
     }
 
+    /// The bytes from the start of a range to the end of the text, if the text
+    /// has all of the range.
+    pub(crate) fn from(&self, range: &Range<u64>) -> Option<&'t [u8]> {
+        self.slice(range)?;
+        self.bytes.get(usize::try_from(range.start.checked_sub(self.base)?).ok()?..)
+    }
+
     fn range(&self) -> Range<u64> {
         self.base..self.base.saturating_add(self.bytes.len() as u64)
     }
@@ -115,51 +123,47 @@ pub fn plan(
     sink: &mut dyn FnMut(SitePlan),
 ) {
     let range = text.range();
-    if range.start < MARGIN || range.end > u64::MAX - MARGIN {
+    let is_huge = range.end - range.start > i32::MAX as u64;
+    if range.start < MARGIN || range.end > u64::MAX - MARGIN || is_huge {
         return plan_nothing(text, sink);
     }
     let memory = Memory { data, text: range };
     let witness = Witness::new(text, code, &memory);
     let (holes, queue) = (Holes::new(), Queue::new());
-    let mut planner = Planner {
-        text,
-        code,
-        memory: &memory,
-        witness,
-        ladder,
-        holes,
-        queue,
-        sink,
-    };
+    let mut planner = Planner { text, code, memory: &memory, witness, ladder, holes, queue, sink };
     let mut survey = Survey::new();
     let mut function: Option<Function> = None;
+    let mut unknown = 0..0;
     for (at, kind) in candidates(text.bytes) {
         let address = text.base + at as u64;
-        let is_same = function
-            .as_ref()
-            .is_some_and(|f| f.range.contains(&address));
-        if !is_same || survey.sites.as_slice().len() == SITES {
+        let is_same = function.as_ref().is_some_and(|f| f.range.contains(&address));
+        if !is_same || survey.is_full() {
             planner.finish(&mut survey, function.as_ref());
         }
-        if !is_same {
-            // Bounds that lead out of the text are not those of a function.
-            let known = code.function_at(address);
-            function = known
-                .filter(|function| text.slice(&function.range).is_some())
-                .map(|function| start_exactly(text, function));
+        if !is_same && !unknown.contains(&address) {
+            function = match code.look_up(address) {
+                // Bounds that lead out of the text are not those of a function.
+                Ok(known) => Some(known)
+                    .filter(|known| text.slice(&known.range).is_some())
+                    .map(|known| start_exactly(text, known)),
+                Err(range) => {
+                    unknown = range;
+                    None
+                }
+            };
+            if let Some(function) = &function {
+                survey.start(&function.range);
+            }
         }
-        match &function {
-            Some(_) => survey.add(address, Some(kind)),
+        match function.as_ref().filter(|function| function.range.contains(&address)) {
+            Some(function) => {
+                let is_inside = survey.is_large() && planner.is_inside(function, address);
+                let status = if is_inside { Status::Inside } else { Status::Unreached };
+                survey.add(address, Some(kind), status);
+            }
             None => {
                 let verdict = Verdict::Missed(Reason::NoFunction);
-                planner.push(
-                    SitePlan {
-                        address,
-                        kind,
-                        verdict,
-                    },
-                    None,
-                );
+                planner.push(SitePlan { address, kind, verdict }, None);
             }
         }
     }
@@ -171,26 +175,20 @@ pub fn plan(
 const NEAR: u64 = Entries::REACH + 130;
 
 /// Addresses closer than this to either end of the address space could
-/// overflow.
+/// overflow. No jump reaches through a text of 2 GiB.
 const MARGIN: u64 = 1 << 12;
 
 fn plan_nothing(text: &Text<'_>, sink: &mut dyn FnMut(SitePlan)) {
     for (at, kind) in candidates(text.bytes) {
         let address = text.base.wrapping_add(at as u64);
-        sink(SitePlan {
-            address,
-            kind,
-            verdict: Verdict::Missed(Reason::NoFunction),
-        });
+        sink(SitePlan { address, kind, verdict: Verdict::Missed(Reason::NoFunction) });
     }
 }
 
 /// Signal restorers, as C libraries write them: `mov $15, %rax` or `%eax`, and
 /// `syscall`.
-const RESTORERS: [&[u8]; 2] = [
-    &[0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05],
-    &[0xb8, 15, 0, 0, 0, 0x0f, 0x05],
-];
+const RESTORERS: [&[u8]; 2] =
+    [&[0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05], &[0xb8, 15, 0, 0, 0, 0x0f, 0x05]];
 
 /// Whether a site is the `syscall` of a signal restorer.
 fn is_in_restorer(text: &Text<'_>, site: u64) -> bool {
@@ -224,11 +222,16 @@ struct Planner<'p> {
 }
 
 impl Planner<'_> {
+    fn is_inside(&self, function: &Function, address: u64) -> bool {
+        let bytes = self.text.from(&function.range);
+        bytes.is_some_and(|bytes| glance::is_inside(bytes, function.range.start, address))
+    }
+
     /// Surveys the function and plans the sites collected so far.
     fn finish(&mut self, survey: &mut Survey, function: Option<&Function>) {
         if let Some(function) = function
             && !survey.sites.as_slice().is_empty()
-            && let Some(bytes) = self.text.slice(&function.range)
+            && let Some(bytes) = self.text.from(&function.range)
         {
             examine(survey, function, bytes, self.memory);
             let mut gaps = None;
@@ -265,14 +268,7 @@ impl Planner<'_> {
                 return self.decide_site(survey, function, gaps, site);
             }
         };
-        self.push(
-            SitePlan {
-                address,
-                kind,
-                verdict,
-            },
-            None,
-        );
+        self.push(SitePlan { address, kind, verdict }, None);
     }
 
     fn decide_site(
@@ -283,28 +279,19 @@ impl Planner<'_> {
         site: &Site,
     ) {
         let address = site.address;
-        let trap = SitePlan {
-            address,
-            kind: SiteKind::Syscall,
-            verdict: Verdict::Trap,
-        };
+        let trap = SitePlan { address, kind: SiteKind::Syscall, verdict: Verdict::Trap };
         if !matches!(function.extent, Extent::Frame(..)) && is_in_restorer(self.text, address) {
-            return self.push(
-                SitePlan {
-                    verdict: Verdict::Missed(Reason::Restorer),
-                    ..trap
-                },
-                None,
-            );
+            return self
+                .push(SitePlan { verdict: Verdict::Missed(Reason::Restorer), ..trap }, None);
         }
         // Only a function that is known to its end has known branch targets.
         if !survey.complete || survey.targets.overflowed() || self.ladder == Ladder::Trap {
             return self.push(trap, None);
         }
         let (text, code) = (self.text, self.code);
-        let gaps = &*gaps.get_or_insert_with(|| self.holes.gaps(text, code, function, survey));
+        let gaps = gaps.get_or_insert_with(|| self.holes.gaps(text, code, function, survey));
         if self.ladder.has(Rung::Hole)
-            && let Some(hole) = self.holes.take(survey, gaps, address)
+            && let Some(hole) = self.hole(survey, function, gaps, address)
         {
             let verdict = Verdict::Jump(Patch::hole_at(address, hole));
             return self.push(SitePlan { verdict, ..trap }, None);
@@ -312,6 +299,26 @@ impl Planner<'_> {
         let choices = self.windows(survey, function, gaps, site);
         let entries = self.entries(survey, function, address, &choices);
         self.push(trap, Some((choices, entries)));
+    }
+
+    fn hole(
+        &mut self,
+        survey: &Survey,
+        function: &Function,
+        gaps: &mut Gaps,
+        site: u64,
+    ) -> Option<u64> {
+        if let Some(hole) = self.holes.take(survey, gaps, site) {
+            return Some(hole);
+        }
+        // A hole farther away is out of reach.
+        if site - function.range.start > FAR {
+            return None;
+        }
+        let (text, code) = (self.text, self.code);
+        let before =
+            gaps.before.get_or_insert_with(|| self.holes.look_before(text, code, function));
+        self.holes.take_before(survey, before.as_ref()?, site)
     }
 
     /// The windows that a site could take.
@@ -322,11 +329,8 @@ impl Planner<'_> {
         gaps: &Gaps,
         site: &Site,
     ) -> Choices {
-        let range = function.range.start
-            ..gaps
-                .after
-                .as_ref()
-                .map_or(function.range.end, |gap| gap.end);
+        let range =
+            function.range.start..gaps.after.as_ref().map_or(function.range.end, |gap| gap.end);
         let Some(bytes) = self.text.slice(&range) else {
             return Choices::default();
         };
@@ -342,15 +346,10 @@ impl Planner<'_> {
             padding_behind: &free,
         };
         let mut choices = Choices::default();
-        let rungs = [Rung::After, Rung::Before]
-            .into_iter()
-            .filter(|rung| self.ladder.has(*rung));
+        let rungs = [Rung::After, Rung::Before].into_iter().filter(|rung| self.ladder.has(*rung));
         let windows =
             rungs.flat_map(|rung| surroundings.windows(site.address, &site.history, rung));
-        for (choice, window) in choices
-            .iter_mut()
-            .zip(windows.filter(|window| window.exists()))
-        {
+        for (choice, window) in choices.iter_mut().zip(windows.filter(|window| window.exists())) {
             *choice = window;
         }
         for window in choices {
@@ -375,11 +374,9 @@ impl Planner<'_> {
         for target in survey.targets.as_slice() {
             entries.note(site, *target);
         }
-        let all_known = self
-            .memory
-            .for_each_target(function, survey, &mut |target| {
-                entries.note(site, target);
-            });
+        let all_known = self.memory.for_each_target(function, survey, &mut |target| {
+            entries.note(site, target);
+        });
         if all_known.is_none() {
             return Entries::ALL;
         }
@@ -407,7 +404,6 @@ impl Planner<'_> {
     }
 
     fn flush(&mut self) {
-        self.queue
-            .flush(self.text, self.code, &mut self.witness, self.sink);
+        self.queue.flush(self.text, self.code, &mut self.witness, self.sink);
     }
 }

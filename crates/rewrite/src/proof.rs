@@ -12,12 +12,15 @@ const PASSES: usize = 8;
 /// Functions longer than this are not decoded for the sake of one jump.
 const LONGEST: u64 = 1 << 16;
 
-/// Passes over the function, whose bytes are given.
+/// Passes over the function, which `bytes` starts with.
 pub(crate) fn examine(survey: &mut Survey, function: &Function, bytes: &[u8], memory: &Memory<'_>) {
     let trust = match function.extent {
         Extent::Span => Trust::Linear,
         _ => Trust::Branches,
     };
+    if !survey.is_open() {
+        return;
+    }
     survey.pass(bytes, &function.range, memory, trust);
     for _ in 0..PASSES {
         if !survey.has_doubts() {
@@ -39,7 +42,7 @@ fn prove_by_tables(survey: &mut Survey, function: &Function, memory: &Memory<'_>
     let mut proven = List::<_, 64>::new(0);
     // What is found is found, even if there may be more.
     let _ = memory.for_each_target(function, survey, &mut |target| {
-        if survey.doubts.as_slice().contains(&target) {
+        if survey.doubts.as_slice().binary_search(&target).is_ok() {
             proven.insert(target);
         }
     });
@@ -59,12 +62,7 @@ pub(crate) struct Witness<'w> {
 
 impl<'w> Witness<'w> {
     pub(crate) fn new(text: &'w Text<'w>, code: &'w CodeMap<'w>, memory: &'w Memory<'w>) -> Self {
-        Self {
-            text,
-            code,
-            memory,
-            last: None,
-        }
+        Self { text, code, memory, last: None }
     }
 
     /// Whether the bytes at an address lie within another instruction that is
@@ -88,9 +86,10 @@ impl<'w> Witness<'w> {
         if function.extent == Extent::Span || range.end - range.start > LONGEST {
             return None;
         }
-        let bytes = self.text.slice(range)?;
+        let bytes = self.text.from(range)?;
         let mut survey = Survey::new();
-        survey.add(address, None);
+        survey.start(range);
+        survey.add(address, None, Status::Unreached);
         examine(&mut survey, &function, bytes, self.memory);
         let site = survey.sites.as_slice().first()?;
         Some(site.status == Status::Inside)

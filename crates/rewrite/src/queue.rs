@@ -38,22 +38,10 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let plan = SitePlan {
-            address: 0,
-            kind: SiteKind::Syscall,
-            verdict: Verdict::NotCode,
-        };
+        let plan = SitePlan { address: 0, kind: SiteKind::Syscall, verdict: Verdict::NotCode };
         let choices = Choices::default();
-        let waiting = Waiting {
-            plan,
-            choices,
-            entries: Entries::default(),
-        };
-        Self {
-            waiting: List::new(waiting),
-            has_choices: false,
-            taken: 0,
-        }
+        let waiting = Waiting { plan, choices, entries: Entries::default() };
+        Self { waiting: List::new(waiting), has_choices: false, taken: 0 }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -68,11 +56,7 @@ impl Queue {
     /// Adds a plan that becomes a window if nothing but `entries` leads there.
     pub(crate) fn push_with_choices(&mut self, plan: SitePlan, choices: Choices, entries: Entries) {
         self.has_choices |= choices.iter().any(|window| window.exists());
-        self.waiting.push(Waiting {
-            plan,
-            choices,
-            entries,
-        });
+        self.waiting.push(Waiting { plan, choices, entries });
     }
 
     /// Decides what is open and hands everything over.
@@ -103,12 +87,7 @@ impl Queue {
     /// with choices.
     fn search(&mut self, text: &Text<'_>, code: &CodeMap<'_>, witness: &mut Witness<'_>) {
         let mut filter = Filter::new();
-        for waiting in self
-            .waiting
-            .as_slice()
-            .iter()
-            .filter(|waiting| waiting.has_choices())
-        {
+        for waiting in self.waiting.as_slice().iter().filter(|waiting| waiting.has_choices()) {
             filter.add(waiting.plan.address);
         }
         inbound::search(text.bytes, text.base, &filter, |source, target| {

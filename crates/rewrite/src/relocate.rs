@@ -25,11 +25,7 @@ pub enum RelocateError {
 pub fn relocate(bytes: &[u8], from: u64, to: u64, out: &mut [u8]) -> Result<usize, RelocateError> {
     let mut written = 0;
     for instruction in instructions(bytes, from) {
-        let Instruction {
-            address,
-            bytes,
-            decoded,
-        } = instruction?;
+        let Instruction { address, bytes, decoded } = instruction?;
         let here = to.wrapping_add(written as u64);
         let room = out.get_mut(written..).ok_or(RelocateError::NoRoom)?;
         written += copy(bytes, &decoded, address, here, room)?;
@@ -59,11 +55,7 @@ fn instructions(
         };
         let (bytes, behind) = rest.split_at_checked(usize::from(decoded.len))?;
         rest = behind;
-        Some(Ok(Instruction {
-            address,
-            bytes,
-            decoded,
-        }))
+        Some(Ok(Instruction { address, bytes, decoded }))
     })
 }
 
@@ -142,9 +134,8 @@ fn put_jump(opcode: &[u8], target: u64, here: u64, out: &mut [u8]) -> Result<usi
     let out = out.get_mut(..len).ok_or(RelocateError::NoRoom)?;
     let distance = target.wrapping_sub(here.wrapping_add(len as u64)) as i64;
     let distance = i32::try_from(distance).map_err(|_| RelocateError::OutOfReach)?;
-    let (to_opcode, to_distance) = out
-        .split_at_mut_checked(opcode.len())
-        .ok_or(RelocateError::NoRoom)?;
+    let (to_opcode, to_distance) =
+        out.split_at_mut_checked(opcode.len()).ok_or(RelocateError::NoRoom)?;
     to_opcode.copy_from_slice(opcode);
     to_distance.copy_from_slice(&distance.to_le_bytes());
     Ok(len)
@@ -154,9 +145,7 @@ fn put_jump(opcode: &[u8], target: u64, here: u64, out: &mut [u8]) -> Result<usi
 fn shift(copy: &mut [u8], at: usize, from: u64, to: u64) -> Result<(), RelocateError> {
     let old = i32_at(copy, at).ok_or(RelocateError::NotMovable)?;
     let new = i64::from(old).checked_add(from.wrapping_sub(to) as i64);
-    let new = new
-        .and_then(|new| i32::try_from(new).ok())
-        .ok_or(RelocateError::OutOfReach)?;
+    let new = new.and_then(|new| i32::try_from(new).ok()).ok_or(RelocateError::OutOfReach)?;
     let field = copy.get_mut(at..at + 4).ok_or(RelocateError::NotMovable)?;
     field.copy_from_slice(&new.to_le_bytes());
     Ok(())

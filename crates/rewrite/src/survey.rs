@@ -10,16 +10,22 @@
 use core::ops::Range;
 
 use crate::bytes::{i32_at, u64_at};
-use crate::decode::{Decoded, Flow, Reference, decode};
+use crate::decode::{Decoded, Flow, Reference, decode_here};
 use crate::indirect::Memory;
 use crate::list::{List, Recent};
+use crate::marks::Marks;
 use crate::scan::{SITE_LEN, SiteKind};
 
 /// Candidates of one function that are surveyed together.
-pub(crate) const SITES: usize = 16;
+const SITES: usize = 64;
+/// How many of them may need a pass: what is near them has to be remembered.
+const OPEN: usize = 16;
 /// How far around a site anything matters: a hole within reach of a short jump,
 /// and its five bytes.
 const NEIGHBOURHOOD: u64 = 160;
+/// Functions longer than this are not gone through once more to tell that
+/// bytes inside an instruction are not code.
+const LARGE: u64 = 1 << 12;
 /// Instructions before a site that are remembered.
 pub(crate) const HISTORY: usize = 8;
 
@@ -30,9 +36,11 @@ pub(crate) struct Site {
     /// `None` for a jump that may be none.
     pub kind: Option<SiteKind>,
     pub status: Status,
-    /// Starts of the instructions that are executed one after the other before
-    /// it, the nearest first; 0 where there are no more.
-    pub history: [u64; HISTORY],
+    /// It came with this status.
+    is_settled: bool,
+    /// How far before it the instructions start that are executed one after
+    /// the other up to it, the nearest first; 0 where there are no more.
+    pub history: [u8; HISTORY],
 }
 
 /// Whether a candidate is an instruction.
@@ -80,16 +88,20 @@ pub(crate) struct Survey {
     /// Addresses that it adds an index to.
     pub indexed: List<u64, 16>,
     /// Starts of the stretches in doubt.
-    pub doubts: List<u64, 64>,
+    pub doubts: List<u64, 256>,
+    /// Candidates that came without a status.
+    open: usize,
+    /// From the first to the last address that is near a site.
+    surroundings: Range<u64>,
+    /// Not written by hand, so without data in it.
+    is_large: bool,
     /// Every byte of the function was decoded.
     pub complete: bool,
     /// What the last instruction does that is not padding.
     pub last: Flow,
-    /// Addresses that proven code leads to: ahead of the pass, and found by
-    /// the passes before.
-    ahead: List<u64, 128>,
-    proven: List<u64, 64>,
-    /// Whether `proven` has grown since the last pass.
+    /// Addresses that proven code leads to, of all passes.
+    proven: Marks,
+    /// Whether the last pass has proven something too late for itself.
     has_news: bool,
 }
 
@@ -99,6 +111,7 @@ impl Survey {
             address: 0,
             kind: None,
             status: Status::Unreached,
+            is_settled: false,
             history: [0; HISTORY],
         };
         Self {
@@ -110,10 +123,12 @@ impl Survey {
             data: List::new(0),
             indexed: List::new(0),
             doubts: List::new(0),
+            open: 0,
+            surroundings: 0..0,
+            is_large: false,
             complete: false,
             last: Flow::Next,
-            ahead: List::new(0),
-            proven: List::new(0),
+            proven: Marks::new(),
             has_news: false,
         }
     }
@@ -121,18 +136,32 @@ impl Survey {
     /// Starts over with no candidates.
     pub(crate) fn clear(&mut self) {
         self.sites.clear();
-        self.proven.clear();
+        self.open = 0;
         self.has_news = false;
     }
 
-    /// Adds a candidate; they come in address order.
-    pub(crate) fn add(&mut self, address: u64, kind: Option<SiteKind>) {
-        self.sites.push(Site {
-            address,
-            kind,
-            status: Status::Unreached,
-            history: [0; HISTORY],
-        });
+    /// Adds a candidate; they come in address order. Nothing is decoded for the
+    /// sake of those with a status.
+    pub(crate) fn add(&mut self, address: u64, kind: Option<SiteKind>, status: Status) {
+        let is_settled = status != Status::Unreached;
+        self.open += usize::from(!is_settled);
+        self.sites.push(Site { address, kind, status, is_settled, history: [0; HISTORY] });
+    }
+
+    /// Whether it is large, so that a glance tells enough of bytes inside an
+    /// instruction.
+    pub(crate) fn is_large(&self) -> bool {
+        self.is_large
+    }
+
+    /// Whether a pass is needed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open > 0
+    }
+
+    /// Whether no more candidates can be added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.sites.is_full() || self.open == OPEN
     }
 
     /// Notes that something leads to an address in the function.
@@ -147,12 +176,21 @@ impl Survey {
 
     /// Whether a candidate is in doubt.
     pub(crate) fn has_doubts(&self) -> bool {
-        let is_doubtful =
-            |site: &Site| matches!(site.status, Status::Doubtful | Status::DoubtfullyInside);
-        self.sites.as_slice().iter().any(is_doubtful)
+        let is_large = self.is_large;
+        self.sites.as_slice().iter().any(|site| match site.status {
+            Status::Doubtful => true,
+            Status::DoubtfullyInside => !is_large,
+            _ => false,
+        })
     }
 
-    /// Decodes `bytes`, the function at `range`.
+    /// Forgets what is proven, for the function at these addresses.
+    pub(crate) fn start(&mut self, function: &Range<u64>) {
+        self.proven.clear(function.start);
+        self.is_large = function.end - function.start > LARGE;
+    }
+
+    /// Decodes the function at `range`; `bytes` starts with it, and may go on.
     pub(crate) fn pass(
         &mut self,
         bytes: &[u8],
@@ -161,18 +199,26 @@ impl Survey {
         trust: Trust,
     ) {
         self.forget_last_pass();
+        if let (Some(first), Some(last)) =
+            (self.sites.as_slice().first(), self.sites.as_slice().last())
+        {
+            let start = first.address.saturating_sub(NEIGHBOURHOOD);
+            self.surroundings = start..last.address.saturating_add(NEIGHBOURHOOD);
+        }
         let mut pass = Pass {
             survey: self,
             range,
             memory,
             next_site: 0,
+            next_site_at: 0,
             straight: Recent::new(0),
         };
+        pass.look_ahead();
         pass.run(bytes, trust);
     }
 
     fn forget_last_pass(&mut self) {
-        for site in self.sites.as_mut_slice() {
+        for site in self.sites.as_mut_slice().iter_mut().filter(|site| !site.is_settled) {
             site.status = Status::Unreached;
         }
         self.targets.clear();
@@ -184,29 +230,17 @@ impl Survey {
         self.doubts.clear();
         self.complete = false;
         self.last = Flow::Next;
-        self.ahead.clear();
         self.has_news = false;
     }
 
     fn is_near_a_site(&self, address: u64) -> bool {
-        self.sites
-            .as_slice()
-            .iter()
-            .any(|site| site.address.abs_diff(address) < NEIGHBOURHOOD)
-    }
-
-    fn is_proven(&self, address: u64) -> bool {
-        self.ahead.as_slice().contains(&address) || self.proven.as_slice().contains(&address)
-    }
-
-    fn first_proven_in(&self, range: Range<u64>) -> Option<u64> {
-        let proven = self
-            .ahead
-            .as_slice()
-            .iter()
-            .chain(self.proven.as_slice())
-            .copied();
-        proven.filter(|target| range.contains(target)).min()
+        if !self.surroundings.contains(&address) {
+            return false;
+        }
+        let sites = self.sites.as_slice();
+        let next = sites.partition_point(|site| site.address + NEIGHBOURHOOD <= address);
+        let near = sites.iter().skip(next);
+        near.take_while(|site| site.address < address + NEIGHBOURHOOD).any(|site| !site.is_settled)
     }
 }
 
@@ -216,6 +250,8 @@ struct Pass<'s> {
     range: &'s Range<u64>,
     memory: &'s Memory<'s>,
     next_site: usize,
+    /// Its address.
+    next_site_at: u64,
     /// Starts of the instructions that lead here.
     straight: Recent<u64, HISTORY>,
 }
@@ -226,17 +262,15 @@ impl Pass<'_> {
         let mut falls_through = true;
         let mut address = self.range.start;
         while address < self.range.end {
-            let rest = bytes
-                .get((address - self.range.start) as usize..)
-                .unwrap_or(&[]);
-            let decoded = decode(rest, address);
+            let rest = bytes.get((address - self.range.start) as usize..).unwrap_or(&[]);
+            let decoded = decode_here(rest, address);
             if is_doubtful {
-                is_doubtful = !self.survey.is_proven(address);
+                is_doubtful = !self.survey.proven.contains(address);
                 if !is_doubtful {
                     self.straight.clear();
                 }
                 let end = address + decoded.map_or(1, |decoded| u64::from(decoded.len));
-                let settled = self.survey.first_proven_in(address + 1..end);
+                let settled = self.survey.proven.first_in(address + 1..end);
                 if is_doubtful && (settled.is_some() || decoded.is_none()) {
                     // What was decoded here is not code.
                     address = settled.unwrap_or(end);
@@ -249,9 +283,14 @@ impl Pass<'_> {
                 return;
             };
             let end = address + u64::from(decoded.len);
-            self.note_sites(&decoded, address, is_doubtful);
-            if self.is_pointless() {
+            if end > self.range.end {
                 return;
+            }
+            if end > self.next_site_at {
+                self.note_sites(&decoded, address, is_doubtful);
+                if self.is_pointless() {
+                    return;
+                }
             }
             self.note_flow(&decoded, address, is_doubtful);
             self.note_reference(&decoded, rest, end);
@@ -286,6 +325,10 @@ impl Pass<'_> {
         while let Some(site) = self.survey.sites.as_mut_slice().get_mut(self.next_site)
             && site.address < end
         {
+            if site.is_settled {
+                self.next_site += 1;
+                continue;
+            }
             let is_sought = match site.kind {
                 Some(_) => matches!(decoded.flow, Flow::Syscall | Flow::OtherSystemCall),
                 None => decoded.flow.target().is_some(),
@@ -303,10 +346,16 @@ impl Pass<'_> {
             };
             site.history = [0; HISTORY];
             for (to, start) in site.history.iter_mut().zip(self.straight.newest_first()) {
-                *to = start;
+                *to = u8::try_from(site.address - start).unwrap_or(0);
             }
             self.next_site += 1;
         }
+        self.look_ahead();
+    }
+
+    fn look_ahead(&mut self) {
+        let next = self.survey.sites.as_slice().get(self.next_site);
+        self.next_site_at = next.map_or(u64::MAX, |site| site.address);
     }
 
     /// Candidates before `end` are not code.
@@ -317,12 +366,18 @@ impl Pass<'_> {
             site.status = Status::DoubtfullyInside;
             self.next_site += 1;
         }
+        self.look_ahead();
     }
 
     /// Whether all candidates are known not to be sites.
     fn is_pointless(&self) -> bool {
         let sites = self.survey.sites.as_slice();
-        self.next_site == sites.len() && sites.iter().all(|site| site.status == Status::Inside)
+        self.next_site == sites.len()
+            && sites.iter().all(|site| match site.status {
+                Status::Inside => true,
+                Status::DoubtfullyInside => self.survey.is_large,
+                _ => false,
+            })
     }
 
     fn note_flow(&mut self, decoded: &Decoded, address: u64, is_doubtful: bool) {
@@ -338,21 +393,10 @@ impl Pass<'_> {
         if is_doubtful || !self.range.contains(&target) {
             return;
         }
-        if target > address {
-            if self.survey.ahead.is_full() {
-                self.survey.ahead.retain(|target| *target > address);
-            }
-            // One that finds no room costs sites behind it their proof, no
-            // more.
-            self.survey.ahead.insert(target);
-        } else if self
-            .survey
-            .doubts
-            .as_slice()
-            .first()
-            .is_some_and(|doubt| *doubt <= target)
-        {
-            self.survey.prove(target);
+        let is_new = self.survey.proven.insert(target);
+        let first_doubt = self.survey.doubts.as_slice().first();
+        if is_new && target <= address && first_doubt.is_some_and(|doubt| *doubt <= target) {
+            self.survey.has_news = true;
         }
     }
 
@@ -384,9 +428,7 @@ impl Pass<'_> {
             _ => {
                 if self.survey.data.is_full() {
                     let memory = self.memory;
-                    self.survey
-                        .data
-                        .retain(|address| memory.may_be_table(*address));
+                    self.survey.data.retain(|address| memory.may_be_table(*address));
                 }
                 self.survey.data.insert_or_overflow(address);
             }

@@ -49,11 +49,7 @@ pub(crate) fn for_each_entry(
     let relative =
         distances.map(|entry| address.wrapping_add_signed(i64::from(i32::from_le_bytes(*entry))));
     read(relative, text, &mut note)?;
-    let absolute = bytes
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|entry| u64::from_le_bytes(*entry));
+    let absolute = bytes.as_chunks::<8>().0.iter().map(|entry| u64::from_le_bytes(*entry));
     read(absolute, text, &mut note)
 }
 

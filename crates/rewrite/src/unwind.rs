@@ -55,11 +55,7 @@ pub fn eh_frame_address(header: u64, bytes: &[u8]) -> Option<u64> {
     if bytes.get(..2)? != [1, FRAMES_ENCODING] {
         return None;
     }
-    Some(
-        header
-            .wrapping_add(4)
-            .wrapping_add_signed(i64::from(i32_at(bytes, 4)?)),
-    )
+    Some(header.wrapping_add(4).wrapping_add_signed(i64::from(i32_at(bytes, 4)?)))
 }
 
 impl<'a> Frames<'a> {
@@ -70,12 +66,7 @@ impl<'a> Frames<'a> {
         }
         let count = u32_at(bytes, 8)? as usize;
         let table = bytes.get(12..12usize.checked_add(count.checked_mul(ENTRY)?)?)?;
-        Some(Self {
-            header: header.0,
-            table,
-            address: frames.0,
-            bytes: frames.1,
-        })
+        Some(Self { header: header.0, table, address: frames.0, bytes: frames.1 })
     }
 
     /// The number of functions.
@@ -121,11 +112,7 @@ impl<'a> Frames<'a> {
         let len = fields.encoded(cie.addresses & 0x0f, 0)?;
         let landing = self.landing(&cie, &mut fields);
         let end = start.checked_add(len).filter(|end| *end > start)?;
-        Some(Frame {
-            range: start..end,
-            landing,
-            is_signal_frame: cie.is_signal_frame,
-        })
+        Some(Frame { range: start..end, landing, is_signal_frame: cie.is_signal_frame })
     }
 
     fn landing(&self, cie: &Cie, fields: &mut Reader<'_>) -> Landing {
@@ -146,10 +133,7 @@ impl<'a> Frames<'a> {
     /// A field of the sorted table, as an address.
     fn entry(&self, index: usize, field: usize) -> Option<u64> {
         let at = index.checked_mul(ENTRY)?.checked_add(field)?;
-        Some(
-            self.header
-                .wrapping_add_signed(i64::from(i32_at(self.table, at)?)),
-        )
+        Some(self.header.wrapping_add_signed(i64::from(i32_at(self.table, at)?)))
     }
 }
 
@@ -168,11 +152,7 @@ impl Cie {
         }
         let mut fields = Reader::new(bytes, at + 9);
         let augmentation = fields.string()?;
-        let mut cie = Self {
-            addresses: 0,
-            landing: None,
-            is_signal_frame: false,
-        };
+        let mut cie = Self { addresses: 0, landing: None, is_signal_frame: false };
         let Some((b'z', letters)) = augmentation.split_first() else {
             return augmentation.is_empty().then_some(cie);
         };

@@ -22,7 +22,7 @@ pub(crate) struct Window {
 pub(crate) type Choices = [Window; 3];
 
 /// How far before a site a window may start.
-const FAR: u64 = 20;
+const FAR: u8 = 20;
 
 impl Window {
     pub(crate) fn exists(self) -> bool {
@@ -30,11 +30,7 @@ impl Window {
     }
 
     pub(crate) fn rung(self) -> Rung {
-        if self.before == 0 {
-            Rung::After
-        } else {
-            Rung::Before
-        }
+        if self.before == 0 { Rung::After } else { Rung::Before }
     }
 
     pub(crate) fn range(self, site: u64) -> Range<u64> {
@@ -66,23 +62,23 @@ pub(crate) struct Surroundings<'t> {
 }
 
 impl Surroundings<'_> {
-    /// The windows of a rung. `history` has the starts of the instructions
-    /// before the site, the nearest first.
-    pub(crate) fn windows(&self, site: u64, history: &[u64], rung: Rung) -> Choices {
+    /// The windows of a rung. `history` tells how far before the site the
+    /// instructions start that lead to it, the nearest first.
+    pub(crate) fn windows(&self, site: u64, history: &[u8], rung: Rung) -> Choices {
         let mut choices = Choices::default();
         match rung {
             Rung::Hole => {}
             Rung::After => {
                 let end = self.end(site, site + JUMP);
-                choices[0] = end
-                    .and_then(|end| Window::between(site, site, end))
-                    .unwrap_or_default();
+                choices[0] =
+                    end.and_then(|end| Window::between(site, site, end)).unwrap_or_default();
             }
             Rung::Before => {
-                let starts = history.iter().take_while(|start| site - **start <= FAR);
-                let movable = starts.take_while(|start| self.may_lead_to_site(**start));
+                let near = history.iter().take_while(|before| (1..=FAR).contains(*before));
+                let starts = near.map(|before| site - u64::from(*before));
+                let movable = starts.take_while(|start| self.may_lead_to_site(*start));
                 let windows = movable.filter_map(|start| {
-                    Window::between(site, *start, self.end(site, start + JUMP)?)
+                    Window::between(site, start, self.end(site, start + JUMP)?)
                 });
                 for (choice, window) in choices.iter_mut().zip(windows) {
                     *choice = window;
@@ -120,8 +116,7 @@ impl Surroundings<'_> {
     }
 
     fn may_lead_to_site(&self, start: u64) -> bool {
-        self.decode(start)
-            .is_some_and(|decoded| is_movable(&decoded) && decoded.flow.goes_on())
+        self.decode(start).is_some_and(|decoded| is_movable(&decoded) && decoded.flow.goes_on())
     }
 
     fn decode(&self, address: u64) -> Option<Decoded> {
@@ -189,8 +184,6 @@ impl Entries {
 
     /// Whether nothing leads to an address of the window but the first.
     pub(crate) fn spare(self, site: u64, window: Window) -> bool {
-        window
-            .interior(site)
-            .all(|address| !self.has(site, address))
+        window.interior(site).all(|address| !self.has(site, address))
     }
 }

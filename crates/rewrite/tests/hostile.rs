@@ -22,8 +22,7 @@ struct OneRange<'d>(u64, &'d [u8]);
 
 impl Data for OneRange<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
-        self.1
-            .get(usize::try_from(address.checked_sub(self.0)?).ok()?..)
+        self.1.get(usize::try_from(address.checked_sub(self.0)?).ok()?..)
     }
 }
 
@@ -47,10 +46,7 @@ impl Input {
 
     /// Plans, and checks what must hold of any plan.
     fn plan(&self) -> usize {
-        let text = Text {
-            base: self.base,
-            bytes: &self.text,
-        };
+        let text = Text { base: self.base, bytes: &self.text };
         let _ = eh_frame_address(self.header.0, &self.header.1);
         let frames = (self.frames.0, &*self.frames.1);
         let code = CodeMap::new((self.header.0, &self.header.1), frames).unwrap_or_default();
@@ -67,31 +63,17 @@ impl Input {
             };
             let range = patch.touches();
             let end = self.base + self.text.len() as u64;
-            assert!(
-                range.start >= self.base && range.end <= end,
-                "{patch:x?} leaves the text"
-            );
+            assert!(range.start >= self.base && range.end <= end, "{patch:x?} leaves the text");
             for part in [patch.head(), patch.tail()] {
                 let from = (part.start - self.base) as usize;
                 let to = (part.end - self.base) as usize;
                 let mut room = [0; 256];
-                let _ = relocate(
-                    &self.text[from..to],
-                    part.start,
-                    part.start + 4096,
-                    &mut room,
-                );
+                let _ = relocate(&self.text[from..to], part.start, part.start + 4096, &mut room);
             }
-            let writes = patch
-                .writes(patch.site().wrapping_add(1 << 20))
-                .expect("in reach");
+            let writes = patch.writes(patch.site().wrapping_add(1 << 20)).expect("in reach");
             assert!(writes.count() >= 1);
         });
-        assert_eq!(
-            planned,
-            candidates(&self.text).count(),
-            "each candidate has one plan"
-        );
+        assert_eq!(planned, candidates(&self.text).count(), "each candidate has one plan");
         planned
     }
 }
@@ -114,11 +96,7 @@ fn damage(bytes: &mut [u8], random: &mut Random, times: usize) {
 const LINKER: &str = "/lib64/ld-linux-x86-64.so.2";
 
 fn rounds() -> usize {
-    if support::is_everything_asked() {
-        3000
-    } else {
-        40
-    }
+    if support::is_everything_asked() { 3000 } else { 40 }
 }
 
 #[test]
@@ -147,10 +125,7 @@ fn damaged_symbols_do_no_harm() {
     for round in 0..rounds() {
         let mut input = whole.clone();
         damage(&mut input.symbols, &mut random, 1 << (round % 10));
-        input
-            .header
-            .1
-            .truncate(12 + random.below(input.header.1.len()));
+        input.header.1.truncate(12 + random.below(input.header.1.len()));
         input.plan();
         input.header.1.clear();
         input.plan();
@@ -203,17 +178,7 @@ fn a_text_anywhere_in_the_address_space_does_no_harm() {
     let Some(whole) = Input::of(LINKER) else {
         return;
     };
-    let bases = [
-        0,
-        1,
-        4095,
-        4096,
-        1 << 31,
-        1 << 47,
-        u64::MAX - 200_000,
-        u64::MAX - 1,
-        u64::MAX,
-    ];
+    let bases = [0, 1, 4095, 4096, 1 << 31, 1 << 47, u64::MAX - 200_000, u64::MAX - 1, u64::MAX];
     for base in bases {
         let mut input = whole.clone();
         let shift = base.wrapping_sub(input.base);
@@ -221,20 +186,13 @@ fn a_text_anywhere_in_the_address_space_does_no_harm() {
         input.frames.0 = input.frames.0.wrapping_add(shift);
         input.data.0 = input.data.0.wrapping_add(shift);
         input.base = base;
-        let text = Text {
-            base,
-            bytes: &input.text,
-        };
-        let code = CodeMap::new(
-            (input.header.0, &input.header.1),
-            (input.frames.0, &input.frames.1),
-        );
+        let text = Text { base, bytes: &input.text };
+        let code =
+            CodeMap::new((input.header.0, &input.header.1), (input.frames.0, &input.frames.1));
         let mut planned = 0;
         let data = OneRange(input.data.0, &input.data.1);
         let code = code.unwrap_or_default().with_symbols(&input.symbols, shift);
-        plan(&text, &code, Some(&data), Ladder::Full, &mut |_| {
-            planned += 1
-        });
+        plan(&text, &code, Some(&data), Ladder::Full, &mut |_| planned += 1);
         assert_eq!(planned, candidates(&input.text).count());
     }
 }
@@ -250,11 +208,6 @@ fn random_bytes_do_no_harm() {
         }
         let len = random.below(bytes.len() + 1);
         let room = random.below(out.len() + 1);
-        let _ = relocate(
-            &bytes[..len],
-            random.next(),
-            random.next(),
-            &mut out[..room],
-        );
+        let _ = relocate(&bytes[..len], random.next(), random.next(), &mut out[..room]);
     }
 }

@@ -18,15 +18,8 @@ fn plans_for_installed_programs_are_sound() {
     let paths = if everything {
         support::installed()
     } else {
-        let sample = [
-            "/lib/x86_64-linux-gnu/libc.so.6",
-            "/lib64/ld-linux-x86-64.so.2",
-            "/bin/sh",
-        ];
-        sample
-            .iter()
-            .filter_map(|path| std::fs::canonicalize(path).ok())
-            .collect()
+        let sample = ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2", "/bin/sh"];
+        sample.iter().filter_map(|path| std::fs::canonicalize(path).ok()).collect()
     };
     let (mut faults, mut jumps) = (Vec::new(), 0);
     for path in &paths {
@@ -47,11 +40,7 @@ fn verify(path: &Path, faults: &mut Vec<String>) -> usize {
     let mut jumps = 0;
     for text in image.texts() {
         let mut knowledge = None;
-        for ladder in [
-            Ladder::Full,
-            Ladder::Only(Rung::After),
-            Ladder::Only(Rung::Before),
-        ] {
+        for ladder in [Ladder::Full, Ladder::Only(Rung::After), Ladder::Only(Rung::Before)] {
             let plans = image.plan(&text, ladder);
             let patches: Vec<_> = plans
                 .iter()
@@ -60,9 +49,7 @@ fn verify(path: &Path, faults: &mut Vec<String>) -> usize {
                     _ => None,
                 })
                 .collect();
-            let is_sorted = plans
-                .windows(2)
-                .all(|pair| pair[0].address < pair[1].address);
+            let is_sorted = plans.windows(2).all(|pair| pair[0].address < pair[1].address);
             let mut report = |what: String| faults.push(format!("{}: {what}", path.display()));
             if !is_sorted {
                 report("plans are not in order".to_owned());
@@ -97,12 +84,8 @@ impl<'t> Knowledge<'t> {
         let mut functions = unwind_ranges(image);
         functions.retain(|function| range.contains(&function.start) && function.end <= range.end);
         functions.sort_by_key(|function| (function.start, function.end));
-        let mut knowledge = Self {
-            text: *text,
-            functions,
-            targets: Vec::new(),
-            table_targets: Vec::new(),
-        };
+        let mut knowledge =
+            Self { text: *text, functions, targets: Vec::new(), table_targets: Vec::new() };
         let mut taken = BTreeSet::new();
         knowledge.sweep(&mut taken);
         let mut taken = taken.into_iter().peekable();
@@ -160,9 +143,7 @@ impl<'t> Knowledge<'t> {
         let Some(bytes) = image.from(address).filter(|_| !range.contains(&address)) else {
             return;
         };
-        let len = usize::try_from(table.end - address)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
+        let len = usize::try_from(table.end - address).unwrap_or(usize::MAX).min(bytes.len());
         let bytes = &bytes[..len];
         for entry in bytes.as_chunks::<4>().0.iter().take(2000) {
             let target = address.wrapping_add_signed(i64::from(i32::from_le_bytes(*entry)));
@@ -195,8 +176,7 @@ impl<'t> Knowledge<'t> {
         self.targets.push(file.entry());
         let relocations = file.dynamic_relocations().into_iter().flatten();
         let pointers = relocations.map(|(_, relocation)| relocation.addend() as u64);
-        self.targets
-            .extend(pointers.filter(|pointer| range.contains(pointer)));
+        self.targets.extend(pointers.filter(|pointer| range.contains(pointer)));
     }
 
     fn check(&self, patches: &[Patch], report: &mut dyn FnMut(String)) {
@@ -213,9 +193,8 @@ impl<'t> Knowledge<'t> {
                 // Code without unwind data is checked by the tests of symbols.
                 continue;
             };
-            let starts: BTreeSet<_> = disassemble(&self.text, function)
-                .map(|instruction| instruction.ip())
-                .collect();
+            let starts: BTreeSet<_> =
+                disassemble(&self.text, function).map(|instruction| instruction.ip()).collect();
             if !starts.contains(&site) {
                 report("is inside an instruction");
             }
@@ -254,13 +233,8 @@ impl<'t> Knowledge<'t> {
             report("has a hole in another function");
         }
         // The instructions before it, back to one that is no padding.
-        let before = self
-            .functions
-            .partition_point(|other| other.start < hole.start);
-        let Some(before) = before
-            .checked_sub(1)
-            .and_then(|index| self.functions.get(index))
-        else {
+        let before = self.functions.partition_point(|other| other.start < hole.start);
+        let Some(before) = before.checked_sub(1).and_then(|index| self.functions.get(index)) else {
             return report("has a hole in front of all functions");
         };
         let mut last = None;
@@ -292,21 +266,14 @@ impl<'t> Knowledge<'t> {
     }
 
     fn entered(&self, range: &Range<u64>) -> Option<u64> {
-        [&self.targets, &self.table_targets]
-            .into_iter()
-            .find_map(|targets| {
-                let first = targets.partition_point(|target| *target < range.start);
-                targets
-                    .get(first)
-                    .copied()
-                    .filter(|target| range.contains(target))
-            })
+        [&self.targets, &self.table_targets].into_iter().find_map(|targets| {
+            let first = targets.partition_point(|target| *target < range.start);
+            targets.get(first).copied().filter(|target| range.contains(target))
+        })
     }
 
     fn function_of(&self, address: u64) -> Option<&Range<u64>> {
-        let next = self
-            .functions
-            .partition_point(|function| function.start <= address);
+        let next = self.functions.partition_point(|function| function.start <= address);
         let function = self.functions.get(next.checked_sub(1)?)?;
         function.contains(&address).then_some(function)
     }
@@ -423,21 +390,13 @@ fn check_relocation(text: &Text<'_>, patches: &[Patch], report: &mut dyn FnMut(S
                 report(format!("{patch:x?} cannot be moved"));
                 continue;
             };
-            let moved = Text {
-                base: to,
-                bytes: &copy[..len],
-            };
+            let moved = Text { base: to, bytes: &copy[..len] };
             let before: Vec<_> = disassemble(text, &range).collect();
             let after: Vec<_> = disassemble(&moved, &(to..to + len as u64)).collect();
             let is_same = before.len() == after.len()
-                && before
-                    .iter()
-                    .zip(&after)
-                    .all(|(one, other)| does_the_same(one, other));
+                && before.iter().zip(&after).all(|(one, other)| does_the_same(one, other));
             if !is_same {
-                report(format!(
-                    "{patch:x?} is moved wrongly: {before:?} to {after:?}"
-                ));
+                report(format!("{patch:x?} is moved wrongly: {before:?} to {after:?}"));
             }
         }
     }
@@ -449,10 +408,7 @@ fn does_the_same(one: &Instruction, other: &Instruction) -> bool {
         return one.mnemonic() == other.mnemonic()
             && one.near_branch_target() == other.near_branch_target();
     }
-    let is_movable = !matches!(
-        one.flow_control(),
-        FlowControl::Call | FlowControl::IndirectCall
-    );
+    let is_movable = !matches!(one.flow_control(), FlowControl::Call | FlowControl::IndirectCall);
     let operands = |instruction: &Instruction| {
         let registers = (0..instruction.op_count())
             .filter(|index| instruction.op_kind(*index) == OpKind::Register)
@@ -467,11 +423,7 @@ fn does_the_same(one: &Instruction, other: &Instruction) -> bool {
             instruction.memory_displacement64(),
             instruction.memory_segment(),
         );
-        (
-            registers.collect::<Vec<_>>(),
-            immediates.collect::<Vec<_>>(),
-            memory,
-        )
+        (registers.collect::<Vec<_>>(), immediates.collect::<Vec<_>>(), memory)
     };
     is_movable
         && one.code() != Code::INVALID

@@ -34,9 +34,7 @@ pub fn check(library: &Library, golden: &Path, bless: bool) -> Result<Vec<String
 fn exported(library: &Library) -> Result<BTreeSet<String>> {
     let endian = library.endian();
     let symbols = library.elf_dynamic_symbol_table();
-    let versions = library
-        .elf_section_table()
-        .versions(endian, library.data())?;
+    let versions = library.elf_section_table().versions(endian, library.data())?;
     let mut names = BTreeSet::new();
     for (index, symbol) in symbols.enumerate() {
         // The linker also defines each version's name, as an absolute symbol.

@@ -8,13 +8,8 @@ use super::Library;
 
 /// What is used of libc where there is one: functions for the C API, and the
 /// environment where constructors are not given it (musl).
-const WEAK_REFERENCES: &[&str] = &[
-    "__environ",
-    "__errno_location",
-    "pthread_cancel",
-    "pthread_create",
-    "pthread_join",
-];
+const WEAK_REFERENCES: &[&str] =
+    &["__environ", "__errno_location", "pthread_cancel", "pthread_create", "pthread_join"];
 
 /// Names every property that does not hold.
 pub fn check(library: &Library) -> Result<Vec<String>> {
@@ -32,10 +27,8 @@ fn dynamic_section(library: &Library, failures: &mut Vec<String>) -> Result<()> 
     let mut flags_1 = elf::DynamicFlags1(0);
     for entry in dynamic.iter() {
         match entry.tag {
-            elf::DT_NEEDED => failures.push(format!(
-                "DT_NEEDED {}",
-                String::from_utf8_lossy(dynamic.string(entry)?)
-            )),
+            elf::DT_NEEDED => failures
+                .push(format!("DT_NEEDED {}", String::from_utf8_lossy(dynamic.string(entry)?))),
             elf::DT_TEXTREL => failures.push("DT_TEXTREL: text is relocated".to_owned()),
             elf::DT_FLAGS => flags = elf::DynamicFlags(entry.val),
             elf::DT_FLAGS_1 => flags_1 = elf::DynamicFlags1(entry.val),
@@ -88,10 +81,7 @@ fn segments(library: &Library, failures: &mut Vec<String>) {
 
 fn has_segment(library: &Library, kind: elf::ProgramType) -> bool {
     let endian = library.endian();
-    library
-        .elf_program_headers()
-        .iter()
-        .any(|segment| segment.p_type(endian) == kind)
+    library.elf_program_headers().iter().any(|segment| segment.p_type(endian) == kind)
 }
 
 fn relocations(library: &Library, failures: &mut Vec<String>) -> Result<()> {
@@ -102,12 +92,8 @@ fn relocations(library: &Library, failures: &mut Vec<String>) -> Result<()> {
         };
         for entry in entries {
             let kind = entry.r_type(endian, false);
-            if [
-                elf::R_X86_64_DTPMOD64,
-                elf::R_X86_64_DTPOFF64,
-                elf::R_X86_64_TLSDESC,
-            ]
-            .contains(&kind)
+            if [elf::R_X86_64_DTPMOD64, elf::R_X86_64_DTPOFF64, elf::R_X86_64_TLSDESC]
+                .contains(&kind)
             {
                 failures.push(format!(
                     "relocation {} at {:#x} asks for dynamic TLS",

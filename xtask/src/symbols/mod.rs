@@ -80,10 +80,7 @@ fn check(
     let data = read(stripped)?;
     let library = parse(stripped, &data)?;
     if data.len() >= SIZE_LIMIT {
-        failures.push(format!(
-            "{} bytes stripped, the limit is {SIZE_LIMIT}",
-            data.len()
-        ));
+        failures.push(format!("{} bytes stripped, the limit is {SIZE_LIMIT}", data.len()));
     }
     failures.extend(linkage::check(&library)?);
     failures.extend(exports::check(

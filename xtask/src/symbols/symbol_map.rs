@@ -38,9 +38,7 @@ impl Function {
         let source = self.source_name();
         self.name == name
             || source == name
-            || source
-                .strip_suffix(name)
-                .is_some_and(|path| path.ends_with("::"))
+            || source.strip_suffix(name).is_some_and(|path| path.ends_with("::"))
     }
 }
 
@@ -66,10 +64,7 @@ impl SymbolMap {
             }
             let index = all.len();
             let best = by_address.entry(function.start).or_insert(index);
-            if all
-                .get(*best)
-                .is_some_and(|best: &Function| best.size < function.size)
-            {
+            if all.get(*best).is_some_and(|best: &Function| best.size < function.size) {
                 *best = index;
             }
             all.push(function);

@@ -38,11 +38,7 @@ pub struct Selection {
 /// Follows every root; names the first offence of each function.
 pub fn check(library: &Library, args: &Selection) -> Result<Vec<String>> {
     let given = args.roots.iter().map(String::as_str);
-    let roots: Vec<&str> = if args.roots.is_empty() {
-        ROOTS.to_vec()
-    } else {
-        given.collect()
-    };
+    let roots: Vec<&str> = if args.roots.is_empty() { ROOTS.to_vec() } else { given.collect() };
     let allow = args.allow.iter().map(String::as_str);
     let mut walk = Walk {
         code: Code::of(library)?,
@@ -135,10 +131,8 @@ impl Walk<'_> {
             }
             before.push(instruction);
         }
-        self.failures.push(format!(
-            "{}: the code from {address:#x} on cannot be decoded",
-            self.path(call)
-        ));
+        self.failures
+            .push(format!("{}: the code from {address:#x} on cannot be decoded", self.path(call)));
     }
 
     /// Notes that control can reach `target`, maybe in another function.
@@ -160,12 +154,7 @@ impl Walk<'_> {
                 end: function.start + function.size,
                 caller,
             },
-            None => Call {
-                name: format!("{target:#x}"),
-                start: target,
-                end: target,
-                caller,
-            },
+            None => Call { name: format!("{target:#x}"), start: target, end: target, caller },
         };
         self.calls.push(call);
         self.calls.len() - 1
@@ -176,8 +165,7 @@ impl Walk<'_> {
         let (start, end) = (self.calls[call].start, self.calls[call].end);
         let addresses = self.code.from(start).map(|instruction| instruction.ip());
         let inside: Vec<u64> = addresses.take_while(|address| *address < end).collect();
-        self.open
-            .extend(inside.into_iter().map(|address| (address, call)));
+        self.open.extend(inside.into_iter().map(|address| (address, call)));
     }
 
     fn refuse_indirect(&mut self, call: usize, instruction: &Instruction) {

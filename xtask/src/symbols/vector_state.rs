@@ -43,10 +43,7 @@ pub fn is_touched_by(instruction: &Instruction, factory: &mut InstructionInfoFac
 /// x87 instructions push and pop, mostly without naming a register.
 fn is_x87(instruction: &Instruction) -> bool {
     instruction.cpuid_features().iter().any(|feature| {
-        matches!(
-            feature,
-            CpuidFeature::FPU | CpuidFeature::FPU287 | CpuidFeature::FPU387
-        )
+        matches!(feature, CpuidFeature::FPU | CpuidFeature::FPU287 | CpuidFeature::FPU387)
     })
 }
 
@@ -63,10 +60,7 @@ mod tests {
     #[test]
     fn moves_of_vector_mask_and_x87_registers_touch_the_state() {
         assert!(touches(&[0x0f, 0x28, 0xc1]), "movaps xmm0, xmm1");
-        assert!(
-            touches(&[0x62, 0xf1, 0x7c, 0x48, 0x28, 0xc1]),
-            "vmovaps zmm0, zmm1"
-        );
+        assert!(touches(&[0x62, 0xf1, 0x7c, 0x48, 0x28, 0xc1]), "vmovaps zmm0, zmm1");
         assert!(touches(&[0xc5, 0xf8, 0x90, 0xc9]), "kmovw k1, k1");
         assert!(touches(&[0x0f, 0x6f, 0xc1]), "movq mm0, mm1");
         assert!(touches(&[0xd9, 0xe8]), "fld1");
@@ -81,10 +75,7 @@ mod tests {
 
     #[test]
     fn vex_encoded_and_sse_era_instructions_on_general_registers_do_not() {
-        assert!(
-            !touches(&[0xc4, 0xe2, 0x78, 0xf2, 0xc1]),
-            "andn eax, eax, ecx"
-        );
+        assert!(!touches(&[0xc4, 0xe2, 0x78, 0xf2, 0xc1]), "andn eax, eax, ecx");
         assert!(!touches(&[0xf3, 0x0f, 0xb8, 0xc1]), "popcnt eax, ecx");
         assert!(!touches(&[0x0f, 0xae, 0xf0]), "mfence");
         assert!(!touches(&[0x0f, 0xc3, 0x08]), "movnti [rax], ecx");

@@ -31,10 +31,7 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let tests = workspace.root().join("tests");
     let include = workspace.root().join("include");
     let files = files(&tests.join("guests"))?;
-    let mut headers: Vec<&PathBuf> = files
-        .iter()
-        .filter(|file| has_extension(file, "h"))
-        .collect();
+    let mut headers: Vec<&PathBuf> = files.iter().filter(|file| has_extension(file, "h")).collect();
     let has_musl = tool::is_installed(MUSL);
 
     for source in &files {

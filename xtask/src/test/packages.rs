@@ -23,26 +23,14 @@ const PACKAGES: &[Package] = &[
         proof: "/usr/bin/cc",
         needed_by: "the final link and every guest program",
     },
-    Package {
-        name: "g++",
-        proof: "/usr/bin/c++",
-        needed_by: "the headers as C++",
-    },
-    Package {
-        name: "binutils",
-        proof: "/usr/bin/objcopy",
-        needed_by: "the stripped library",
-    },
+    Package { name: "g++", proof: "/usr/bin/c++", needed_by: "the headers as C++" },
+    Package { name: "binutils", proof: "/usr/bin/objcopy", needed_by: "the stripped library" },
     Package {
         name: "strace",
         proof: "/usr/bin/strace",
         needed_by: "comparisons with the kernel's view of a program",
     },
-    Package {
-        name: "musl-tools",
-        proof: "/usr/bin/musl-gcc",
-        needed_by: "programs without glibc",
-    },
+    Package { name: "musl-tools", proof: "/usr/bin/musl-gcc", needed_by: "programs without glibc" },
     Package {
         name: "python3",
         proof: "/usr/bin/python3",
@@ -57,18 +45,13 @@ const PACKAGES: &[Package] = &[
 
 /// Installs what is missing when we may, else names it.
 pub fn provide() -> Result<()> {
-    let missing: Vec<&Package> = PACKAGES
-        .iter()
-        .filter(|package| !Path::new(package.proof).exists())
-        .collect();
+    let missing: Vec<&Package> =
+        PACKAGES.iter().filter(|package| !Path::new(package.proof).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
     for package in &missing {
-        println!(
-            "test: package {} is missing, needed by {}",
-            package.name, package.needed_by
-        );
+        println!("test: package {} is missing, needed by {}", package.name, package.needed_by);
     }
     if is_root() && tool::is_installed("apt-get") {
         println!("test: installing them with apt-get");

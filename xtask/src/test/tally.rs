@@ -26,10 +26,8 @@ pub struct Tally {
 impl Tally {
     /// Runs `cargo test`, shows what it prints and counts its results.
     pub fn run(&mut self, command: &mut Command) -> Result<()> {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start cargo test")?;
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
         let mut output = BufReader::new(child.stdout.take().context("no pipe from cargo test")?);
         let failed_before = self.failed;
         let mut line = Vec::new();

@@ -22,10 +22,7 @@ impl Scene<'_> {
             Kind::Unshown => false,
             Kind::CreateMode => self.arg(index.wrapping_sub(1)) & (O_CREAT | O_TMPFILE) != 0,
             Kind::NodeDevice => {
-                matches!(
-                    self.arg(index.wrapping_sub(1)) & 0o170000,
-                    0o020000 | 0o060000
-                )
+                matches!(self.arg(index.wrapping_sub(1)) & 0o170000, 0o020000 | 0o060000)
             }
             Kind::FcntlArgument | Kind::IoctlArgument | Kind::ArchPrctlArgument => {
                 self.has_control_argument(index)
@@ -49,10 +46,7 @@ impl Scene<'_> {
 
     /// Whether an argument's text begins with what belongs to the one before it.
     pub(super) fn continues(&self, index: usize) -> bool {
-        matches!(
-            self.kind(index),
-            Kind::SizeAfterClone | Kind::SizeAfterOffset
-        )
+        matches!(self.kind(index), Kind::SizeAfterClone | Kind::SizeAfterOffset)
     }
 
     pub(super) fn argument(&self, line: &mut Line<'_>, index: usize) {
@@ -323,8 +317,7 @@ impl Scene<'_> {
     /// `IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4)`.
     pub(super) fn io_priority(&self, line: &mut Line<'_>, value: u64) {
         let value = value & 0xffff_ffff;
-        line.text("IOPRIO_PRIO_VALUE(")
-            .choice(&processes::IOPRIO_CLASS, value >> 13);
+        line.text("IOPRIO_PRIO_VALUE(").choice(&processes::IOPRIO_CLASS, value >> 13);
         line.text(", ").udec(value & 0x1fff).text(")");
     }
 
@@ -342,42 +335,28 @@ impl Scene<'_> {
             Some(name) => line.text(name).text("|"),
             None => line,
         };
-        for (bit, name) in [
-            (0o4000, "S_ISUID|"),
-            (0o2000, "S_ISGID|"),
-            (0o1000, "S_ISVTX|"),
-        ] {
+        for (bit, name) in [(0o4000, "S_ISUID|"), (0o2000, "S_ISGID|"), (0o1000, "S_ISVTX|")] {
             if value & bit != 0 {
                 line.text(name);
             }
         }
         let known = files::FILE_TYPE.name(value & 0o170000).is_some();
-        line.mode(if known {
-            value & 0o777
-        } else {
-            value & !0o7000
-        });
+        line.mode(if known { value & 0o777 } else { value & !0o7000 });
     }
 
     /// A device's number: `makedev(0x1, 0x3)`.
     pub(super) fn device(&self, line: &mut Line<'_>, value: u64) {
         let major = (value >> 8 & 0xfff) | (value >> 32 & 0xffff_f000);
         let minor = (value & 0xff) | (value >> 12 & 0xffff_ff00);
-        line.text("makedev(")
-            .hex(major)
-            .text(", ")
-            .hex(minor)
-            .text(")");
+        line.text("makedev(").hex(major).text(", ").hex(minor).text(")");
     }
 
     fn ipc_flags(&self, line: &mut Line<'_>, names: &crate::names::Names, value: u64) {
         let before = line.written();
         let left = line.known_flags(names, value & !0o777, "");
         if left != 0 {
-            line.text(if line.written() > before { "|" } else { "" })
-                .hex(left);
+            line.text(if line.written() > before { "|" } else { "" }).hex(left);
         }
-        line.text(if line.written() > before { "|" } else { "" })
-            .mode(value & 0o777);
+        line.text(if line.written() > before { "|" } else { "" }).mode(value & 0o777);
     }
 }

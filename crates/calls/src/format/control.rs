@@ -63,8 +63,7 @@ impl Scene<'_> {
             // F_SETOWN_EX
             15 | F_GETOWN_EX => {
                 if let Some(record) = self.record::<8>(line, value) {
-                    line.text("{type=")
-                        .choice(&files::OWNER, record.u32(0).into());
+                    line.text("{type=").choice(&files::OWNER, record.u32(0).into());
                     line.text(", pid=").dec(record.i32(4).into()).text("}");
                 }
             }
@@ -250,17 +249,11 @@ impl Scene<'_> {
                 line.hex(value);
             }
             5 => {
-                let shift = if value >> 31 != 0 {
-                    "FUTEX_OP_OPARG_SHIFT<<28|"
-                } else {
-                    ""
-                };
+                let shift = if value >> 31 != 0 { "FUTEX_OP_OPARG_SHIFT<<28|" } else { "" };
                 line.text(shift);
-                line.choice(&processes::FUTEX_WAKE_OPERATION, value >> 28 & 7)
-                    .text("<<28|");
+                line.choice(&processes::FUTEX_WAKE_OPERATION, value >> 28 & 7).text("<<28|");
                 line.hex(value >> 12 & 0xfff).text("<<12|");
-                line.choice(&processes::FUTEX_WAKE_COMPARISON, value >> 24 & 15)
-                    .text("<<24|");
+                line.choice(&processes::FUTEX_WAKE_COMPARISON, value >> 24 & 15).text("<<24|");
                 line.hex(value & 0xfff);
             }
             _ => {

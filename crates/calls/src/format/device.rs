@@ -81,10 +81,7 @@ fn passed(request: u32) -> Passed {
 
 /// Whether a request writes where its argument points.
 pub(super) fn fills_argument(request: u32) -> bool {
-    matches!(
-        passed(request),
-        Passed::NumberOut | Passed::WindowOut | Passed::TerminalOut
-    )
+    matches!(passed(request), Passed::NumberOut | Passed::WindowOut | Passed::TerminalOut)
 }
 
 /// Whether a request has an argument.
@@ -131,9 +128,7 @@ impl Scene<'_> {
             line.text("{ws_row=").udec(record.u16(0).into());
             line.text(", ws_col=").udec(record.u16(2).into());
             line.text(", ws_xpixel=").udec(record.u16(4).into());
-            line.text(", ws_ypixel=")
-                .udec(record.u16(6).into())
-                .text("}");
+            line.text(", ws_ypixel=").udec(record.u16(6).into()).text("}");
         }
     }
 
@@ -143,20 +138,15 @@ impl Scene<'_> {
             return;
         };
         let [input, output, control, local] = [0, 4, 8, 12].map(|at| u64::from(record.u32(at)));
-        line.text("{c_iflag=")
-            .flags(&devices::TERMINAL_INPUT, input);
-        line.text(", c_oflag=")
-            .flags(&devices::TERMINAL_OUTPUT, output);
+        line.text("{c_iflag=").flags(&devices::TERMINAL_INPUT, input);
+        line.text(", c_oflag=").flags(&devices::TERMINAL_OUTPUT, output);
         line.text(", c_cflag=");
-        line.choice(&devices::TERMINAL_SPEED, control & 0o10017)
-            .text("|");
+        line.choice(&devices::TERMINAL_SPEED, control & 0o10017).text("|");
         line.choice(&devices::TERMINAL_SIZE, control & 0o60);
         let left = line.known_flags(&devices::TERMINAL_CONTROL, control & !0o10077, "|");
         if left != 0 {
             line.text("|").hex(left);
         }
-        line.text(", c_lflag=")
-            .flags(&devices::TERMINAL_LOCAL, local)
-            .text(", ...}");
+        line.text(", c_lflag=").flags(&devices::TERMINAL_LOCAL, local).text(", ...}");
     }
 }

@@ -30,10 +30,8 @@ impl Scene<'_> {
         let Some(record) = self.record::<48>(line, address) else {
             return;
         };
-        line.text("{stx_mask=")
-            .flags(&files::STATX, record.u32(0).into());
-        line.text(", stx_attributes=")
-            .flags(&files::STATX_ATTRIBUTES, record.u64(8));
+        line.text("{stx_mask=").flags(&files::STATX, record.u32(0).into());
+        line.text(", stx_attributes=").flags(&files::STATX_ATTRIBUTES, record.u64(8));
         line.text(", stx_mode=");
         self.file_mode(line, record.u16(28).into());
         line.text(", stx_size=").udec(record.u64(40)).text(", ...}");
@@ -43,8 +41,7 @@ impl Scene<'_> {
         let Some(record) = self.record::<88>(line, address) else {
             return;
         };
-        line.text("{f_type=")
-            .choice(&files::FILE_SYSTEM, record.u64(0));
+        line.text("{f_type=").choice(&files::FILE_SYSTEM, record.u64(0));
         let numbers = [
             (", f_bsize=", 8),
             (", f_blocks=", 16),
@@ -60,9 +57,7 @@ impl Scene<'_> {
         line.text(", ").hex(record.u32(60).into());
         line.text("]}, f_namelen=").udec(record.u64(64));
         line.text(", f_frsize=").udec(record.u64(72));
-        line.text(", f_flags=")
-            .flags(&files::STATFS, record.u64(80))
-            .text("}");
+        line.text(", f_flags=").flags(&files::STATFS, record.u64(80)).text("}");
     }
 
     pub(super) fn file_attributes(&self, line: &mut Line<'_>, address: u64) {
@@ -71,9 +66,7 @@ impl Scene<'_> {
             line.text(", fa_extsize=").udec(record.u32(8).into());
             line.text(", fa_nextents=").udec(record.u32(12).into());
             line.text(", fa_projid=").udec(record.u32(16).into());
-            line.text(", fa_cowextsize=")
-                .udec(record.u32(20).into())
-                .text("}");
+            line.text(", fa_cowextsize=").udec(record.u32(20).into()).text("}");
         }
     }
 
@@ -87,20 +80,15 @@ impl Scene<'_> {
         if record.u64(0) & 0o20000100 != 0 || record.u64(8) != 0 {
             line.text(", mode=").mode(record.u64(8));
         }
-        line.text(", resolve=")
-            .flags(&files::RESOLVE, record.u64(16))
-            .text("}");
+        line.text(", resolve=").flags(&files::RESOLVE, record.u64(16)).text("}");
     }
 
     /// `struct mount_attr`.
     pub(super) fn mount_attributes(&self, line: &mut Line<'_>, address: u64) {
         if let Some(record) = self.record::<32>(line, address) {
-            line.text("{attr_set=")
-                .flags(&files::MOUNT_ATTRIBUTES, record.u64(0));
-            line.text(", attr_clr=")
-                .flags(&files::MOUNT_ATTRIBUTES, record.u64(8));
-            line.text(", propagation=")
-                .flags(&files::PROPAGATION, record.u64(16));
+            line.text("{attr_set=").flags(&files::MOUNT_ATTRIBUTES, record.u64(0));
+            line.text(", attr_clr=").flags(&files::MOUNT_ATTRIBUTES, record.u64(8));
+            line.text(", propagation=").flags(&files::PROPAGATION, record.u64(16));
             line.text(", userns_fd=").udec(record.u64(24)).text("}");
         }
     }
@@ -111,9 +99,7 @@ impl Scene<'_> {
             line.text("{value=");
             self.data(line, record.u64(0), record.u32(8).into());
             line.text(", size=").udec(record.u32(8).into());
-            line.text(", flags=")
-                .flags(&files::XATTR, record.u32(12).into())
-                .text("}");
+            line.text(", flags=").flags(&files::XATTR, record.u32(12).into()).text("}");
         }
     }
 
@@ -133,15 +119,11 @@ impl Scene<'_> {
             let length_at = at + LENGTH_AT;
             if count == 0 || length_at < from || length_at + 2 > from + have {
                 from = length_at;
-                have = self
-                    .memory
-                    .read(address.wrapping_add(from), &mut piece)
-                    .min(256) as u64;
+                have = self.memory.read(address.wrapping_add(from), &mut piece).min(256) as u64;
             }
             let offset = (length_at - from) as usize;
-            let Some(&[low, high]) = piece
-                .get(offset..offset + 2)
-                .filter(|_| offset as u64 + 2 <= have)
+            let Some(&[low, high]) =
+                piece.get(offset..offset + 2).filter(|_| offset as u64 + 2 <= have)
             else {
                 break;
             };
@@ -165,10 +147,8 @@ impl Scene<'_> {
         let Some(record) = self.record::<28>(line, address) else {
             return;
         };
-        line.text("{l_type=")
-            .choice(&files::LOCK_TYPE, record.u16(0).into());
-        line.text(", l_whence=")
-            .choice(&files::WHENCE, record.u16(2).into());
+        line.text("{l_type=").choice(&files::LOCK_TYPE, record.u16(0).into());
+        line.text(", l_whence=").choice(&files::WHENCE, record.u16(2).into());
         line.text(", l_start=").dec(record.i64(8));
         line.text(", l_len=").dec(record.i64(16));
         if let Owner::Shown = with_owner {

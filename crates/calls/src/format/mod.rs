@@ -61,12 +61,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            string_limit: 32,
-            line_limit: LINE_LIMIT,
-            written: 0,
-            align: 0,
-        }
+        Options { string_limit: 32, line_limit: LINE_LIMIT, written: 0, align: 0 }
     }
 }
 
@@ -148,10 +143,7 @@ pub fn format_call(
     let mut counted = Counted { out, count: 0 };
     format_enter(&mut counted, nr, args, memory, options)?;
     let written = options.written.saturating_add(counted.count);
-    let options = Options {
-        written,
-        ..*options
-    };
+    let options = Options { written, ..*options };
     format_exit(counted.out, nr, args, outcome, memory, &options)
 }
 
@@ -186,14 +178,7 @@ impl<'a> Scene<'a> {
         options: &Options,
         returned: Option<i64>,
     ) -> Scene<'a> {
-        Scene {
-            nr,
-            call: lookup(nr),
-            args,
-            memory,
-            string_limit: options.string_limit,
-            returned,
-        }
+        Scene { nr, call: lookup(nr), args, memory, string_limit: options.string_limit, returned }
     }
 
     fn enter(&self, line: &mut Line<'_>) {
@@ -251,10 +236,7 @@ impl<'a> Scene<'a> {
             Some(call) => (call.kinds().len(), [0, 1, 2, 3, 4, 5]),
             None => (6, [0, 1, 2, 3, 4, 5]),
         };
-        order
-            .into_iter()
-            .take(count)
-            .filter(|&index| self.is_shown(index))
+        order.into_iter().take(count).filter(|&index| self.is_shown(index))
     }
 
     /// What an argument means; of unknown calls, nothing is known.
@@ -276,14 +258,11 @@ impl<'a> Scene<'a> {
     }
 
     fn failed(&self) -> bool {
-        self.returned
-            .is_some_and(|value| (-4095..0).contains(&value))
+        self.returned.is_some_and(|value| (-4095..0).contains(&value))
     }
 
     /// The result as a number of bytes or items, 0 if there is none.
     fn count(&self) -> u64 {
-        self.returned
-            .and_then(|value| u64::try_from(value).ok())
-            .unwrap_or(0)
+        self.returned.and_then(|value| u64::try_from(value).ok()).unwrap_or(0)
     }
 }

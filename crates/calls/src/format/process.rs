@@ -15,9 +15,7 @@ const CLONE_CHILD_TID: u64 = 0x120_0000;
 impl Scene<'_> {
     /// The first two arguments of `clone`, in the order of its manual page.
     pub(super) fn clone_flags(&self, line: &mut Line<'_>, value: u64) {
-        line.text("child_stack=")
-            .address(self.arg(1))
-            .text(", flags=");
+        line.text("child_stack=").address(self.arg(1)).text(", flags=");
         let (flags, signal) = (value & 0xffff_ff00, value & 0xff);
         if flags != 0 {
             line.flags(&processes::CLONE, flags);
@@ -101,10 +99,9 @@ impl Scene<'_> {
         });
         if let Some(record) = wrote {
             let mut before = " => {";
-            for (flag, name, at) in [
-                (CLONE_PIDFD, "pidfd=", 8),
-                (CLONE_PARENT_SETTID, "parent_tid=", 24),
-            ] {
+            for (flag, name, at) in
+                [(CLONE_PIDFD, "pidfd=", 8), (CLONE_PARENT_SETTID, "parent_tid=", 24)]
+            {
                 if record.u64(0) & flag != 0 {
                     line.text(before).text(name);
                     self.numbers_at::<4>(line, record.u64(at));
@@ -131,10 +128,7 @@ impl Scene<'_> {
         let Some(record) = self.record::<16>(line, address) else {
             return;
         };
-        for (name, value) in [
-            ("{rlim_cur=", record.u64(0)),
-            (", rlim_max=", record.u64(8)),
-        ] {
+        for (name, value) in [("{rlim_cur=", record.u64(0)), (", rlim_max=", record.u64(8))] {
             line.text(name);
             match value {
                 u64::MAX => line.text("RLIM64_INFINITY"),
@@ -150,8 +144,7 @@ impl Scene<'_> {
     pub(super) fn capability_header(&self, line: &mut Line<'_>, address: u64) {
         if let Some(record) = self.record::<8>(line, address) {
             let version = u64::from(record.u32(0));
-            line.text("{version=")
-                .choice(&processes::CAPABILITY_VERSION, version);
+            line.text("{version=").choice(&processes::CAPABILITY_VERSION, version);
             line.text(", pid=").dec(record.i32(4).into()).text("}");
         }
     }
@@ -168,11 +161,7 @@ impl Scene<'_> {
             line.address(address);
             return;
         };
-        for (name, at) in [
-            ("{effective=", 0),
-            (", permitted=", 4),
-            (", inheritable=", 8),
-        ] {
+        for (name, at) in [("{effective=", 0), (", permitted=", 4), (", inheritable=", 8)] {
             line.text(name);
             let set = u64::from(record.u32(at)) | u64::from(record.u32(at + 12)) << 32;
             capability_set(line, set);
@@ -192,10 +181,8 @@ impl Scene<'_> {
             return;
         };
         line.text("{size=").udec(record.u32(0).into());
-        line.text(", sched_policy=")
-            .choice(&processes::SCHEDULER, record.u32(4).into());
-        line.text(", sched_flags=")
-            .flags(&processes::SCHEDULER_FLAGS, record.u64(8));
+        line.text(", sched_policy=").choice(&processes::SCHEDULER, record.u32(4).into());
+        line.text(", sched_flags=").flags(&processes::SCHEDULER_FLAGS, record.u64(8));
         line.text(", sched_nice=").dec(record.i32(16).into());
         line.text(", sched_priority=").udec(record.u32(20).into());
         line.text(", sched_runtime=").udec(record.u64(24));

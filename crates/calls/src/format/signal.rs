@@ -78,8 +78,7 @@ impl Scene<'_> {
     pub(super) fn signal_stack(&self, line: &mut Line<'_>, address: u64) {
         if let Some(record) = self.record::<24>(line, address) {
             line.text("{ss_sp=").address(record.u64(0));
-            line.text(", ss_flags=")
-                .flags(&processes::STACK, record.u32(8).into());
+            line.text(", ss_flags=").flags(&processes::STACK, record.u32(8).into());
             line.text(", ss_size=").udec(record.u64(16)).text("}");
         }
     }
@@ -151,19 +150,15 @@ impl Scene<'_> {
         self.notification_value(line, "{sigev_value=", record.u64(0));
         line.text(", sigev_signo=");
         self.signal(line, record.u32(8).into());
-        line.text(", sigev_notify=")
-            .choice(&processes::NOTIFY, record.u32(12).into());
+        line.text(", sigev_notify=").choice(&processes::NOTIFY, record.u32(12).into());
         if record.u32(12) == SIGEV_THREAD_ID {
-            line.text(", sigev_notify_thread_id=")
-                .dec(record.i32(16).into());
+            line.text(", sigev_notify_thread_id=").dec(record.i32(16).into());
         }
         line.text("}");
     }
 
     fn notification_value(&self, line: &mut Line<'_>, before: &str, value: u64) {
-        line.text(before)
-            .text("{sival_int=")
-            .dec(i64::from(value as i32));
+        line.text(before).text("{sival_int=").dec(i64::from(value as i32));
         line.text(", sival_ptr=").address(value).text("}");
     }
 

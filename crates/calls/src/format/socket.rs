@@ -28,8 +28,7 @@ impl Scene<'_> {
             return;
         };
         let size = size.min(ADDRESS as u64) as usize;
-        line.text("{sa_family=")
-            .choice(&network::DOMAIN, record.u16(0).into());
+        line.text("{sa_family=").choice(&network::DOMAIN, record.u16(0).into());
         match (record.u16(0), size) {
             (1, 3..) => self.unix_address(line, record.bytes(2, size - 2)),
             (2, 16..) => {
@@ -150,8 +149,7 @@ impl Scene<'_> {
 
 fn ipv4(line: &mut Line<'_>, bytes: &[u8]) {
     for (index, &byte) in bytes.iter().enumerate() {
-        line.text(if index == 0 { "" } else { "." })
-            .udec(byte.into());
+        line.text(if index == 0 { "" } else { "." }).udec(byte.into());
     }
 }
 
@@ -165,11 +163,7 @@ fn ipv6(line: &mut Line<'_>, record: &Record<ADDRESS>) {
         return;
     }
     // The first of the longest runs of at least two zero groups is left out.
-    let run = |start: usize| {
-        (start..GROUPS)
-            .take_while(|&index| group(index) == 0)
-            .count()
-    };
+    let run = |start: usize| (start..GROUPS).take_while(|&index| group(index) == 0).count();
     let (mut gap, mut longest) = (GROUPS, 1);
     for start in 0..GROUPS {
         if run(start) > longest {

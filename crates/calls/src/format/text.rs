@@ -40,9 +40,7 @@ impl Scene<'_> {
             }
             let bytes = chunk.get(..read).unwrap_or(&[]);
             let end = bytes.iter().position(|&byte| byte == 0);
-            let part = bytes
-                .get(..end.unwrap_or(read).min(limit - done))
-                .unwrap_or(&[]);
+            let part = bytes.get(..end.unwrap_or(read).min(limit - done)).unwrap_or(&[]);
             // The last byte waits for the one after it, which its escape needs.
             if let Some(last) = pending.take() {
                 line.escaped(&[last], part.first().copied());
@@ -123,10 +121,7 @@ impl Scene<'_> {
             let mut chunk = [0; CHUNK];
             let wanted = (limit - done).min(CHUNK);
             let part = chunk.get_mut(..wanted).unwrap_or(&mut []);
-            let read = self
-                .memory
-                .read(address.wrapping_add(done as u64), part)
-                .min(wanted);
+            let read = self.memory.read(address.wrapping_add(done as u64), part).min(wanted);
             if read < wanted && done == 0 {
                 line.hex(address);
                 return;

@@ -48,9 +48,7 @@ impl Names {
 
     /// The name of exactly this value.
     pub(crate) fn name(&self, value: u64) -> Option<&'static str> {
-        self.iter()
-            .find(|&(candidate, _)| candidate == value)
-            .map(|(_, name)| name)
+        self.iter().find(|&(candidate, _)| candidate == value).map(|(_, name)| name)
     }
 }
 

@@ -110,10 +110,7 @@ const fn merged(mut parts: &[&[Call]]) -> [Option<Call>; NUMBERS] {
     while let [part, more_parts @ ..] = parts {
         let mut rest = *part;
         while let [call, more @ ..] = rest {
-            assert!(
-                table[call.nr as usize].is_none(),
-                "a number is declared twice"
-            );
+            assert!(table[call.nr as usize].is_none(), "a number is declared twice");
             table[call.nr as usize] = Some(*call);
             rest = more;
         }

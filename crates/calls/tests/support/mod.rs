@@ -95,25 +95,14 @@ pub fn six(args: &[i64]) -> [u64; 6] {
 }
 
 pub fn nr(name: &str) -> u64 {
-    by_name(name)
-        .unwrap_or_else(|| panic!("no call {name}"))
-        .nr
-        .into()
+    by_name(name).unwrap_or_else(|| panic!("no call {name}")).nr.into()
 }
 
 /// The line of a call that returned.
 pub fn line(memory: &Fake, name: &str, args: &[i64], ret: i64) -> String {
     let mut line = String::new();
     let outcome = Outcome::Returned(ret);
-    format_call(
-        &mut line,
-        nr(name),
-        &six(args),
-        outcome,
-        memory,
-        &Options::default(),
-    )
-    .unwrap();
+    format_call(&mut line, nr(name), &six(args), outcome, memory, &Options::default()).unwrap();
     line
 }
 
@@ -123,14 +112,6 @@ pub fn parts(memory: [&Fake; 2], name: &str, args: &[i64], ret: i64) -> (String,
     let options = Options::default();
     let outcome = Outcome::Returned(ret);
     format_enter(&mut enter, nr(name), &six(args), memory[0], &options).unwrap();
-    format_exit(
-        &mut exit,
-        nr(name),
-        &six(args),
-        outcome,
-        memory[1],
-        &options,
-    )
-    .unwrap();
+    format_exit(&mut exit, nr(name), &six(args), outcome, memory[1], &options).unwrap();
     (enter, exit)
 }

@@ -59,12 +59,7 @@ pub fn check() -> Vec<Feature> {
 }
 
 fn information(name: &'static str, finding: String) -> Feature {
-    Feature {
-        name,
-        finding,
-        need: Need::Information,
-        is_there: true,
-    }
+    Feature { name, finding, need: Need::Information, is_there: true }
 }
 
 fn kernel() -> Feature {
@@ -78,12 +73,7 @@ fn proc_maps() -> Feature {
     let is_there = fs::read("/proc/self/maps").is_ok_and(|maps| !maps.is_empty());
     Feature {
         name: "/proc",
-        finding: (if is_there {
-            "readable"
-        } else {
-            "not readable: mount it"
-        })
-        .to_owned(),
+        finding: (if is_there { "readable" } else { "not readable: mount it" }).to_owned(),
         need: Need::Required,
         is_there,
     }
@@ -114,28 +104,14 @@ fn protection() -> Feature {
     } else {
         "written memory may not become executable: a security policy forbids it"
     };
-    Feature {
-        name: "mprotect",
-        finding: finding.to_owned(),
-        need: Need::Required,
-        is_there,
-    }
+    Feature { name: "mprotect", finding: finding.to_owned(), need: Need::Required, is_there }
 }
 
 fn memfd() -> Feature {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let is_there = memfd_create(c"interceptor", flags).is_ok();
-    let finding = if is_there {
-        "available"
-    } else {
-        "missing: no trace, stat or coverage"
-    };
-    Feature {
-        name: "memfd",
-        finding: finding.to_owned(),
-        need: Need::Optional,
-        is_there,
-    }
+    let finding = if is_there { "available" } else { "missing: no trace, stat or coverage" };
+    Feature { name: "memfd", finding: finding.to_owned(), need: Need::Optional, is_there }
 }
 
 /// Used when code is patched that other threads may be running.
@@ -144,17 +120,8 @@ fn membarrier() -> Feature {
     let commands = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_QUERY, 0, 0) };
     let sync_core = libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE;
     let is_there = commands > 0 && commands & i64::from(sync_core) != 0;
-    let finding = if is_there {
-        "synchronises cores"
-    } else {
-        "does not synchronise cores"
-    };
-    Feature {
-        name: "barrier",
-        finding: finding.to_owned(),
-        need: Need::Optional,
-        is_there,
-    }
+    let finding = if is_there { "synchronises cores" } else { "does not synchronise cores" };
+    Feature { name: "barrier", finding: finding.to_owned(), need: Need::Optional, is_there }
 }
 
 /// Syscall User Dispatch, prctl(2); Linux 5.11.
@@ -165,34 +132,17 @@ fn dispatch() -> Feature {
     const UNUSED: libc::c_ulong = 0;
     // SAFETY: switches off what is off in this process.
     let result = unsafe {
-        libc::prctl(
-            PR_SET_SYSCALL_USER_DISPATCH,
-            PR_SYS_DISPATCH_OFF,
-            UNUSED,
-            UNUSED,
-            UNUSED,
-        )
+        libc::prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, UNUSED, UNUSED, UNUSED)
     };
     let is_there = result == 0;
-    let finding = if is_there {
-        "available"
-    } else {
-        "missing: no net below the patches"
-    };
-    Feature {
-        name: "dispatch",
-        finding: finding.to_owned(),
-        need: Need::Optional,
-        is_there,
-    }
+    let finding = if is_there { "available" } else { "missing: no net below the patches" };
+    Feature { name: "dispatch", finding: finding.to_owned(), need: Need::Optional, is_there }
 }
 
 /// A filter on us is a filter on the program.
 fn seccomp() -> Feature {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mode = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Seccomp:"));
+    let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
     let finding = match mode.map(str::trim) {
         Some("0") => "no filter is active",
         Some(_) => "a filter is active: it sees the program's calls and ours",

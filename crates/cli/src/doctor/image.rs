@@ -54,16 +54,12 @@ impl<'a> Image<'a> {
         self.loaded().find_map(|segment| {
             let into = address.checked_sub(segment.p_vaddr(LittleEndian))?;
             let bytes = segment.data(LittleEndian, self.file).ok()?;
-            bytes
-                .get(usize::try_from(into).ok()?..)
-                .filter(|rest| !rest.is_empty())
+            bytes.get(usize::try_from(into).ok()?..).filter(|rest| !rest.is_empty())
         })
     }
 
     fn loaded(&self) -> impl Iterator<Item = &'a elf::ProgramHeader64<LittleEndian>> {
-        self.segments
-            .iter()
-            .filter(|segment| segment.p_type(LittleEndian) == elf::PT_LOAD)
+        self.segments.iter().filter(|segment| segment.p_type(LittleEndian) == elf::PT_LOAD)
     }
 }
 
@@ -78,11 +74,7 @@ mod tests {
         let (base, text) = image.texts().next().expect("text");
         assert!(base.is_multiple_of(PAGE) && !text.is_empty());
         let (address, index) = image.eh_frame_hdr().expect("an index");
-        assert!(
-            image
-                .from(address)
-                .is_some_and(|rest| rest.starts_with(index))
-        );
+        assert!(image.from(address).is_some_and(|rest| rest.starts_with(index)));
         assert_eq!(image.from(u64::MAX), None);
     }
 

@@ -28,10 +28,7 @@ fn parse(bytes: &[u8]) -> Option<HashMap<OsString, PathBuf>> {
     // Offsets of strings count from here.
     let table = bytes.get(start..)?;
     let count = word(table, MAGIC.len())? as usize;
-    let entries = table
-        .get(HEADER_BYTES..)?
-        .chunks_exact(ENTRY_BYTES)
-        .take(count);
+    let entries = table.get(HEADER_BYTES..)?.chunks_exact(ENTRY_BYTES).take(count);
     let mut paths = HashMap::new();
     for entry in entries {
         let is_generic = entry[16..] == [0; 8];
@@ -72,10 +69,7 @@ mod tests {
         }
         cache.extend_from_slice(strings);
         let paths = parse(&cache).expect("a cache");
-        assert_eq!(
-            paths.get(OsStr::new("libx.so.1")),
-            Some(&PathBuf::from("/lib/libx.so.1"))
-        );
+        assert_eq!(paths.get(OsStr::new("libx.so.1")), Some(&PathBuf::from("/lib/libx.so.1")));
 
         for len in 0..cache.len() {
             // Cut anywhere, it must not do harm.

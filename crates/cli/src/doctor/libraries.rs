@@ -29,15 +29,8 @@ const MUSL_DIRECTORIES: &[&str] = &["/lib", "/usr/local/lib", "/usr/lib"];
 const MUSL_PATH_FILE: &str = "/etc/ld-musl-x86_64.path";
 
 /// Libraries that musl's dynamic linker is itself.
-const MUSL_OWN: &[&str] = &[
-    "libc.",
-    "libpthread.",
-    "librt.",
-    "libm.",
-    "libdl.",
-    "libutil.",
-    "libxnet.",
-];
+const MUSL_OWN: &[&str] =
+    &["libc.", "libpthread.", "librt.", "libm.", "libdl.", "libutil.", "libxnet."];
 
 /// One object of the program.
 #[derive(Debug)]
@@ -70,10 +63,8 @@ pub fn of(program: &Program) -> Vec<Object> {
     while let Some((name, requester)) = search.wanted.pop_front() {
         search.find(&name, &requester);
     }
-    let linker = interpreter.map(|path| Object {
-        name: path.display().to_string(),
-        path: Some(path),
-    });
+    let linker =
+        interpreter.map(|path| Object { name: path.display().to_string(), path: Some(path) });
     search.objects.into_iter().chain(linker).collect()
 }
 
@@ -104,22 +95,11 @@ impl Search {
         let is_musl = linker_name.is_some_and(|name| name.as_bytes().starts_with(b"ld-musl"));
         Search {
             is_musl,
-            cache: if is_musl {
-                HashMap::new()
-            } else {
-                ld_cache::read()
-            },
+            cache: if is_musl { HashMap::new() } else { ld_cache::read() },
             library_path: split(&env::var_os("LD_LIBRARY_PATH").unwrap_or_default()),
-            defaults: if is_musl {
-                musl_directories()
-            } else {
-                paths(GLIBC_DIRECTORIES)
-            },
+            defaults: if is_musl { musl_directories() } else { paths(GLIBC_DIRECTORIES) },
             // The dynamic linker is loaded before anyone asks for it.
-            known: interpreter
-                .and_then(|path| Linking::read(path).soname)
-                .into_iter()
-                .collect(),
+            known: interpreter.and_then(|path| Linking::read(path).soname).into_iter().collect(),
             objects: Vec::new(),
             wanted: VecDeque::new(),
         }
@@ -139,25 +119,13 @@ impl Search {
             rpath.extend(linking.rpath.iter().map(|entry| expand(entry, &origin)));
             rpath.extend(inherited_rpath);
         }
-        let requester = Requester {
-            origin,
-            runpath: linking.runpath,
-            rpath,
-        };
+        let requester = Requester { origin, runpath: linking.runpath, rpath };
         self.known.extend(linking.soname.clone());
         self.objects.push(Object {
-            name: linking
-                .soname
-                .as_deref()
-                .unwrap_or(path.as_os_str())
-                .display()
-                .to_string(),
+            name: linking.soname.as_deref().unwrap_or(path.as_os_str()).display().to_string(),
             path: Some(path.to_path_buf()),
         });
-        let wanted = linking
-            .needed
-            .into_iter()
-            .map(|name| (name, requester.clone()));
+        let wanted = linking.needed.into_iter().map(|name| (name, requester.clone()));
         self.wanted.extend(wanted);
     }
 
@@ -169,25 +137,16 @@ impl Search {
         if self.is_musl && is_own_of_musl(name) {
             return;
         }
-        match self
-            .candidates(name, requester)
-            .into_iter()
-            .find(|path| is_usable(path))
-        {
+        match self.candidates(name, requester).into_iter().find(|path| is_usable(path)) {
             // The same file under another name.
             Some(path) if self.has(&path) => {}
             Some(path) => self.load(&path, requester.rpath.clone()),
-            None => self.objects.push(Object {
-                name: name.display().to_string(),
-                path: None,
-            }),
+            None => self.objects.push(Object { name: name.display().to_string(), path: None }),
         }
     }
 
     fn has(&self, path: &Path) -> bool {
-        self.objects
-            .iter()
-            .any(|object| object.path.as_deref() == Some(path))
+        self.objects.iter().any(|object| object.path.as_deref() == Some(path))
     }
 
     /// Files that a name may mean, in the dynamic linker's order.
@@ -196,11 +155,8 @@ impl Search {
             return vec![expand(name, &requester.origin)];
         }
         let here = |entry: &OsString| expand(entry, &requester.origin).join(name);
-        let mut candidates: Vec<PathBuf> = requester
-            .rpath
-            .iter()
-            .map(|directory| directory.join(name))
-            .collect();
+        let mut candidates: Vec<PathBuf> =
+            requester.rpath.iter().map(|directory| directory.join(name)).collect();
         candidates.extend(self.library_path.iter().map(here));
         candidates.extend(requester.runpath.iter().map(here));
         candidates.extend(self.cache.get(name).cloned());
@@ -210,9 +166,7 @@ impl Search {
 }
 
 fn is_own_of_musl(name: &OsStr) -> bool {
-    MUSL_OWN
-        .iter()
-        .any(|own| name.as_bytes().starts_with(own.as_bytes()))
+    MUSL_OWN.iter().any(|own| name.as_bytes().starts_with(own.as_bytes()))
 }
 
 /// The dynamic linker passes over files of another architecture.
@@ -249,11 +203,9 @@ fn expand(entry: &OsStr, origin: &Path) -> PathBuf {
 
 fn musl_directories() -> Vec<PathBuf> {
     match std::fs::read_to_string(MUSL_PATH_FILE) {
-        Ok(list) => list
-            .split([':', '\n'])
-            .filter(|entry| !entry.is_empty())
-            .map(PathBuf::from)
-            .collect(),
+        Ok(list) => {
+            list.split([':', '\n']).filter(|entry| !entry.is_empty()).map(PathBuf::from).collect()
+        }
         Err(_) => paths(MUSL_DIRECTORIES),
     }
 }
@@ -268,10 +220,7 @@ mod tests {
 
     #[test]
     fn origin_is_the_directory_of_the_object() {
-        let expanded = expand(
-            OsStr::new("$ORIGIN/../lib:${ORIGIN}"),
-            Path::new("/opt/bin"),
-        );
+        let expanded = expand(OsStr::new("$ORIGIN/../lib:${ORIGIN}"), Path::new("/opt/bin"));
         assert_eq!(expanded, Path::new("/opt/bin/../lib:/opt/bin"));
     }
 
@@ -288,10 +237,7 @@ mod tests {
         let names: Vec<String> = objects.iter().map(Object::shown_name).collect();
         assert_eq!(names.first().map(String::as_str), Some("/bin/ls"));
         for part in ["libc.so.6", "ld-linux-x86-64.so.2"] {
-            assert!(
-                names.iter().any(|name| name.ends_with(part)),
-                "{part} in {names:?}"
-            );
+            assert!(names.iter().any(|name| name.ends_with(part)), "{part} in {names:?}");
         }
         assert!(objects.iter().all(|object| object.path.is_some()));
     }

@@ -26,10 +26,7 @@ pub struct Linking {
 impl Linking {
     /// Reads a 64-bit file; what is broken in it is taken as absent.
     pub fn read(path: &Path) -> Linking {
-        File::open(path)
-            .ok()
-            .and_then(|file| parse(&ReadCache::new(file)))
-            .unwrap_or_default()
+        File::open(path).ok().and_then(|file| parse(&ReadCache::new(file))).unwrap_or_default()
     }
 }
 

@@ -35,11 +35,7 @@ const STATUS_NOT_INTERCEPTED: i32 = 1;
 /// Prints what is found, and one line of verdict.
 pub fn execute(args: &Args) -> Result<Outcome, Failure> {
     let program = program::find(std::slice::from_ref(&args.program))?;
-    let objects = if program.obstacle.is_none() {
-        libraries::of(&program)
-    } else {
-        Vec::new()
-    };
+    let objects = if program.obstacle.is_none() { libraries::of(&program) } else { Vec::new() };
     let report = Report {
         tallies: objects.iter().map(tally).collect(),
         program,
@@ -96,21 +92,14 @@ impl Report {
     }
 
     fn total(&self) -> Tally {
-        self.tallies
-            .iter()
-            .flatten()
-            .fold(Tally::default(), Tally::plus)
+        self.tallies.iter().flatten().fold(Tally::default(), Tally::plus)
     }
 }
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let chain: Vec<String> = self
-            .program
-            .chain
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect();
+        let chain: Vec<String> =
+            self.program.chain.iter().map(|file| file.display().to_string()).collect();
         writeln!(f, "program   {}", chain.join(" -> "))?;
         for feature in &self.features {
             writeln!(f, "{feature}")?;
@@ -131,11 +120,7 @@ impl std::fmt::Display for Report {
             }
             writeln!(f, "{}  total\n", self.total())?;
         }
-        let name = self
-            .program
-            .arguments
-            .first()
-            .map(|name| name.display().to_string());
+        let name = self.program.arguments.first().map(|name| name.display().to_string());
         let name = name.unwrap_or_default();
         match self.verdict() {
             Verdict::Intercepted(text) => writeln!(f, "{name}: {text}"),

@@ -66,9 +66,7 @@ impl Tally {
 
 /// Titles of the columns that a tally prints.
 pub fn titles() -> String {
-    let names = COLUMNS
-        .iter()
-        .map(|outcome| format!("{:>9}", outcome.name()));
+    let names = COLUMNS.iter().map(|outcome| format!("{:>9}", outcome.name()));
     format!("{}{:>10}", names.collect::<String>(), "coverage")
 }
 

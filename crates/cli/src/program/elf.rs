@@ -82,11 +82,7 @@ impl Head {
         };
         let half = |offset: usize| {
             let bytes = [identity[offset], identity[offset + 1]];
-            if is_little_endian {
-                u16::from_le_bytes(bytes)
-            } else {
-                u16::from_be_bytes(bytes)
-            }
+            if is_little_endian { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
         };
         identity.starts_with(b"\x7fELF").then(|| Head {
             is_64_bit: identity[4] == 2,
@@ -112,9 +108,7 @@ impl Head {
                 self.interpreter = Some(PathBuf::from(OsStr::from_bytes(path)));
             }
             if let Ok(Some(entries)) = segment.dynamic(endian, data) {
-                self.has_soname = entries
-                    .iter()
-                    .any(|entry| entry.d_tag(endian) == elf::DT_SONAME);
+                self.has_soname = entries.iter().any(|entry| entry.d_tag(endian) == elf::DT_SONAME);
             }
         }
     }
@@ -145,10 +139,7 @@ mod tests {
     #[test]
     fn text_and_nothing_are_not_elf() {
         for path in ["/etc/passwd", "/dev/null"] {
-            assert!(matches!(
-                Head::read(Path::new(path)),
-                Err(Unreadable::NotElf)
-            ));
+            assert!(matches!(Head::read(Path::new(path)), Err(Unreadable::NotElf)));
         }
     }
 }

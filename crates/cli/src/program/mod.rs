@@ -36,12 +36,7 @@ pub fn find(command: &[OsString]) -> Result<Program, Failure> {
     let chain = script::chain(&path)?;
     let last = chain.last().unwrap_or(&path);
     let obstacle = obstacle::of(last)?;
-    Ok(Program {
-        path,
-        arguments: command.to_vec(),
-        chain,
-        obstacle,
-    })
+    Ok(Program { path, arguments: command.to_vec(), chain, obstacle })
 }
 
 impl Program {

@@ -52,12 +52,7 @@ fn has_capabilities(file: &Path) -> bool {
     };
     // SAFETY: both strings are NUL-terminated; with size 0 nothing is written.
     let size = unsafe {
-        libc::getxattr(
-            path.as_ptr(),
-            c"security.capability".as_ptr(),
-            std::ptr::null_mut(),
-            0,
-        )
+        libc::getxattr(path.as_ptr(), c"security.capability".as_ptr(), std::ptr::null_mut(), 0)
     };
     size > 0
 }

@@ -24,11 +24,7 @@ pub fn chain(program: &Path) -> Result<Vec<PathBuf>, Failure> {
         let Some((interpreter, argument)) = parse(&line) else {
             break;
         };
-        let script = chain
-            .last()
-            .map_or(program, PathBuf::as_path)
-            .display()
-            .to_string();
+        let script = chain.last().map_or(program, PathBuf::as_path).display().to_string();
         if chain.len() > DEPTH_LIMIT {
             return Err(Failure::not_executable(format!(
                 "{script}: too many interpreters in a row; correct its first line"
@@ -54,11 +50,7 @@ pub fn chain(program: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// read may still be executable.
 fn first_line(file: &Path) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(file)
-        .ok()?
-        .take(LINE_LIMIT)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    File::open(file).ok()?.take(LINE_LIMIT).read_to_end(&mut bytes).ok()?;
     let line = bytes.strip_prefix(b"#!")?;
     let end = line.iter().position(|byte| *byte == b'\n');
     Some(line[..end.unwrap_or(line.len())].to_vec())
@@ -67,10 +59,7 @@ fn first_line(file: &Path) -> Option<Vec<u8>> {
 /// Interpreter and its one argument, execve(2).
 fn parse(line: &[u8]) -> Option<(PathBuf, Option<std::ffi::OsString>)> {
     let line = line.trim_ascii();
-    let end = line
-        .iter()
-        .position(u8::is_ascii_whitespace)
-        .unwrap_or(line.len());
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
     let (interpreter, rest) = line.split_at(end);
     let argument = rest.trim_ascii();
     (!interpreter.is_empty()).then(|| {

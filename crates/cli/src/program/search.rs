@@ -19,10 +19,9 @@ pub fn find(name: &OsStr) -> Result<PathBuf, Failure> {
         let path = PathBuf::from(name);
         return match state(&path) {
             State::Executable => Ok(path),
-            State::Missing => Err(Failure::not_found(format!(
-                "{}: no such file; check the path",
-                path.display()
-            ))),
+            State::Missing => {
+                Err(Failure::not_found(format!("{}: no such file; check the path", path.display())))
+            }
             State::Unusable(cause) => Err(unusable(&path, cause)),
         };
     }
@@ -108,9 +107,6 @@ mod tests {
     #[test]
     fn a_file_that_may_not_be_executed_is_reported_if_nothing_better_follows() {
         assert_eq!(found("passwd", &["/etc"]), Err(126));
-        assert_eq!(
-            found("passwd", &["/etc", "/usr/bin"]),
-            Ok("/usr/bin/passwd".into())
-        );
+        assert_eq!(found("passwd", &["/etc", "/usr/bin"]), Ok("/usr/bin/passwd".into()));
     }
 }

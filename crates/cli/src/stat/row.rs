@@ -100,10 +100,7 @@ mod tests {
         buckets[bucket_of(50_000)] = 2;
         assert_eq!(bucket_of(percentile_cycles(&buckets, 50)), bucket_of(1000));
         assert_eq!(bucket_of(percentile_cycles(&buckets, 98)), bucket_of(1000));
-        assert_eq!(
-            bucket_of(percentile_cycles(&buckets, 99)),
-            bucket_of(50_000)
-        );
+        assert_eq!(bucket_of(percentile_cycles(&buckets, 99)), bucket_of(50_000));
     }
 
     #[test]

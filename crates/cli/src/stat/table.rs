@@ -5,16 +5,14 @@ use std::time::Duration;
 use crate::stat::row::Row;
 
 /// Column titles; the last column is as wide as it needs to be.
-const TITLES: [&str; 9] = [
-    "% time", "total", "mean", "p50", "p99", "max", "calls", "errors", "syscall",
-];
+const TITLES: [&str; 9] =
+    ["% time", "total", "mean", "p50", "p99", "max", "calls", "errors", "syscall"];
 
 /// Formats rows, the most expensive first, and their totals.
 pub fn format(mut rows: Vec<Row>) -> String {
     rows.sort_by(|a, b| (b.total(), b.calls, &a.name).cmp(&(a.total(), a.calls, &b.name)));
-    let total: Duration = rows
-        .iter()
-        .fold(Duration::ZERO, |sum, row| sum.saturating_add(row.total()));
+    let total: Duration =
+        rows.iter().fold(Duration::ZERO, |sum, row| sum.saturating_add(row.total()));
     let calls: u64 = sum(&rows, |row| row.calls);
     let errors: u64 = sum(&rows, |row| row.errors);
     let samples: u64 = sum(&rows, |row| row.timing.map_or(0, |timing| timing.samples));
@@ -73,11 +71,7 @@ fn line(cells: [&str; 9]) -> String {
 
 /// Zero is shown as nothing, so that the eye finds errors.
 fn count(number: u64) -> String {
-    if number == 0 {
-        String::new()
-    } else {
-        number.to_string()
-    }
+    if number == 0 { String::new() } else { number.to_string() }
 }
 
 fn seconds(duration: Duration) -> String {
@@ -93,11 +87,7 @@ fn short(duration: Duration) -> String {
         1e6..1e9 => (ns / 1e6, "ms"),
         _ => (ns / 1e9, "s"),
     };
-    if number < 100.0 {
-        format!("{number:.1} {unit}")
-    } else {
-        format!("{number:.0} {unit}")
-    }
+    if number < 100.0 { format!("{number:.1} {unit}") } else { format!("{number:.0} {unit}") }
 }
 
 #[cfg(test)]
@@ -125,11 +115,8 @@ mod tests {
     #[test]
     fn the_call_that_took_longest_comes_first_and_totals_last() {
         let text = format(vec![row("read", 10, 100), row("write", 2, 300)]);
-        let names: Vec<&str> = text
-            .lines()
-            .skip(2)
-            .filter_map(|line| line.split_whitespace().last())
-            .collect();
+        let names: Vec<&str> =
+            text.lines().skip(2).filter_map(|line| line.split_whitespace().last()).collect();
         assert_eq!(names, ["write", "read", "total"]);
         assert!(text.contains("75.00"), "{text}");
     }

@@ -10,12 +10,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::string::String;
 use std::vec::Vec;
-use std::{fs, println};
+use std::{format, fs, println};
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
 use object::{Object, ObjectSection, SectionKind};
 
-use super::{Decoded, Flow, Reference, decode};
+use super::{Decoded, Flow, Reference, decode, decode_any, quick};
 
 /// Where random instructions lie.
 const ADDRESS: u64 = 0x5555_5555_4000;
@@ -23,14 +23,10 @@ const ADDRESS: u64 = 0x5555_5555_4000;
 #[test]
 fn random_bytes_decode_as_a_disassembler_does() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let rounds = if is_everything_asked() {
-        40_000_000
-    } else {
-        1_000_000
-    };
+    let rounds = if is_everything_asked() { 40_000_000 } else { 1_000_000 };
     let mut differences = Differences::default();
     for round in 0..rounds {
-        let mut bytes = [0; 24];
+        let mut bytes = [0; 32];
         for chunk in bytes.chunks_exact_mut(8) {
             chunk.copy_from_slice(&random.next().to_le_bytes());
         }
@@ -68,12 +64,11 @@ fn every_opcode_decodes_as_a_disassembler_does() {
     ];
     let maps: &[&[u8]] = &[&[], &[0x0f], &[0x0f, 0x38], &[0x0f, 0x3a]];
     let mut differences = Differences::default();
-    for (prefix, map) in prefixes
-        .iter()
-        .flat_map(|prefix| maps.iter().map(move |map| (prefix, map)))
+    for (prefix, map) in
+        prefixes.iter().flat_map(|prefix| maps.iter().map(move |map| (prefix, map)))
     {
         for (opcode, model) in (0..=255).flat_map(|o| (0..=255).map(move |m| (o, m))) {
-            let mut bytes = [0x11; 24];
+            let mut bytes = [0x11; 32];
             let start = [*prefix, *map, &[opcode, model, 0x25]].concat();
             bytes[..start.len()].copy_from_slice(&start);
             differences.compare(&bytes, ADDRESS);
@@ -89,11 +84,7 @@ fn installed_programs_decode_as_a_disassembler_does() {
     let mut differences = Differences::default();
     for path in programs() {
         // A sample takes a little of many.
-        let most = if everything {
-            usize::MAX
-        } else {
-            room.min(1 << 18)
-        };
+        let most = if everything { usize::MAX } else { room.min(1 << 18) };
         for (address, text) in texts(&path) {
             let text = &text[..text.len().min(most)];
             room = room.saturating_sub(text.len());
@@ -120,11 +111,7 @@ fn a_truncated_instruction_is_none() {
         };
         for len in 0..bytes.len() {
             let cut = decode(&bytes[..len], ADDRESS).map(|cut| cut.len);
-            assert_eq!(
-                cut,
-                (len >= usize::from(whole.len)).then_some(whole.len),
-                "{bytes:x?}"
-            );
+            assert_eq!(cut, (len >= usize::from(whole.len)).then_some(whole.len), "{bytes:x?}");
         }
     }
 }
@@ -136,10 +123,7 @@ fn is_everything_asked() -> bool {
 
 fn programs() -> Vec<PathBuf> {
     let directories = ["/usr/lib/x86_64-linux-gnu", "/usr/bin", "/usr/local/bin"];
-    let entries = directories
-        .into_iter()
-        .filter_map(|path| fs::read_dir(path).ok())
-        .flatten();
+    let entries = directories.into_iter().filter_map(|path| fs::read_dir(path).ok()).flatten();
     let mut paths: Vec<_> = entries
         .flatten()
         .map(|entry| entry.path())
@@ -190,6 +174,10 @@ impl Differences {
         let ours = decode(bytes, address);
         let theirs = disassemble(bytes, address, DecoderOptions::MPX);
         self.compared += 1;
+        if let Some(quick) = bytes.first_chunk().and_then(|bytes| quick::decode(bytes, address)) {
+            let any = format!("{:?}", decode_any(bytes, address));
+            assert_eq!(format!("{:?}", Some(quick)), any, "{bytes:02x?}");
+        }
         let is_same = match (&ours, theirs.code()) {
             (_, Code::INVALID) => true,
             (None, _) => is_refused(&theirs, bytes),
@@ -200,10 +188,7 @@ impl Differences {
             if self.found <= 10 {
                 let code = theirs.code();
                 let len = theirs.len();
-                let _ = writeln!(
-                    self.shown,
-                    "{bytes:02x?}: {ours:?}, expected {code:?} of {len}"
-                );
+                let _ = writeln!(self.shown, "{bytes:02x?}: {ours:?}, expected {code:?} of {len}");
             }
         }
         theirs.len().max(1)
@@ -258,10 +243,7 @@ fn is_same_flow(ours: Flow, theirs: &Instruction) -> bool {
             false => ours == Flow::ShortBranch(to),
         },
         FlowControl::Return
-            if matches!(
-                theirs.mnemonic(),
-                Mnemonic::Iret | Mnemonic::Iretd | Mnemonic::Iretq
-            ) =>
+            if matches!(theirs.mnemonic(), Mnemonic::Iret | Mnemonic::Iretd | Mnemonic::Iretq) =>
         {
             ours == Flow::IndirectJump
         }

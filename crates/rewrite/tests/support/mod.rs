@@ -52,10 +52,7 @@ impl<'f> Image<'f> {
 
     pub fn texts(&self) -> impl Iterator<Item = Text<'f>> {
         let executable = self.segments.iter().filter(|segment| segment.is_executable);
-        executable.map(|segment| Text {
-            base: segment.address,
-            bytes: segment.bytes,
-        })
+        executable.map(|segment| Text { base: segment.address, bytes: segment.bytes })
     }
 
     /// What is known without the sections that are not mapped.
@@ -70,9 +67,7 @@ impl<'f> Image<'f> {
 
     pub fn plan(&self, text: &Text<'_>, ladder: Ladder) -> Vec<SitePlan> {
         let mut plans = Vec::new();
-        plan(text, &self.code_map(), Some(self), ladder, &mut |site| {
-            plans.push(site)
-        });
+        plan(text, &self.code_map(), Some(self), ladder, &mut |site| plans.push(site));
         plans
     }
 
@@ -80,10 +75,7 @@ impl<'f> Image<'f> {
     pub fn from(&self, address: u64) -> Option<&'f [u8]> {
         self.segments.iter().find_map(|segment| {
             let offset = address.checked_sub(segment.address)? as usize;
-            segment
-                .bytes
-                .get(offset..)
-                .filter(|bytes| !bytes.is_empty())
+            segment.bytes.get(offset..).filter(|bytes| !bytes.is_empty())
         })
     }
 }
@@ -97,14 +89,7 @@ impl Data for Image<'_> {
 /// All programs and libraries that are installed.
 pub fn installed() -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    for directory in [
-        "/usr/lib",
-        "/usr/bin",
-        "/usr/sbin",
-        "/usr/libexec",
-        "/usr/local",
-        "/opt",
-    ] {
+    for directory in ["/usr/lib", "/usr/bin", "/usr/sbin", "/usr/libexec", "/usr/local", "/opt"] {
         collect(Path::new(directory), &mut paths);
     }
     paths.sort();

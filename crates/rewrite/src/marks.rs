@@ -1,0 +1,67 @@
+//! A set of addresses of one function.
+
+use core::ops::Range;
+
+const WORDS: usize = 1025;
+const WORD: u64 = u64::BITS as u64;
+
+/// The function's addresses up to 64 KiB behind its start, a bit for each; it
+/// does not remember others.
+pub(crate) struct Marks {
+    start: u64,
+    words: [u64; WORDS],
+    /// Words that may not be 0.
+    used: usize,
+}
+
+impl Marks {
+    pub(crate) fn new() -> Self {
+        Self { start: 0, words: [0; WORDS], used: 0 }
+    }
+
+    /// Empties the set, for the function at this address.
+    pub(crate) fn clear(&mut self, start: u64) {
+        for word in self.words.iter_mut().take(self.used) {
+            *word = 0;
+        }
+        self.start = start;
+        self.used = 0;
+    }
+
+    /// Adds an address; whether it was added.
+    pub(crate) fn insert(&mut self, address: u64) -> bool {
+        let Some((index, bit)) = self.place(address) else {
+            return false;
+        };
+        let Some(word) = self.words.get_mut(index) else {
+            return false;
+        };
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        self.used = self.used.max(index + 1);
+        is_new
+    }
+
+    pub(crate) fn contains(&self, address: u64) -> bool {
+        let word = self.place(address).and_then(|(index, bit)| Some(self.words.get(index)? & bit));
+        word.is_some_and(|bit| bit != 0)
+    }
+
+    /// The first address in the set of a range shorter than a word.
+    pub(crate) fn first_in(&self, range: Range<u64>) -> Option<u64> {
+        let len = range.end.checked_sub(range.start).filter(|len| (1..WORD).contains(len))?;
+        let offset = range.start.checked_sub(self.start)?;
+        let index = usize::try_from(offset / WORD).ok()?;
+        let [low, high] = *self.words.get(index..)?.first_chunk()?;
+        let both = u128::from(low) | u128::from(high) << WORD;
+        let bits = (both >> (offset % WORD)) as u64 & ((1 << len) - 1);
+        (bits != 0).then(|| range.start + u64::from(bits.trailing_zeros()))
+    }
+
+    fn place(&self, address: u64) -> Option<(usize, u64)> {
+        let offset = address.checked_sub(self.start)?;
+        let index = usize::try_from(offset / WORD).ok()?;
+        // The last word is never used, so that two can be read.
+        (index < WORDS - 1).then_some((index, 1 << (offset % WORD)))
+    }
+}
