@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use crate::go::GoFunctions;
 use crate::symbols::{Neighbours, Symbols};
 use crate::unwind::{Frames, Landing};
 
@@ -12,6 +13,7 @@ use crate::unwind::{Frames, Landing};
 pub struct CodeMap<'a> {
     frames: Frames<'a>,
     symbols: Symbols<'a>,
+    go: GoFunctions<'a>,
 }
 
 /// A function, or a span of code with several.
@@ -27,7 +29,7 @@ pub struct Function {
 pub(crate) enum Extent {
     /// An unwind entry, this one.
     Frame(usize, Landing),
-    /// A symbol that has a size.
+    /// A symbol that has a size, or an entry of Go's table.
     Symbol,
     /// Only its start is that of a function; the end is that of the next known
     /// one. Code in between has no names.
@@ -39,10 +41,7 @@ impl<'a> CodeMap<'a> {
     /// latter may go on behind the section's end. `None` if the header is not
     /// in the one format that linkers write.
     pub fn new(header: (u64, &'a [u8]), frames: (u64, &'a [u8])) -> Option<Self> {
-        Some(Self {
-            frames: Frames::new(header, frames)?,
-            symbols: Symbols::default(),
-        })
+        Some(Self { frames: Frames::new(header, frames)?, ..Self::default() })
     }
 
     /// Adds a symbol table, `Elf64_Sym` entries whose values lie `bias` below
@@ -54,6 +53,14 @@ impl<'a> CodeMap<'a> {
             symbols: Symbols::new(symbols, bias),
             ..self
         }
+    }
+
+    /// Adds a table of Go's functions and what follows it, as
+    /// [`find_go_table`](crate::find_go_table) finds it. Its addresses are
+    /// relocated when the object is.
+    #[must_use]
+    pub fn with_go(self, table: &'a [u8]) -> Self {
+        Self { go: GoFunctions::parse(table).unwrap_or_default(), ..self }
     }
 
     /// Bounds of the code that contains an address.
@@ -70,6 +77,9 @@ impl<'a> CodeMap<'a> {
         {
             let extent = Extent::Frame(index, frame.landing);
             return Ok(Function { range: frame.range.clone(), extent });
+        }
+        if let Some(range) = self.go.function_at(address) {
+            return Ok(Function { range, extent: Extent::Symbol });
         }
         let next = self.frames.start(index.map_or(0, |index| index + 1));
         let symbols = self.symbols.neighbours(address);
