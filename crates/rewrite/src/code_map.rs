@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use crate::go::GoFunctions;
 use crate::symbols::{Neighbours, Symbols};
 use crate::unwind::{Frames, Landing};
 
@@ -12,6 +13,7 @@ use crate::unwind::{Frames, Landing};
 pub struct CodeMap<'a> {
     frames: Frames<'a>,
     symbols: Symbols<'a>,
+    go: GoFunctions<'a>,
 }
 
 /// A function, or a span of code with several.
@@ -29,7 +31,7 @@ pub struct Function {
 pub(crate) enum Extent {
     /// An unwind entry, this one.
     Frame(usize, Landing),
-    /// A symbol that has a size.
+    /// A symbol that has a size, or an entry of Go's table.
     Symbol,
     /// Only its start is that of a function; the end is that of the next known
     /// one. Code in between has no names.
@@ -41,7 +43,11 @@ impl<'a> CodeMap<'a> {
     /// latter may go on behind the section's end. `None` if the header is not
     /// in the one format that linkers write.
     pub fn new(header: (u64, &'a [u8]), frames: (u64, &'a [u8])) -> Option<Self> {
+<<<<<<< HEAD
         Some(Self { frames: Frames::new(header, frames)?, symbols: Symbols::default() })
+=======
+        Some(Self { frames: Frames::new(header, frames)?, ..Self::default() })
+>>>>>>> cbe21003fb27deb7ddc3ed57673e28c6b9bd260a
     }
 
     /// Adds a symbol table, `Elf64_Sym` entries whose values lie `bias` below
@@ -50,6 +56,14 @@ impl<'a> CodeMap<'a> {
     #[must_use]
     pub fn with_symbols(self, symbols: &'a [u8], bias: u64) -> Self {
         Self { symbols: Symbols::new(symbols, bias), ..self }
+    }
+
+    /// Adds a table of Go's functions and what follows it, as
+    /// [`find_go_table`](crate::find_go_table) finds it. Its addresses are
+    /// relocated when the object is.
+    #[must_use]
+    pub fn with_go(self, table: &'a [u8]) -> Self {
+        Self { go: GoFunctions::parse(table).unwrap_or_default(), ..self }
     }
 
     /// Bounds of the code that contains an address.
@@ -70,6 +84,9 @@ impl<'a> CodeMap<'a> {
                 extent,
                 is_signal_frame: frame.is_signal_frame,
             });
+        }
+        if let Some(range) = self.go.function_at(address) {
+            return Ok(Function { range, extent: Extent::Symbol });
         }
         let next = self.frames.start(index.map_or(0, |index| index + 1));
         let symbols = self.symbols.neighbours(address);

@@ -16,6 +16,7 @@ mod bytes;
 mod code_map;
 mod decode;
 mod glance;
+mod go;
 mod holes;
 mod inbound;
 mod indirect;
@@ -37,6 +38,7 @@ mod unwind;
 mod window;
 
 pub use code_map::{CodeMap, Function};
+pub use go::{find_go_table, is_go_note};
 pub use patch::{OutOfReach, Patch, Rung, Write, Writes};
 pub use plan::{Ladder, Reason, SitePlan, Text, Verdict, plan};
 pub use relocate::{RelocateError, relocate};

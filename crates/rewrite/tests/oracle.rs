@@ -83,6 +83,14 @@ impl<'t> Knowledge<'t> {
         let range = text.base..text.base + text.bytes.len() as u64;
         let mut functions = unwind_ranges(image);
         functions.retain(|function| range.contains(&function.start) && function.end <= range.end);
+        // The entry of a signal restorer starts one byte early.
+        for function in &mut functions {
+            let at = function.start.wrapping_add(1) - text.base;
+            let code = text.bytes.get(at as usize..).unwrap_or(&[]);
+            if code.starts_with(b"\x48\xc7\xc0\x0f\0\0\0\x0f\x05") {
+                function.start += 1;
+            }
+        }
         functions.sort_by_key(|function| (function.start, function.end));
         let mut knowledge =
             Self { text: *text, functions, targets: Vec::new(), table_targets: Vec::new() };
@@ -116,9 +124,8 @@ impl<'t> Knowledge<'t> {
         stretches.push(at..self.text.base + self.text.bytes.len() as u64);
         for stretch in stretches {
             for instruction in disassemble(&self.text, &stretch) {
-                if instruction.near_branch_target() != 0 {
-                    self.targets.push(instruction.near_branch_target());
-                } else if matches!(instruction.mnemonic(), Mnemonic::Xbegin) {
+                let is_branch = instruction.near_branch_target() != 0;
+                if is_branch || instruction.mnemonic() == Mnemonic::Xbegin {
                     self.targets.push(instruction.near_branch_target());
                 }
                 if instruction.mnemonic() == Mnemonic::Lea && instruction.is_ip_rel_memory_operand()

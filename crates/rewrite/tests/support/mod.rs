@@ -5,9 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use interceptor_rewrite::{CodeMap, Data, Ladder, SitePlan, Text, eh_frame_address, plan};
-use object::read::elf::ElfFile64;
-use object::{Object, ObjectSection, ObjectSegment, SegmentFlags};
+use interceptor_rewrite::{
+    CodeMap, Data, Ladder, SitePlan, Text, eh_frame_address, find_go_table, is_go_note, plan,
+};
+use object::read::elf::{ElfFile64, ProgramHeader};
+use object::{LittleEndian, Object, ObjectSection, ObjectSegment, SegmentFlags, elf};
 
 /// A range of a file that is mapped.
 pub struct Mapped<'f> {
@@ -18,7 +20,7 @@ pub struct Mapped<'f> {
 
 /// A file as it is mapped.
 pub struct Image<'f> {
-    pub file: ElfFile64<'f>,
+    pub file: ElfFile64<'f, LittleEndian>,
     pub segments: Vec<Mapped<'f>>,
 }
 
@@ -62,7 +64,27 @@ impl<'f> Image<'f> {
             CodeMap::new(header, (frames, self.from(frames)?))
         });
         let symbols = self.section(".dynsym").map_or(&[][..], |(_, bytes)| bytes);
-        frames.unwrap_or_default().with_symbols(symbols, 0)
+        let code = frames.unwrap_or_default().with_symbols(symbols, 0);
+        match self.go_table() {
+            Some(table) => code.with_go(table),
+            None => code,
+        }
+    }
+
+    fn go_table(&self) -> Option<&'f [u8]> {
+        let notes = self.file.elf_program_headers().iter();
+        let mut notes = notes.filter_map(|header| {
+            (header.p_type(LittleEndian) == elf::PT_NOTE)
+                .then(|| header.data(LittleEndian, self.file.data()).ok())?
+        });
+        if !notes.any(is_go_note) {
+            return None;
+        }
+        let tables = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.bytes.get(find_go_table(segment.bytes)?..));
+        tables.into_iter().next()
     }
 
     pub fn plan(&self, text: &Text<'_>, ladder: Ladder) -> Vec<SitePlan> {
