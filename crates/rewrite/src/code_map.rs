@@ -43,11 +43,7 @@ impl<'a> CodeMap<'a> {
     /// latter may go on behind the section's end. `None` if the header is not
     /// in the one format that linkers write.
     pub fn new(header: (u64, &'a [u8]), frames: (u64, &'a [u8])) -> Option<Self> {
-<<<<<<< HEAD
-        Some(Self { frames: Frames::new(header, frames)?, symbols: Symbols::default() })
-=======
         Some(Self { frames: Frames::new(header, frames)?, ..Self::default() })
->>>>>>> cbe21003fb27deb7ddc3ed57673e28c6b9bd260a
     }
 
     /// Adds a symbol table, `Elf64_Sym` entries whose values lie `bias` below
@@ -86,7 +82,7 @@ impl<'a> CodeMap<'a> {
             });
         }
         if let Some(range) = self.go.function_at(address) {
-            return Ok(Function { range, extent: Extent::Symbol });
+            return Ok(Function { range, extent: Extent::Symbol, is_signal_frame: false });
         }
         let next = self.frames.start(index.map_or(0, |index| index + 1));
         let symbols = self.symbols.neighbours(address);

@@ -52,7 +52,8 @@ pub fn is_go_note(notes: &[u8]) -> bool {
     let mut next = || {
         let (name, description) = (u32_at(notes, at)?, u32_at(notes, at + 4)?);
         let is_go = name == 4 && notes.get(at + 12..at + 16) == Some(b"Go\0\0");
-        let len = 12 + u64::from(name).next_multiple_of(4) + u64::from(description).next_multiple_of(4);
+        let len =
+            12 + u64::from(name).next_multiple_of(4) + u64::from(description).next_multiple_of(4);
         at = at.checked_add(usize::try_from(len).ok()?)?;
         Some(is_go)
     };
