@@ -29,7 +29,7 @@ int main(void) {
         child();
     int status = -1;
     CHECK(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP, "status %#x", status);
-    CHECK(ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD) == 0, "ptrace");
+    CHECK(ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) == 0, "ptrace");
     struct user_regs_struct regs;
     for (int stops = 0;; stops++) {
         CHECK(ptrace(PTRACE_SYSCALL, pid, 0, 0) == 0, "ptrace");
