@@ -67,6 +67,35 @@ int interceptor_subscribe(long nr);
 /* The opposite of interceptor_subscribe. */
 int interceptor_unsubscribe(long nr);
 
+/*
+ * Declares with 1 that the hook, and everything it calls, touches no vector, x87
+ * or mask register, so that none needs to be saved around it: compile it with
+ * -mgeneral-regs-only, and call nothing else. 0, the initial state, takes that
+ * back. A false declaration corrupts the program.
+ */
+void interceptor_hook_is_vector_free(int is_vector_free);
+
+/* What became of the system call instructions of one mapped object. */
+struct interceptor_coverage {
+    char object[96];   /* path, cut at the front if longer; padded with zeros */
+    unsigned hole;     /* jump through padding nearby */
+    unsigned after;    /* jump over the instruction and those after it */
+    unsigned before;   /* jump over instructions before it and the instruction */
+    unsigned trap;     /* illegal instruction, caught */
+    unsigned missed;   /* left alone: calls made there are not seen */
+    unsigned not_code; /* looks like one, but is data or part of another one */
+    unsigned int80;    /* int $0x80: left alone */
+    unsigned sysenter; /* sysenter: left alone */
+};
+
+/*
+ * Fills in *coverage for the index-th object of this process in which system
+ * call instructions were found, from 0, in the order of patching. Objects that
+ * were unmapped since are still counted.
+ * Returns 0, or -1 when there are no more. Safe in hooks.
+ */
+int interceptor_coverage(unsigned index, struct interceptor_coverage *coverage);
+
 #ifdef __cplusplus
 }
 #endif

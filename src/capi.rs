@@ -7,7 +7,7 @@
 //! Forbidden here: anything a C program could not rely on; every exported name
 //! is in the golden list of symbols.
 
-use core::ffi::{c_int, c_long};
+use core::ffi::{c_int, c_long, c_uint};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
 
@@ -36,6 +36,9 @@ unsafe extern "C" {
     fn interceptor_libc_errno_location() -> Option<unsafe extern "C" fn() -> *mut c_int>;
 }
 
+/// What [`interceptor_hook_is_vector_free`] was told.
+static IS_VECTOR_FREE: AtomicU8 = AtomicU8::new(0);
+
 /// 1 when the process is intercepted, 0 when the runtime stood back.
 static ALLOWED: AtomicU8 = AtomicU8::new(0);
 
@@ -45,34 +48,57 @@ pub struct CHook;
 impl Hook for CHook {
     const VECTORS: Vectors = Vectors::All;
 
+    #[inline(always)]
+    fn vectors(&self) -> Vectors {
+        if IS_VECTOR_FREE.load(Relaxed) == 0 { Vectors::All } else { Vectors::None }
+    }
+
     fn subscription(&self) -> Subscription {
         ALLOWED.store(1, Relaxed);
         if crate::patch::hook_is_imported() { Subscription::All } else { Subscription::None }
     }
 
+    #[inline(always)]
     fn enter(&self, call: &mut SyscallEntry) -> Decision {
-        let hook = interceptor_syscall_hook.load(Relaxed);
-        if hook.is_null() {
-            return Decision::Forward;
-        }
-        // SAFETY: the header says that only a function of this type, or NULL,
-        // may be assigned.
-        let hook = unsafe { core::mem::transmute::<*mut (), SyscallHook>(hook) };
-        let errno = Errno::save();
-        let [a0, a1, a2, a3, a4, a5] = call.args().map(|arg| arg as c_long);
-        let mut forward = 0;
-        // SAFETY: the hook author's contract, in the header.
-        let result = unsafe { hook(call.nr() as c_long, a0, a1, a2, a3, a4, a5, &mut forward) };
-        let decision = if forward != 0 {
-            Decision::Forward
-        } else if result == -1 {
-            Decision::Answer(-i64::from(errno.current().unwrap_or(1)))
-        } else {
+        let mut result = 0;
+        if call_hook(call, &mut result) {
             Decision::Answer(result)
-        };
-        errno.restore();
-        decision
+        } else {
+            Decision::Forward
+        }
     }
+}
+
+/// Calls the hook. Returns whether it answered, and then the raw result.
+///
+/// A function with a name: it calls code that is not ours, which no check of
+/// this library can prove to be vector-free.
+#[inline(never)]
+fn call_hook(call: &SyscallEntry, result: &mut i64) -> bool {
+    let hook = interceptor_syscall_hook.load(Relaxed);
+    if hook.is_null() {
+        return false;
+    }
+    // SAFETY: the header says that only a function of this type, or NULL, may
+    // be assigned.
+    let hook = unsafe { core::mem::transmute::<*mut (), SyscallHook>(hook) };
+    let errno = Errno::save();
+    let [a0, a1, a2, a3, a4, a5] = *call.args();
+    let (a0, a1, a2) = (a0 as c_long, a1 as c_long, a2 as c_long);
+    let (a3, a4, a5) = (a3 as c_long, a4 as c_long, a5 as c_long);
+    let mut forward = 0;
+    // SAFETY: the hook author's contract, in the header.
+    let value = unsafe { hook(call.nr() as c_long, a0, a1, a2, a3, a4, a5, &mut forward) };
+    *result = if value == -1 { -i64::from(errno.current().unwrap_or(1)) } else { i64::from(value) };
+    errno.restore();
+    forward == 0
+}
+
+/// Declares whether the hook, and all that it calls, leaves vector and x87
+/// registers alone. Then none is saved around it.
+#[unsafe(no_mangle)]
+pub extern "C" fn interceptor_hook_is_vector_free(is_vector_free: c_int) {
+    IS_VECTOR_FREE.store(u8::from(is_vector_free != 0), Relaxed);
 }
 
 /// libc's errno of this thread, as it was.
@@ -168,5 +194,28 @@ pub extern "C" fn interceptor_unsubscribe(nr: c_long) -> c_int {
         Err(_) if nr == -1 => interest::remove_all(interest::HOOK),
         _ => return -1,
     }
+    0
+}
+
+/// The C face of [`coverage`](crate::coverage()): name, then sites by outcome.
+#[repr(C)]
+pub struct CCoverage {
+    object: [u8; crate::OBJECT_NAME],
+    sites: [u32; crate::Outcome::COUNT],
+}
+
+/// Fills in the coverage of an object. Returns 0, or -1 when there is no object
+/// with this index.
+///
+/// # Safety
+///
+/// `coverage` points to memory for one [`CCoverage`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn interceptor_coverage(index: c_uint, coverage: *mut CCoverage) -> c_int {
+    let Some(object) = crate::coverage().nth(index as usize) else {
+        return -1;
+    };
+    // SAFETY: the caller's.
+    unsafe { coverage.write(CCoverage { object: object.name, sites: object.sites }) };
     0
 }

@@ -1,7 +1,10 @@
 //! What became of every patch site, for whoever asks: the segment's reader, the
-//! debug dump, the C API.
+//! debug dump, hooks through the API.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use interceptor_abi::segment::{NAME_BYTES, OBJECTS, Object, Outcome, Segment};
 use interceptor_rewrite::{Rung, SiteKind, Verdict};
@@ -42,6 +45,74 @@ pub(crate) fn outcome_of_report(kind: SiteKind, verdict: &Verdict) -> Outcome {
     }
 }
 
+/// Coverage of one mapped object, or of one piece of generated code.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectCoverage {
+    /// Path of the object, cut at the front; zeros follow.
+    pub name: [u8; OBJECT_NAME],
+    /// Number of patch sites by [`Outcome`].
+    pub sites: [u32; Outcome::COUNT],
+}
+
+/// Bytes of an object's name that are kept.
+pub const OBJECT_NAME: usize = 96;
+
+/// Objects that are kept; what is mapped after so many is only in the segment.
+const KEPT: usize = 256;
+
+struct Kept {
+    /// 1 when the rest is valid.
+    is_valid: AtomicU32,
+    sites: [AtomicU32; Outcome::COUNT],
+    name: [AtomicU64; OBJECT_NAME / 8],
+}
+
+static OBJECTS_OF_PROCESS: [Kept; KEPT] = [const {
+    Kept {
+        is_valid: AtomicU32::new(0),
+        sites: [const { AtomicU32::new(0) }; Outcome::COUNT],
+        name: [const { AtomicU64::new(0) }; OBJECT_NAME / 8],
+    }
+}; KEPT];
+static KEPT_USED: AtomicU32 = AtomicU32::new(0);
+
+/// The objects of this process in which sites were found, in the order in which
+/// they were patched. Those that were unmapped since are still among them.
+///
+/// Safe anywhere, also in hooks.
+pub fn coverage() -> impl Iterator<Item = ObjectCoverage> {
+    let used = KEPT_USED.load(Acquire) as usize;
+    OBJECTS_OF_PROCESS.iter().take(used).filter(|kept| kept.is_valid.load(Acquire) != 0).map(
+        |kept| {
+            let mut object = ObjectCoverage { name: [0; OBJECT_NAME], sites: [0; Outcome::COUNT] };
+            for (to, word) in object.name.as_chunks_mut::<8>().0.iter_mut().zip(&kept.name) {
+                *to = word.load(Relaxed).to_le_bytes();
+            }
+            for (to, count) in object.sites.iter_mut().zip(&kept.sites) {
+                *to = count.load(Relaxed);
+            }
+            object
+        },
+    )
+}
+
+fn keep(name: &[u8], tally: &Tally) {
+    let index = KEPT_USED.fetch_add(1, Relaxed) as usize;
+    let Some(kept) = OBJECTS_OF_PROCESS.get(index) else {
+        KEPT_USED.store(KEPT as u32, Relaxed);
+        return;
+    };
+    let name = name.get(name.len().saturating_sub(OBJECT_NAME)..).unwrap_or(name);
+    for (to, word) in kept.name.iter().zip(words(name)) {
+        to.store(word, Relaxed);
+    }
+    for (to, count) in kept.sites.iter().zip(tally.0) {
+        to.store(count, Relaxed);
+    }
+    // Pairs with the load in `coverage`.
+    kept.is_valid.store(1, Release);
+}
+
 /// Records one object's tally.
 pub(crate) fn report(name: &[u8], tally: &Tally, dump: bool) {
     if dump {
@@ -50,6 +121,7 @@ pub(crate) fn report(name: &[u8], tally: &Tally, dump: bool) {
     if tally.0.iter().all(|count| *count == 0) {
         return;
     }
+    keep(name, tally);
     if let Some(segment) = stat::segment() {
         record(segment, name, tally);
     }

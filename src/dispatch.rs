@@ -23,6 +23,8 @@ const STAGE_SSE: u64 = 1;
 
 /// The hook changed number or arguments: the registers are to be put back.
 const CHANGED: u32 = 1 << 8;
+/// Set in `SyscallFrame::halfway` beside the watchers.
+const HALFWAY: u32 = 1 << 9;
 const WATCH_HOOK: u32 = HOOK as u32;
 const WATCH_TRACE: u32 = TRACE as u32;
 const WATCH_STAT: u32 = STAT as u32;
@@ -31,9 +33,10 @@ const WATCH_LIFECYCLE: u32 = LIFECYCLE as u32;
 /// First stage of a call on its way in.
 #[inline(always)]
 pub fn route_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
+    frame.halfway = 0;
     let who = interest::of(frame.rax);
-    if frame.level == 0 && who & (LIFECYCLE | TRACE) == 0 && H::VECTORS == Vectors::None {
-        return enter(hook, frame, who);
+    if frame.level == 0 && who & (LIFECYCLE | TRACE) == 0 && hook.vectors() == Vectors::None {
+        return enter::<H, EARLY>(hook, frame, who);
     }
     route_enter_rarely(hook, frame, who)
 }
@@ -41,19 +44,20 @@ pub fn route_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
 #[inline(never)]
 fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
     if frame.level != 0 {
-        return STAGE_SSE.min(stage_of::<H>());
+        return STAGE_SSE.min(stage_of(hook));
     }
-    if who & HOOK != 0 && H::VECTORS == Vectors::All {
-        return STAGE_ALL;
+    let vectors = if who & HOOK != 0 { hook.vectors() } else { Vectors::None };
+    match vectors {
+        Vectors::All => STAGE_ALL,
+        Vectors::Sse => STAGE_SSE,
+        Vectors::None if who & (LIFECYCLE | TRACE) != 0 => STAGE_SSE,
+        Vectors::None => enter::<H, EARLY>(hook, frame, who),
     }
-    if who & (LIFECYCLE | TRACE) != 0 || (who & HOOK != 0 && H::VECTORS == Vectors::Sse) {
-        return STAGE_SSE;
-    }
-    enter(hook, frame, who)
 }
 
-const fn stage_of<H: Hook>() -> u64 {
-    match H::VECTORS {
+#[inline(always)]
+fn stage_of<H: Hook>(hook: &H) -> u64 {
+    match hook.vectors() {
         Vectors::All => STAGE_ALL,
         Vectors::Sse | Vectors::None => STAGE_SSE,
     }
@@ -66,15 +70,25 @@ pub fn run_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         stat::count_lost_call();
     }
     let who = interest::of(frame.rax);
+    if frame.halfway != 0 {
+        let watchers = frame.halfway as u32 & !HALFWAY;
+        return act::<LATE>(frame, who, watchers, frame.word);
+    }
     if frame.level != 0 && is_made_by_hook(frame) {
         return enter_unhooked(frame, who);
     }
-    enter(hook, frame, who)
+    enter::<H, LATE>(hook, frame, who)
 }
 
-/// Decides a call on its way in. Returns where the program goes on.
+/// In the first stage, with nobody but the hook and the statistics interested.
+const EARLY: bool = true;
+/// In the second stage.
+const LATE: bool = false;
+
+/// Decides a call on its way in. Returns where the program goes on, or the
+/// stage that is to go on with [`act`].
 #[inline(always)]
-fn enter<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
+fn enter<H: Hook, const IS_EARLY: bool>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
     // SAFETY: the block outlives the thread's frames, and only this thread
     // uses it.
     let block = unsafe { &mut *frame.block };
@@ -85,7 +99,7 @@ fn enter<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
         watchers |= WATCH_STAT;
         stat::enter(block.lane, frame.rax);
     }
-    if who & TRACE != 0 {
+    if !IS_EARLY && who & TRACE != 0 {
         watchers |= WATCH_TRACE;
         trace::enter(block, frame);
     }
@@ -99,19 +113,40 @@ fn enter<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
                 word = value;
                 watchers |= WATCH_HOOK;
             }
-            Decision::Answer(result) => return answer(block, frame, watchers, result),
+            Decision::Answer(result) => {
+                return answer::<IS_EARLY>(block, frame, watchers, result);
+            }
         }
         if frame.changed != 0 {
             watchers |= CHANGED;
+            if IS_EARLY {
+                // It may have become a call that the runtime must know of.
+                frame.halfway = u64::from(watchers | HALFWAY);
+                frame.word = word;
+                return STAGE_SSE;
+            }
         }
     }
+    act::<IS_EARLY>(frame, who, watchers, word)
+}
+
+/// What follows the hook's decision to forward.
+#[inline(always)]
+fn act<const IS_EARLY: bool>(
+    frame: &mut SyscallFrame,
+    who: u8,
+    mut watchers: u32,
+    word: u64,
+) -> u64 {
+    // SAFETY: as in `enter`.
+    let block = unsafe { &mut *frame.block };
     // The runtime acts on the call that the kernel will get.
-    if (who | u8::from(frame.changed != 0)) & LIFECYCLE != 0 {
+    if !IS_EARLY && (who & LIFECYCLE != 0 || frame.changed != 0) {
         match lifecycle::enter(block, frame) {
             Step::Forward => {}
             Step::ForwardAndExit => watchers |= WATCH_LIFECYCLE,
             Step::NeverReturns => return frame.native(),
-            Step::Answer(result) => return answer(block, frame, watchers, result),
+            Step::Answer(result) => return answer::<LATE>(block, frame, watchers, result),
         }
         if frame.changed != 0 {
             watchers |= CHANGED;
@@ -146,7 +181,12 @@ fn remember(block: &mut ThreadBlock, frame: &SyscallFrame, watchers: u32, word: 
 
 /// The call is answered without the kernel.
 #[inline(always)]
-fn answer(block: &mut ThreadBlock, frame: &mut SyscallFrame, watchers: u32, result: i64) -> u64 {
+fn answer<const IS_EARLY: bool>(
+    block: &mut ThreadBlock,
+    frame: &mut SyscallFrame,
+    watchers: u32,
+    result: i64,
+) -> u64 {
     if frame.changed != 0 {
         let [nr, args @ ..] = &frame.original;
         frame.rax = *nr;
@@ -155,7 +195,7 @@ fn answer(block: &mut ThreadBlock, frame: &mut SyscallFrame, watchers: u32, resu
     if watchers & WATCH_STAT != 0 {
         stat::exit(block.lane, frame.rax, result, 0);
     }
-    if watchers & WATCH_TRACE != 0 {
+    if !IS_EARLY && watchers & WATCH_TRACE != 0 {
         trace::exit(block, frame.rax, &frame.args, result);
     }
     frame.rax = result as u64;
@@ -168,12 +208,12 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     // SAFETY: as in `enter`.
     let block = unsafe { &mut *frame.block };
     let watchers = block.in_flight.watchers(frame.rsp, frame.anchor);
-    let needs_vectors = match H::VECTORS {
+    let needs_vectors = match hook.vectors() {
         Vectors::None => WATCH_TRACE | WATCH_LIFECYCLE,
         _ => WATCH_TRACE | WATCH_LIFECYCLE | WATCH_HOOK,
     };
     if watchers == 0 || watchers & needs_vectors != 0 {
-        return stage_of::<H>();
+        return stage_of(hook);
     }
     // The record stays until the hook has returned: what a signal handler
     // records meanwhile is newer.

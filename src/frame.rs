@@ -39,6 +39,11 @@ pub struct SyscallFrame {
     pub(crate) changed: u64,
     /// Number and arguments before the first change.
     pub(crate) original: [u64; 7],
+    /// Not 0 when the first stage has called the hook and the second is to go
+    /// on from there: `dispatch` knows what it means. `word` goes with it.
+    pub(crate) halfway: u64,
+    /// The hook's word.
+    pub(crate) word: u64,
     /// Address of the leave thunk of this frame's level. Constant.
     pub(crate) leave: u64,
     /// 0 for a call of the program proper, more inside signal handlers that

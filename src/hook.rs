@@ -41,6 +41,13 @@ pub trait Hook: Sync {
     /// Which registers the functions may touch, and so which are saved.
     const VECTORS: Vectors = Vectors::Sse;
 
+    /// [`VECTORS`](Self::VECTORS), for hooks that learn it at run time.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn vectors(&self) -> Vectors {
+        Self::VECTORS
+    }
+
     /// The numbers it sees, asked once at start-up.
     fn subscription(&self) -> Subscription {
         Subscription::All

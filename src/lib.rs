@@ -29,7 +29,9 @@ mod tls;
 mod trace;
 mod vector;
 
+pub use coverage::{OBJECT_NAME, ObjectCoverage, coverage};
 pub use hook::{Decision, Hook, Subscription, SyscallEntry, SyscallExit, Vectors};
+pub use interceptor_abi::segment::Outcome;
 
 #[doc(hidden)]
 pub mod private {

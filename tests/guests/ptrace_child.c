@@ -5,11 +5,13 @@
 // musl: yes
 #include "guest.h"
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
 static void child(void) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     ptrace(PTRACE_TRACEME, 0, 0, 0);
     raw2(SYS_kill, raw0(SYS_getpid), SIGSTOP);
     for (int i = 0; i < 3; i++)
