@@ -61,11 +61,7 @@ impl Hook for CHook {
     #[inline(always)]
     fn enter(&self, call: &mut SyscallEntry) -> Decision {
         let mut result = 0;
-        if call_hook(call, &mut result) {
-            Decision::Answer(result)
-        } else {
-            Decision::Forward
-        }
+        if call_hook(call, &mut result) { Decision::Answer(result) } else { Decision::Forward }
     }
 }
 

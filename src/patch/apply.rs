@@ -162,16 +162,25 @@ fn plan<R: Readable>(
         Some(ForcedRung::Jump(rung)) => Ladder::Only(rung),
         Some(ForcedRung::Trap) => Ladder::Trap,
     };
-    let code = image.and_then(code_map).unwrap_or_default();
+    let code = image.map(code_map).unwrap_or_default();
     let text = rewrite::Text { base: text.range.start, bytes };
     let data = image.map(|image| image as &dyn rewrite::Data);
     rewrite::plan(&text, &code, data, ladder, sink);
 }
 
-fn code_map<'r, R: Readable>(image: &Image<'r, R>) -> Option<CodeMap<'r>> {
-    let header = image.eh_frame_hdr()?;
-    let frames = rewrite::eh_frame_address(header.0, header.1)?;
-    CodeMap::new(header, (frames, image.from(frames)?))
+fn code_map<'r, R: Readable>(image: &Image<'r, R>) -> CodeMap<'r> {
+    let frames = image.eh_frame_hdr().and_then(|header| {
+        let frames = rewrite::eh_frame_address(header.0, header.1)?;
+        CodeMap::new(header, (frames, image.from(frames)?))
+    });
+    let mut code = frames.unwrap_or_default();
+    if let Some(symbols) = image.dynamic_symbols() {
+        code = code.with_symbols(symbols.bytes(), image.bias());
+    }
+    if let Some(table) = image.go_table() {
+        code = code.with_go(table);
+    }
+    code
 }
 
 /// Sites planned and not yet applied.

@@ -8,7 +8,9 @@ use core::ops::Range;
 
 use crate::sys::Vma;
 
+const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
+const PT_NOTE: u32 = 4;
 const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 const DT_SYMTAB: u64 = 6;
 const DT_STRTAB: u64 = 5;
@@ -72,7 +74,7 @@ impl<'r, R: Readable> Image<'r, R> {
         image.bytes(image.headers.clone())?;
         if u16_at(header, 16)? != ET_EXEC {
             // The first segment maps the header, as a rule at address 0.
-            let lowest = image.segments().find(|s| s.kind == 1 && s.offset == 0)?;
+            let lowest = image.segments().find(|s| s.kind == PT_LOAD && s.offset == 0)?;
             image.bias = base.wrapping_sub(lowest.address);
         }
         Some(image)
@@ -89,7 +91,8 @@ impl<'r, R: Readable> Image<'r, R> {
     pub(super) fn from(&self, address: u64) -> Option<&'r [u8]> {
         let inside = address.wrapping_sub(self.bias);
         let segment = self.segments().find(|segment| {
-            segment.kind == 1 && (segment.address..segment.address + segment.size).contains(&inside)
+            segment.kind == PT_LOAD
+                && (segment.address..segment.address + segment.size).contains(&inside)
         })?;
         let end = self.bias.wrapping_add(segment.address + segment.size);
         self.bytes(address..end)
@@ -136,6 +139,31 @@ impl<'r, R: Readable> Image<'r, R> {
         })
     }
 
+    /// The table of functions that a Go program has for its own runtime.
+    pub(super) fn go_table(&self) -> Option<&'r [u8]> {
+        let mut notes = self.segments().filter(|segment| segment.kind == PT_NOTE);
+        let is_go = notes
+            .any(|note| self.segment_bytes(&note).is_some_and(interceptor_rewrite::is_go_note));
+        if !is_go {
+            return None;
+        }
+        let mut loaded = self.segments().filter(|segment| segment.kind == PT_LOAD);
+        loaded.find_map(|segment| {
+            let bytes = self.segment_bytes(&segment)?;
+            bytes.get(interceptor_rewrite::find_go_table(bytes)?..)
+        })
+    }
+
+    /// What is added to addresses in the file.
+    pub(super) fn bias(&self) -> u64 {
+        self.bias
+    }
+
+    fn segment_bytes(&self, segment: &Segment) -> Option<&'r [u8]> {
+        let start = self.bias.wrapping_add(segment.address);
+        self.bytes(start..start.checked_add(segment.size)?)
+    }
+
     fn bytes(&self, range: Range<u64>) -> Option<&'r [u8]> {
         if range.end < range.start || !self.memory.contains(&range) {
             return None;
@@ -179,6 +207,11 @@ pub(super) struct Symbols<'r> {
 }
 
 impl<'r> Symbols<'r> {
+    /// The table's bytes, `Elf64_Sym` entries.
+    pub(super) fn bytes(&self) -> &'r [u8] {
+        self.bytes
+    }
+
     /// Whether the image refers to a symbol that another defines.
     pub(super) fn imports(&self, name: &[u8]) -> bool {
         self.bytes.chunks_exact(SYMBOL as usize).take(self.imported as usize).any(|symbol| {

@@ -13,12 +13,13 @@ use interceptor_rewrite::{Ladder, Reason, Rung, SitePlan, Verdict, plan};
 mod support;
 use support::Image;
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "hole",
     "after",
     "before",
     "trap",
     "no-function",
+    "outside",
     "undecodable",
     "unproven",
     "prefixed",
@@ -27,7 +28,7 @@ const COLUMNS: [&str; 11] = [
     "not-code",
 ];
 /// Where sites without a jump begin, and what is no site.
-const UNPATCHED: std::ops::Range<usize> = 3..8;
+const UNPATCHED: std::ops::Range<usize> = 3..9;
 
 fn main() {
     let mut verbose = false;
@@ -106,12 +107,13 @@ fn column(site: &SitePlan) -> usize {
         },
         Verdict::Trap => 3,
         Verdict::Missed(Reason::NoFunction) => 4,
-        Verdict::Missed(Reason::Undecodable) => 5,
-        Verdict::Missed(Reason::Unproven) => 6,
-        Verdict::Missed(Reason::Prefixed) => 7,
-        Verdict::Missed(Reason::OtherAbi) => 8,
-        Verdict::Missed(Reason::Restorer) => 9,
-        Verdict::NotCode => 10,
+        Verdict::Missed(Reason::Outside) => 5,
+        Verdict::Missed(Reason::Undecodable) => 6,
+        Verdict::Missed(Reason::Unproven) => 7,
+        Verdict::Missed(Reason::Prefixed) => 8,
+        Verdict::Missed(Reason::OtherAbi) => 9,
+        Verdict::Missed(Reason::Restorer) => 10,
+        Verdict::NotCode => 11,
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Function {
     pub(crate) extent: Extent,
     /// It is where signal handlers return to.
     pub(crate) is_signal_frame: bool,
+    /// It is a part of a function, which the other part leads into.
+    pub(crate) is_part: bool,
 }
 
 /// What the bounds of a function stand on.
@@ -37,6 +39,11 @@ pub(crate) enum Extent {
     /// one. Code in between has no names.
     Span,
 }
+
+/// Compilers align functions to this.
+const ALIGNMENT: u64 = 16;
+/// Longer stretches without names take too long to decode.
+const LONGEST_SPAN: u64 = 1 << 18;
 
 impl<'a> CodeMap<'a> {
     /// A map from `.eh_frame_hdr` and `.eh_frame`, each at its address; the
@@ -79,10 +86,16 @@ impl<'a> CodeMap<'a> {
                 range: frame.range.clone(),
                 extent,
                 is_signal_frame: frame.is_signal_frame,
+                is_part: frame.is_part,
             });
         }
         if let Some(range) = self.go.function_at(address) {
-            return Ok(Function { range, extent: Extent::Symbol, is_signal_frame: false });
+            return Ok(Function {
+                range,
+                extent: Extent::Symbol,
+                is_signal_frame: false,
+                is_part: false,
+            });
         }
         let next = self.frames.start(index.map_or(0, |index| index + 1));
         let symbols = self.symbols.neighbours(address);
@@ -95,16 +108,29 @@ impl<'a> CodeMap<'a> {
             .ok_or(address..end.unwrap_or(u64::MAX))
     }
 
+    /// Whether functions are known, and an address lies before or behind all of
+    /// those that have unwind entries.
+    pub(crate) fn is_outside(&self, address: u64) -> bool {
+        let first = self.frames.start(0);
+        let last = self.frames.len().checked_sub(1).and_then(|last| self.frames.frame(last));
+        let (Some(first), Some(last)) = (first, last) else {
+            return false;
+        };
+        address < first || address >= last.range.end
+    }
+
     /// Calls `note` with the address of every function symbol.
     pub(crate) fn for_each_symbol(&self, note: impl FnMut(u64)) {
         self.symbols.starts().for_each(note);
     }
 
-    /// Where the unwind entry after a function starts.
+    /// Where what comes after a function starts, as far as only padding lies in
+    /// between: the next unwind entry, or the next multiple of the alignment.
     pub(crate) fn start_after(&self, function: &Function) -> Option<u64> {
         match function.extent {
             Extent::Frame(index, _) => self.frames.start(index + 1),
-            _ => None,
+            Extent::Symbol => function.range.end.checked_next_multiple_of(ALIGNMENT),
+            Extent::Span => None,
         }
     }
 
@@ -118,6 +144,7 @@ impl<'a> CodeMap<'a> {
                     range: frame.range,
                     extent: Extent::Frame(index, frame.landing),
                     is_signal_frame: frame.is_signal_frame,
+                    is_part: frame.is_part,
                 })
             }
             _ => None,
@@ -127,7 +154,7 @@ impl<'a> CodeMap<'a> {
     /// The function of a symbol whose size covers the address.
     fn named(address: u64, symbols: &Neighbours) -> Option<Function> {
         let range = symbols.before.clone().filter(|range| range.contains(&address))?;
-        Some(Function { range, extent: Extent::Symbol, is_signal_frame: false })
+        Some(Function { range, extent: Extent::Symbol, is_signal_frame: false, is_part: false })
     }
 
     /// From the last known start of a function to the next one, `end`.
@@ -140,10 +167,14 @@ impl<'a> CodeMap<'a> {
         let symbol = symbols.before.as_ref().map(|range| range.start);
         let start = symbol.max(frame.map(|frame| frame.start))?;
         let range = start..end;
+        if range.end.saturating_sub(range.start) > LONGEST_SPAN {
+            return None;
+        }
         range.contains(&address).then_some(Function {
             range,
             extent: Extent::Span,
             is_signal_frame: false,
+            is_part: false,
         })
     }
 }

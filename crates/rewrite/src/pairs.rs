@@ -27,16 +27,16 @@ where
     let mut len = 0;
     while pairs.next_marks() {
         let start = (pairs.next_block - BLOCK) as u32;
-        let end = len + pairs.marks.count_ones() as usize;
         // Four at a time: how often a loop goes round for few is mispredicted.
-        while len < end {
-            for slot in batch.iter_mut().skip(len).take(4) {
-                *slot = start + pairs.marks.trailing_zeros();
+        while pairs.marks != 0 {
+            for _ in 0..4 {
+                if let Some(slot) = batch.get_mut(len) {
+                    *slot = start.wrapping_add(pairs.marks.trailing_zeros());
+                }
+                len += usize::from(pairs.marks != 0);
                 pairs.marks &= pairs.marks.wrapping_sub(1);
             }
-            len += 4;
         }
-        len = end;
         if len > BATCH {
             batch.iter().take(len).for_each(|at| note(*at as usize));
             len = 0;

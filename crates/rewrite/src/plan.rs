@@ -45,6 +45,10 @@ pub enum Verdict {
 pub enum Reason {
     /// No function is known to contain it.
     NoFunction,
+    /// It lies before the first function that is known or behind the last,
+    /// where linkers put the tables and the constants of an object that has one
+    /// segment for both.
+    Outside,
     /// Its function does not decode up to it; or, where only the starts of
     /// functions are known, not exactly up to the next start.
     Undecodable,
@@ -113,8 +117,8 @@ impl Ladder {
 /// are. Without it, sites that only a jump table leads to are not believed, and
 /// nothing is moved in functions that have such tables.
 ///
-/// Needs about 40 KiB of stack. Addresses near either end of the address space
-/// are not planned.
+/// Needs about 50 KiB of stack. Addresses near the end of the address space are
+/// not planned.
 pub fn plan(
     text: &Text<'_>,
     code: &CodeMap<'_>,
@@ -124,7 +128,7 @@ pub fn plan(
 ) {
     let range = text.range();
     let is_huge = range.end - range.start > i32::MAX as u64;
-    if range.start < MARGIN || range.end > u64::MAX - MARGIN || is_huge {
+    if range.end > u64::MAX - MARGIN || is_huge {
         return plan_nothing(text, sink);
     }
     let memory = Memory { data, text: range };
@@ -162,7 +166,9 @@ pub fn plan(
                 survey.add(address, Some(kind), status);
             }
             None => {
-                let verdict = Verdict::Missed(Reason::NoFunction);
+                let is_outside = code.is_outside(address);
+                let reason = if is_outside { Reason::Outside } else { Reason::NoFunction };
+                let verdict = Verdict::Missed(reason);
                 planner.push(SitePlan { address, kind, verdict }, None);
             }
         }
@@ -174,7 +180,7 @@ pub fn plan(
 /// Other functions' short jumps this near may lead into a window.
 const NEAR: u64 = Entries::REACH + 130;
 
-/// Addresses closer than this to either end of the address space could
+/// Addresses closer than this to the end of the address space could
 /// overflow. No jump reaches through a text of 2 GiB.
 const MARGIN: u64 = 1 << 12;
 
@@ -377,7 +383,8 @@ impl Planner<'_> {
         let all_known = self.memory.for_each_target(function, survey, &mut |target| {
             entries.note(site, target);
         });
-        if all_known.is_none() {
+        // A `switch` of the other part may lead anywhere into a part.
+        if all_known.is_none() || function.is_part {
             return Entries::ALL;
         }
         let near = site.saturating_sub(NEAR)..site + NEAR;

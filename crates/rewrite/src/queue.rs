@@ -70,9 +70,10 @@ impl Queue {
         if self.has_choices {
             self.search(text, code, witness);
         }
-        for waiting in self.waiting.as_slice() {
-            let mut plan = waiting.plan;
-            if let Some(window) = waiting.first_free(self.taken) {
+        let waiting = self.waiting.as_slice();
+        for (index, this) in waiting.iter().enumerate() {
+            let mut plan = this.plan;
+            if let Some(window) = this.choose(self.taken, waiting.get(index + 1)) {
                 let patch = Patch::window_of(plan.address, window);
                 self.taken = patch.window().end;
                 plan.verdict = Verdict::Jump(patch);
@@ -122,10 +123,21 @@ impl Waiting {
         self.choices.iter().any(|window| window.exists())
     }
 
-    /// The first window that nothing leads into, behind what is taken.
-    fn first_free(&self, taken: u64) -> Option<Window> {
+    /// The best window that leaves one to the next site, if it has any.
+    fn choose(&self, taken: u64, next: Option<&Waiting>) -> Option<Window> {
+        let spares_next = |window: &Window| {
+            let end = window.range(self.plan.address).end;
+            next.is_none_or(|next| {
+                next.free(end).next().is_some() || next.free(taken).next().is_none()
+            })
+        };
+        self.free(taken).find(spares_next).or_else(|| self.free(taken).next())
+    }
+
+    /// The windows that nothing leads into, behind what is taken.
+    fn free(&self, taken: u64) -> impl Iterator<Item = Window> {
         let site = self.plan.address;
-        self.choices.iter().copied().find(|window| {
+        self.choices.iter().copied().filter(move |window| {
             window.exists()
                 && window.range(site).start >= taken
                 && self.entries.spare(site, *window)

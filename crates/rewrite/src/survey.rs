@@ -75,7 +75,7 @@ pub(crate) struct Survey {
     pub sites: List<Site, SITES>,
     /// Where direct jumps and calls lead, and addresses that the function takes
     /// of itself, near sites.
-    pub targets: List<u64, 128>,
+    pub targets: List<u64, 256>,
     /// Padding near sites that falls to nobody: after an instruction that does
     /// not go on.
     pub dead: List<(u64, u64), 32>,

@@ -18,11 +18,12 @@ pub(crate) struct Neighbours {
     /// The nearest that starts at or before it. Of several at one address, the
     /// largest.
     pub before: Option<Range<u64>>,
-    /// Start of the nearest behind it.
+    /// Start of the nearest function or label behind it.
     pub after: Option<u64>,
 }
 
 const ENTRY: usize = 24;
+const STT_NOTYPE: u8 = 0;
 const STT_FUNC: u8 = 2;
 const STT_GNU_IFUNC: u8 = 10;
 const SHN_UNDEF: u16 = 0;
@@ -33,38 +34,41 @@ impl<'a> Symbols<'a> {
         Self { entries, bias }
     }
 
+    /// Starts of functions, and labels, which may be entered too.
     pub(crate) fn starts(&self) -> impl Iterator<Item = u64> + 'a {
-        self.functions().map(|function| function.start)
+        self.all().map(|(_, range)| range.start)
     }
 
     pub(crate) fn neighbours(&self, address: u64) -> Neighbours {
         let mut found = Neighbours::default();
-        for function in self.functions() {
-            if function.start > address {
+        for (kind, range) in self.all() {
+            if range.start > address {
                 let nearest = found.after.unwrap_or(u64::MAX);
-                found.after = Some(nearest.min(function.start));
-            } else if found
-                .before
-                .as_ref()
-                .is_none_or(|nearest| (function.start, function.end) > (nearest.start, nearest.end))
+                found.after = Some(nearest.min(range.start));
+            } else if kind != STT_NOTYPE
+                && found
+                    .before
+                    .as_ref()
+                    .is_none_or(|nearest| (range.start, range.end) > (nearest.start, nearest.end))
             {
-                found.before = Some(function);
+                found.before = Some(range);
             }
         }
         found
     }
 
-    fn functions(&self) -> impl Iterator<Item = Range<u64>> + 'a {
+    /// Functions and labels of the object.
+    fn all(&self) -> impl Iterator<Item = (u8, Range<u64>)> + 'a {
         let bias = self.bias;
-        self.entries.chunks_exact(ENTRY).filter_map(move |entry| {
+        self.entries.as_chunks::<ENTRY>().0.iter().filter_map(move |entry| {
             let kind = entry.get(4)? & 0x0f;
             let section = u16_at(entry, 6)?;
-            let is_function = matches!(kind, STT_FUNC | STT_GNU_IFUNC);
-            if !is_function || section == SHN_UNDEF || section >= SHN_LORESERVE {
+            let is_code = matches!(kind, STT_NOTYPE | STT_FUNC | STT_GNU_IFUNC);
+            if !is_code || section == SHN_UNDEF || section >= SHN_LORESERVE {
                 return None;
             }
             let start = u64_at(entry, 8)?.wrapping_add(bias);
-            Some(start..start.saturating_add(u64_at(entry, 16)?))
+            Some((kind, start..start.saturating_add(u64_at(entry, 16)?)))
         })
     }
 }

@@ -27,6 +27,9 @@ pub(crate) struct Frame {
     /// It is where signal handlers return to (augmentation `S`). Those often
     /// start a byte early, for unwinders that look up return addresses.
     pub is_signal_frame: bool,
+    /// It starts with a stack frame that it did not make: the unlikely part of
+    /// a function, which others lead into.
+    pub is_part: bool,
 }
 
 /// Where exceptions land in a function.
@@ -110,20 +113,25 @@ impl<'a> Frames<'a> {
         }
         // The length has the format of the start, but is not relative.
         let len = fields.encoded(cie.addresses & 0x0f, 0)?;
-        let landing = self.landing(&cie, &mut fields);
+        let mut landing = Landing::None;
+        if cie.has_data {
+            let len = usize::try_from(fields.uleb128()?).ok()?;
+            let instructions = fields.at().checked_add(len)?;
+            landing = self.landing(&cie, &mut fields);
+            fields = Reader::new(self.bytes.get(..end)?, instructions);
+        }
+        // DW_CFA_def_cfa and its kin, DW_CFA_offset.
+        let is_part = fields.byte().is_some_and(|first| matches!(first, 0x0c..=0x0f | 0x80..=0xbf));
         let end = start.checked_add(len).filter(|end| *end > start)?;
-        Some(Frame { range: start..end, landing, is_signal_frame: cie.is_signal_frame })
+        let is_signal_frame = cie.is_signal_frame;
+        Some(Frame { range: start..end, landing, is_signal_frame, is_part })
     }
 
     fn landing(&self, cie: &Cie, fields: &mut Reader<'_>) -> Landing {
         let Some(encoding) = cie.landing else {
             return Landing::None;
         };
-        let mut read = || {
-            fields.uleb128()?;
-            fields.encoded(encoding, self.address)
-        };
-        match read() {
+        match fields.encoded(encoding, self.address) {
             None => Landing::Unknown,
             Some(0) => Landing::None,
             Some(table) => Landing::Table(table),
@@ -140,6 +148,8 @@ impl<'a> Frames<'a> {
 /// How the FDEs of a CIE are encoded.
 struct Cie {
     addresses: u8,
+    /// FDEs have augmentation data.
+    has_data: bool,
     /// Encoding of the pointer to the table of landing pads, if there is one.
     landing: Option<u8>,
     is_signal_frame: bool,
@@ -152,10 +162,11 @@ impl Cie {
         }
         let mut fields = Reader::new(bytes, at + 9);
         let augmentation = fields.string()?;
-        let mut cie = Self { addresses: 0, landing: None, is_signal_frame: false };
+        let mut cie = Self { addresses: 0, has_data: false, landing: None, is_signal_frame: false };
         let Some((b'z', letters)) = augmentation.split_first() else {
             return augmentation.is_empty().then_some(cie);
         };
+        cie.has_data = true;
         // Alignment factors of code and data, return register, length.
         for _ in 0..4 {
             fields.uleb128()?;

@@ -82,6 +82,8 @@ impl<'t> Knowledge<'t> {
     fn of(image: &Image<'_>, text: &Text<'t>) -> Self {
         let range = text.base..text.base + text.bytes.len() as u64;
         let mut functions = unwind_ranges(image);
+        functions.sort_by_key(|function| (function.start, function.end));
+        add_named(image, &mut functions);
         functions.retain(|function| range.contains(&function.start) && function.end <= range.end);
         // The entry of a signal restorer starts one byte early.
         for function in &mut functions {
@@ -339,6 +341,29 @@ fn unwind_ranges(image: &Image<'_>) -> Vec<Range<u64>> {
         at = body + len as usize;
     }
     ranges
+}
+
+/// Adds functions of symbols where there is no unwind entry: Go's, musl's.
+fn add_named(image: &Image<'_>, functions: &mut Vec<Range<u64>>) {
+    let symbols = image.file.symbols().chain(image.file.dynamic_symbols());
+    let named = symbols
+        .filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Text)
+        .map(|symbol| symbol.address()..symbol.address() + symbol.size());
+    let mut added: Vec<_> = named
+        .filter(|range| {
+            let next = functions.partition_point(|function| function.end <= range.start);
+            let is_covered = functions.get(next).is_some_and(|function| function.start < range.end);
+            !range.is_empty() && !is_covered
+        })
+        .collect();
+    added.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    let mut end = 0;
+    added.retain(|range| {
+        let is_apart = range.start >= end;
+        end = end.max(range.end);
+        is_apart
+    });
+    functions.extend(added);
 }
 
 /// Writes all patches to a copy, and follows the jumps.

@@ -2,7 +2,7 @@
 
 use object::LittleEndian;
 use object::elf;
-use object::read::elf::{FileHeader as _, ProgramHeader as _};
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
 
 const PAGE: u64 = 4096;
 
@@ -10,6 +10,8 @@ const PAGE: u64 = 4096;
 pub struct Image<'a> {
     file: &'a [u8],
     segments: &'a [elf::ProgramHeader64<LittleEndian>],
+    /// None, if they were stripped.
+    sections: &'a [elf::SectionHeader64<LittleEndian>],
 }
 
 impl<'a> Image<'a> {
@@ -17,7 +19,8 @@ impl<'a> Image<'a> {
     pub fn parse(file: &'a [u8]) -> Option<Image<'a>> {
         let header = elf::FileHeader64::<LittleEndian>::parse(file).ok()?;
         let segments = header.program_headers(LittleEndian, file).ok()?;
-        Some(Image { file, segments })
+        let sections = header.section_headers(LittleEndian, file).unwrap_or_default();
+        Some(Image { file, segments, sections })
     }
 
     /// Address and bytes of each executable segment, whole pages: padding up to
@@ -47,6 +50,42 @@ impl<'a> Image<'a> {
             .find(|segment| segment.p_type(LittleEndian) == elf::PT_GNU_EH_FRAME)?;
         let bytes = segment.data(LittleEndian, self.file).ok()?;
         Some((segment.p_vaddr(LittleEndian), bytes))
+    }
+
+    /// `.dynsym`, which is mapped.
+    pub fn dynamic_symbols(&self) -> Option<&'a [u8]> {
+        let mut sections = self.sections.iter();
+        let symbols = sections.find(|section| section.sh_type(LittleEndian) == elf::SHT_DYNSYM)?;
+        symbols.data(LittleEndian, self.file).ok()
+    }
+
+    /// The table of functions that a Go program has for its own runtime.
+    pub fn go_table(&self) -> Option<&'a [u8]> {
+        let mut notes =
+            self.segments.iter().filter(|segment| segment.p_type(LittleEndian) == elf::PT_NOTE);
+        let is_go = notes.any(|note| {
+            let bytes = note.data(LittleEndian, self.file);
+            bytes.is_ok_and(interceptor_rewrite::is_go_note)
+        });
+        if !is_go {
+            return None;
+        }
+        self.loaded().find_map(|segment| {
+            let bytes = segment.data(LittleEndian, self.file).ok()?;
+            bytes.get(interceptor_rewrite::find_go_table(bytes)?..)
+        })
+    }
+
+    /// Whether an address lies in a section without code.
+    pub fn is_in_data(&self, address: u64) -> bool {
+        let mut sections = self.sections.iter();
+        let section = sections.find(|section| {
+            let start = section.sh_addr(LittleEndian);
+            let flags = section.sh_flags(LittleEndian);
+            flags.contains(elf::SHF_ALLOC)
+                && (start..start.saturating_add(section.sh_size(LittleEndian))).contains(&address)
+        });
+        section.is_some_and(|section| !section.sh_flags(LittleEndian).contains(elf::SHF_EXECINSTR))
     }
 
     /// The bytes from an address to the end of its segment.

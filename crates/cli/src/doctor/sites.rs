@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{CodeMap, Data, Ladder, Rung, SiteKind, SitePlan, Text, Verdict};
+use interceptor_rewrite::{CodeMap, Data, Ladder, Reason, Rung, SiteKind, SitePlan, Text, Verdict};
 
 use super::image::Image;
 
@@ -83,22 +83,37 @@ impl fmt::Display for Tally {
 pub fn of(path: &Path) -> Option<Tally> {
     let bytes = std::fs::read(path).ok()?;
     let image = Image::parse(&bytes)?;
-    let code = code_map(&image).unwrap_or_default();
+    let code = code_map(&image);
     let mut tally = Tally::default();
     for (base, bytes) in image.texts() {
         let text = Text { base, bytes };
         let data = Some(&image as &dyn Data);
         interceptor_rewrite::plan(&text, &code, data, Ladder::Full, &mut |site: SitePlan| {
-            tally.count(outcome(&site));
+            tally.count(match site.verdict {
+                // Only the file tells; what is mapped has no sections.
+                Verdict::Missed(Reason::Outside) if image.is_in_data(site.address) => {
+                    Outcome::NotCode
+                }
+                _ => outcome(&site),
+            });
         });
     }
     Some(tally)
 }
 
-fn code_map<'a>(image: &Image<'a>) -> Option<CodeMap<'a>> {
-    let header = image.eh_frame_hdr()?;
-    let frames = interceptor_rewrite::eh_frame_address(header.0, header.1)?;
-    CodeMap::new(header, (frames, image.from(frames)?))
+fn code_map<'a>(image: &Image<'a>) -> CodeMap<'a> {
+    let frames = image.eh_frame_hdr().and_then(|header| {
+        let frames = interceptor_rewrite::eh_frame_address(header.0, header.1)?;
+        CodeMap::new(header, (frames, image.from(frames)?))
+    });
+    let mut code = frames.unwrap_or_default();
+    if let Some(symbols) = image.dynamic_symbols() {
+        code = code.with_symbols(symbols, 0);
+    }
+    if let Some(table) = image.go_table() {
+        code = code.with_go(table);
+    }
+    code
 }
 
 impl Data for Image<'_> {
