@@ -63,7 +63,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             continue;
         }
         let base = file.clone().next().map_or(vma.range.start, |first| first.range.start);
-        let memory = ImageVmas(file.clone());
+        let memory = ImageVmas::new(file.clone());
         let image = Image::at(base, &memory);
         if image.as_ref().and_then(Image::dynamic_symbols).is_some_and(|s| s.imports(HOOK_VARIABLE))
         {

@@ -25,18 +25,31 @@ pub(super) trait Readable {
     fn contains(&self, range: &Range<u64>) -> bool;
 }
 
-/// The mappings of an image that exists since start-up.
-pub(super) struct ImageVmas<I>(pub I);
+/// The mappings of an image that exists since start-up: its readable stretches
+/// in address order. An image has few; what has no room is not read.
+pub(super) struct ImageVmas(heapless::Vec<Range<u64>, 24>);
 
-impl<'a, I: Iterator<Item = Vma<'a>> + Clone> Readable for ImageVmas<I> {
-    fn contains(&self, range: &Range<u64>) -> bool {
-        let mut from = range.start;
-        for vma in self.0.clone().take_while(|vma| vma.range.start < range.end) {
-            if vma.range.contains(&from) && vma.readable {
-                from = vma.range.end;
+impl ImageVmas {
+    /// From the image's first mapping on.
+    pub(super) fn new<'a>(vmas: impl Iterator<Item = Vma<'a>>) -> Self {
+        let mut stretches: heapless::Vec<Range<u64>, 24> = heapless::Vec::new();
+        for vma in vmas.filter(|vma| vma.readable) {
+            match stretches.last_mut() {
+                Some(last) if last.end == vma.range.start => last.end = vma.range.end,
+                _ => {
+                    if stretches.push(vma.range).is_err() {
+                        break;
+                    }
+                }
             }
         }
-        from >= range.end
+        Self(stretches)
+    }
+}
+
+impl Readable for ImageVmas {
+    fn contains(&self, range: &Range<u64>) -> bool {
+        self.0.iter().any(|stretch| stretch.start <= range.start && range.end <= stretch.end)
     }
 }
 
@@ -55,12 +68,14 @@ pub(super) struct Image<'r, R> {
     /// What is added to addresses in the file.
     bias: u64,
     headers: Range<u64>,
+    /// Where its segments lie in memory.
+    loaded: heapless::Vec<Range<u64>, 16>,
 }
 
 impl<'r, R: Readable> Image<'r, R> {
     /// The image whose file header is mapped at `base`, if there is one.
     pub(super) fn at(base: u64, memory: &'r R) -> Option<Self> {
-        let mut image = Self { memory, bias: 0, headers: 0..0 };
+        let mut image = Self { memory, bias: 0, headers: 0..0, loaded: heapless::Vec::new() };
         let header = image.bytes(base..base + 64)?;
         if header.get(..6)? != b"\x7fELF\x02\x01" {
             return None;
@@ -77,6 +92,11 @@ impl<'r, R: Readable> Image<'r, R> {
             let lowest = image.segments().find(|s| s.kind == PT_LOAD && s.offset == 0)?;
             image.bias = base.wrapping_sub(lowest.address);
         }
+        for segment in image.segments().filter(|segment| segment.kind == PT_LOAD) {
+            let start = image.bias.wrapping_add(segment.address);
+            // What has no room is not read.
+            let _ = image.loaded.push(start..start.checked_add(segment.size)?);
+        }
         Some(image)
     }
 
@@ -89,13 +109,8 @@ impl<'r, R: Readable> Image<'r, R> {
 
     /// All of the mapped segment that holds an address, from there on.
     pub(super) fn from(&self, address: u64) -> Option<&'r [u8]> {
-        let inside = address.wrapping_sub(self.bias);
-        let segment = self.segments().find(|segment| {
-            segment.kind == PT_LOAD
-                && (segment.address..segment.address + segment.size).contains(&inside)
-        })?;
-        let end = self.bias.wrapping_add(segment.address + segment.size);
-        self.bytes(address..end)
+        let segment = self.loaded.iter().find(|segment| segment.contains(&address))?;
+        self.bytes(address..segment.end)
     }
 
     /// `.dynsym`: its bytes, and the number of symbols before the first that
