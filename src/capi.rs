@@ -85,7 +85,7 @@ fn call_hook(call: &SyscallEntry, result: &mut i64) -> bool {
     let mut forward = 0;
     // SAFETY: the hook author's contract, in the header.
     let value = unsafe { hook(call.nr() as c_long, a0, a1, a2, a3, a4, a5, &mut forward) };
-    *result = if value == -1 { -i64::from(errno.current().unwrap_or(1)) } else { i64::from(value) };
+    *result = if value == -1 { -i64::from(errno.current().unwrap_or(1)) } else { value };
     errno.restore();
     forward == 0
 }
