@@ -7,7 +7,7 @@ use core::sync::atomic::{
 };
 
 use interceptor_abi::segment::{NAME_BYTES, OBJECTS, Object, Outcome, Segment};
-use interceptor_rewrite::{Rung, SiteKind, Verdict};
+use interceptor_rewrite::{Reason, Rung, SiteKind, Verdict};
 
 use crate::diagnostics::{Lossy, say};
 use crate::stat;
@@ -38,7 +38,9 @@ pub(crate) fn outcome_of(rung: Option<Rung>) -> Outcome {
 /// The outcome of a candidate that is left alone.
 pub(crate) fn outcome_of_report(kind: SiteKind, verdict: &Verdict) -> Outcome {
     match (verdict, kind) {
-        (Verdict::NotCode, _) => Outcome::NotCode,
+        // Outside of all functions of an object that names its functions lie
+        // tables; `doctor`, which has section headers, knows for sure.
+        (Verdict::NotCode | Verdict::Missed(Reason::Outside), _) => Outcome::NotCode,
         (_, SiteKind::Int80) => Outcome::Int80,
         (_, SiteKind::Sysenter) => Outcome::Sysenter,
         _ => Outcome::Missed,

@@ -42,8 +42,6 @@ pub(crate) enum Extent {
 
 /// Compilers align functions to this.
 const ALIGNMENT: u64 = 16;
-/// Longer stretches without names take too long to decode.
-const LONGEST_SPAN: u64 = 1 << 18;
 
 impl<'a> CodeMap<'a> {
     /// A map from `.eh_frame_hdr` and `.eh_frame`, each at its address; the
@@ -108,6 +106,12 @@ impl<'a> CodeMap<'a> {
             .ok_or(address..end.unwrap_or(u64::MAX))
     }
 
+    /// Where the next unwind entry behind an address starts, if there is one.
+    pub(crate) fn next_entry(&self, address: u64) -> u64 {
+        let next = self.frames.index_at(address).map_or(0, |index| index + 1);
+        self.frames.start(next).unwrap_or(u64::MAX)
+    }
+
     /// Whether functions are known, and an address lies before or behind all of
     /// those that have unwind entries.
     pub(crate) fn is_outside(&self, address: u64) -> bool {
@@ -117,6 +121,11 @@ impl<'a> CodeMap<'a> {
             return false;
         };
         address < first || address >= last.range.end
+    }
+
+    /// Whether a symbol says that a part of the addresses is data.
+    pub(crate) fn has_object_in(&self, addresses: &Range<u64>) -> bool {
+        self.symbols.has_object_in(addresses)
     }
 
     /// Calls `note` with the address of every function symbol.
@@ -167,9 +176,6 @@ impl<'a> CodeMap<'a> {
         let symbol = symbols.before.as_ref().map(|range| range.start);
         let start = symbol.max(frame.map(|frame| frame.start))?;
         let range = start..end;
-        if range.end.saturating_sub(range.start) > LONGEST_SPAN {
-            return None;
-        }
         range.contains(&address).then_some(Function {
             range,
             extent: Extent::Span,

@@ -39,3 +39,34 @@ pub(crate) fn is_inside(bytes: &[u8], start: u64, address: u64) -> bool {
     }
     is_passed
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use object::{Object, ObjectSymbol, SymbolKind};
+
+    use super::is_inside;
+    use crate::decode::decode;
+
+    /// Every instruction of a function is one to the glance, too.
+    #[test]
+    fn no_instruction_is_taken_for_the_inside_of_another() {
+        let libc = std::fs::read("/lib/x86_64-linux-gnu/libc.so.6").expect("a C library");
+        let file = object::File::parse(&*libc).expect("an ELF file");
+        let mut seen = 0;
+        for symbol in file.dynamic_symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
+            let (start, end) = (symbol.address(), symbol.address() + symbol.size());
+            // Text lies in the file as in memory.
+            let Some(bytes) = libc.get(start as usize..).filter(|_| start > 0) else { continue };
+            let mut at = start;
+            while at < end {
+                assert!(!is_inside(bytes, start, at), "{at:#x}");
+                let Some(decoded) = decode(&bytes[(at - start) as usize..], at) else { break };
+                at += u64::from(decoded.len);
+                seen += 1;
+            }
+        }
+        assert!(seen > 50_000, "{seen}");
+    }
+}

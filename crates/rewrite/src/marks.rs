@@ -65,3 +65,25 @@ impl Marks {
         (index < WORDS - 1).then_some((index, 1 << (offset % WORD)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Marks;
+
+    #[test]
+    fn the_first_of_a_range_is_found_across_words() {
+        let mut marks = Marks::new();
+        for at in [0, 1, 62, 63, 64, 65, 127, 128, 65_535] {
+            marks.clear(1000);
+            assert!(marks.insert(1000 + at) && !marks.insert(1000 + at));
+            assert!(marks.contains(1000 + at) && !marks.contains(1001 + at));
+            for before in 0..15_u64 {
+                let start = (1000 + at).saturating_sub(before);
+                let expected = (start >= 1000).then_some(1000 + at);
+                assert_eq!(marks.first_in(start..start + 15), expected, "{at} {before}");
+            }
+            assert_eq!(marks.first_in(1001 + at..1016 + at), None);
+        }
+        assert!(!marks.insert(999) && !marks.insert(1000 + 65_536) && !marks.insert(u64::MAX));
+    }
+}

@@ -145,4 +145,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn batches_have_the_same_pairs() {
+        let fits = |a: u8, b: u8| (a < 40) & (b & 1 == 0);
+        let mut state = 1_u32;
+        let text: Vec<u8> = core::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_103_515_245).wrapping_add(12345);
+            (state >> 16) as u8
+        })
+        .take(20_000)
+        .collect();
+        for len in [0, 1, 2, 63, 64, 65, 66, 127, 128, 129, 1000, 20_000] {
+            let mut found = Vec::new();
+            super::for_each(&text[..len], fits, |at| found.push(at));
+            assert_eq!(found, find(&text[..len], fits).collect::<Vec<_>>(), "{len}");
+        }
+    }
 }

@@ -146,10 +146,12 @@ pub fn plan(
         }
         if !is_same && !unknown.contains(&address) {
             function = match code.look_up(address) {
+                Ok(known) if text.slice(&known.range).is_some() => Some(start_exactly(text, known)),
                 // Bounds that lead out of the text are not those of a function.
-                Ok(known) => Some(known)
-                    .filter(|known| text.slice(&known.range).is_some())
-                    .map(|known| start_exactly(text, known)),
+                Ok(known) => {
+                    unknown = address..known.range.end.min(code.next_entry(address));
+                    None
+                }
                 Err(range) => {
                     unknown = range;
                     None
@@ -241,8 +243,14 @@ impl Planner<'_> {
         {
             examine(survey, function, bytes, self.memory);
             let mut gaps = None;
+            let may_be_data =
+                function.extent == Extent::Span && self.code.has_object_in(&function.range);
             for site in survey.sites.as_slice() {
-                if let Some(kind) = site.kind {
+                let Some(kind) = site.kind else { continue };
+                let address = site.address;
+                if may_be_data && self.code.has_object_in(&(address..address + SITE_LEN)) {
+                    self.push(SitePlan { address, kind, verdict: Verdict::NotCode }, None);
+                } else {
                     self.decide(survey, function, &mut gaps, site, kind);
                 }
             }

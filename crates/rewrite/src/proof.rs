@@ -9,6 +9,8 @@ use crate::survey::{Status, Survey, Trust};
 
 /// Passes over one function at most, after the first.
 const PASSES: usize = 8;
+/// Longer stretches without names take too long to decode.
+const LONGEST_SPAN: u64 = 1 << 18;
 /// Functions longer than this are not decoded for the sake of one jump.
 const LONGEST: u64 = 1 << 16;
 
@@ -18,7 +20,9 @@ pub(crate) fn examine(survey: &mut Survey, function: &Function, bytes: &[u8], me
         Extent::Span => Trust::Linear,
         _ => Trust::Branches,
     };
-    if !survey.is_open() {
+    let len = function.range.end.saturating_sub(function.range.start);
+    let is_too_long = function.extent == Extent::Span && len > LONGEST_SPAN;
+    if !survey.is_open() || is_too_long {
         return;
     }
     survey.pass(bytes, &function.range, memory, trust);

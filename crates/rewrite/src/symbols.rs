@@ -24,6 +24,7 @@ pub(crate) struct Neighbours {
 
 const ENTRY: usize = 24;
 const STT_NOTYPE: u8 = 0;
+const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
 const STT_GNU_IFUNC: u8 = 10;
 const SHN_UNDEF: u16 = 0;
@@ -60,15 +61,31 @@ impl<'a> Symbols<'a> {
     /// Functions and labels of the object.
     fn all(&self) -> impl Iterator<Item = (u8, Range<u64>)> + 'a {
         let bias = self.bias;
-        self.entries.as_chunks::<ENTRY>().0.iter().filter_map(move |entry| {
+        let symbols = self.entries.as_chunks::<ENTRY>().0.iter();
+        symbols.filter_map(move |entry| {
             let kind = entry.get(4)? & 0x0f;
-            let section = u16_at(entry, 6)?;
             let is_code = matches!(kind, STT_NOTYPE | STT_FUNC | STT_GNU_IFUNC);
-            if !is_code || section == SHN_UNDEF || section >= SHN_LORESERVE {
-                return None;
-            }
-            let start = u64_at(entry, 8)?.wrapping_add(bias);
-            Some((kind, start..start.saturating_add(u64_at(entry, 16)?)))
+            Some((kind, is_code.then(|| range(entry, bias))??))
         })
     }
+
+    /// Whether a part of the addresses is an object, which is data.
+    pub(crate) fn has_object_in(&self, addresses: &Range<u64>) -> bool {
+        let mut symbols = self.entries.as_chunks::<ENTRY>().0.iter();
+        symbols.any(|entry| {
+            entry[4] & 0x0f == STT_OBJECT
+                && range(entry, self.bias)
+                    .is_some_and(|range| range.start < addresses.end && addresses.start < range.end)
+        })
+    }
+}
+
+/// What a symbol covers, if the object defines it.
+fn range(entry: &[u8; ENTRY], bias: u64) -> Option<Range<u64>> {
+    let section = u16_at(entry, 6)?;
+    if section == SHN_UNDEF || section >= SHN_LORESERVE {
+        return None;
+    }
+    let start = u64_at(entry, 8)?.wrapping_add(bias);
+    Some(start..start.saturating_add(u64_at(entry, 16)?))
 }

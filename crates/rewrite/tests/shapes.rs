@@ -52,9 +52,13 @@ impl Program {
     }
 
     /// Adds a symbol of a function here, which is `size` bytes long.
-    fn symbol(mut self, size: u64) -> Self {
+    fn symbol(self, size: u64) -> Self {
+        self.symbol_of_kind(2, size)
+    }
+
+    fn symbol_of_kind(mut self, kind: u8, size: u64) -> Self {
         let mut entry = [0; 24];
-        entry[4] = 0x12;
+        entry[4] = 0x10 | kind;
         entry[6] = 1;
         entry[8..16].copy_from_slice(&self.here().to_le_bytes());
         entry[16..].copy_from_slice(&size.to_le_bytes());
@@ -468,6 +472,15 @@ fn a_span_that_does_not_end_at_the_next_function_is_not_believed() {
     assert_eq!(rung(whole.patch()), Some(Rung::After));
     let half = Program::default().symbol(0).bytes(&code).bytes(&[0x48]).function(&[RET]);
     assert_eq!(half.verdicts(), [Verdict::Missed(Reason::Undecodable)]);
+}
+
+#[test]
+fn a_symbol_of_data_in_a_span_keeps_it_as_it_is() {
+    // a symbol without size: ret; data: mov; syscall; cmp; ret |
+    let data = [NUMBER, SYSCALL, CHECK, RET].concat();
+    let program = Program::default().symbol(0).bytes(RET);
+    let program = program.symbol_of_kind(1, data.len() as u64).bytes(&data).function(&[RET]);
+    assert_eq!(program.verdicts(), [Verdict::NotCode]);
 }
 
 #[test]
