@@ -7,7 +7,9 @@
 //! Forbidden here: everything but access to these words.
 
 use core::mem::offset_of;
+use core::ops::Range;
 
+use crate::sys::{page_down, page_up};
 use crate::thread::ThreadBlock;
 
 /// How often a thread can be inside the runtime at the same time: the program,
@@ -41,6 +43,13 @@ unsafe extern "C" {
 pub(crate) fn offset() -> i64 {
     // SAFETY: a leaf of ours without effects.
     unsafe { interceptor_tls_offset() as i64 }
+}
+
+/// The pages that hold the calling thread's words and its pointer.
+pub(crate) fn pages() -> Range<u64> {
+    let start = current() as u64;
+    let thread_pointer = start.wrapping_add_signed(-offset());
+    page_down(start)..page_up(thread_pointer + 8)
 }
 
 /// The calling thread's block.

@@ -5,21 +5,29 @@
 //! in pieces, the first of which covers the whole with the file's beginning;
 //! it is remembered, for the unwind tables that tell functions apart.
 
+use core::ops::Range;
+
 use syscalls::Sysno;
 
 use super::Step;
 use crate::frame::SyscallFrame;
 use crate::patch;
-use crate::sys::{self, page_up};
+use crate::sys::{self, page_down, page_up};
 use crate::thread::ThreadBlock;
+use crate::tls;
 
 const PROT_EXEC: u64 = 4;
 const MAP_FIXED: u64 = 0x10;
 const MAP_ANONYMOUS: u64 = 0x20;
 
 /// A call of the mmap family on its way in.
-pub(super) fn enter(sysno: Sysno, frame: &SyscallFrame) -> Step {
+pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, frame: &SyscallFrame) -> Step {
     let args = &frame.args;
+    if sysno == Sysno::munmap
+        && let Some(storage) = thread_storage_in(args[0], args[1])
+    {
+        return unmap_around(block, args, storage);
+    }
     let matters = match sysno {
         Sysno::mmap => {
             let flags = args[3];
@@ -32,6 +40,31 @@ pub(super) fn enter(sysno: Sysno, frame: &SyscallFrame) -> Step {
         _ => patch::is_patched(args[0], args[1]),
     };
     if matters { Step::ForwardAndExit } else { Step::Forward }
+}
+
+/// The pages with the calling thread's pointer and our words, if the range has
+/// some of them.
+fn thread_storage_in(start: u64, len: u64) -> Option<Range<u64>> {
+    let end = start.checked_add(page_up(len))?;
+    let storage = tls::pages();
+    let storage = storage.start.max(start)..storage.end.min(end);
+    (!storage.is_empty() && start == page_down(start)).then_some(storage)
+}
+
+/// A thread of musl that nobody will join unmaps its own stack and storage
+/// before it exits. Its `exit` is a call like any other and needs our words, so
+/// they stay until the thread is gone.
+fn unmap_around(block: &mut ThreadBlock, args: &[u64; 6], storage: Range<u64>) -> Step {
+    let [start, len, ..] = *args;
+    for piece in [start..storage.start, storage.end..start + page_up(len)] {
+        if !piece.is_empty()
+            && let Err(error) = sys::unmap(&piece)
+        {
+            return Step::Answer(-i64::from(error.into_raw()));
+        }
+    }
+    block.storage = (storage.start, storage.end);
+    Step::Answer(0)
 }
 
 /// The same call on its way out. Returns its result.

@@ -72,7 +72,7 @@ pub(crate) fn enter(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> Step {
         Sysno::rt_sigaction => Step::Answer(signal::rt_sigaction(block, &frame.args)),
         Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
-            mapping::enter(sysno, frame)
+            mapping::enter(block, sysno, frame)
         }
         Sysno::close | Sysno::dup2 | Sysno::dup3 | Sysno::close_range | Sysno::fcntl => {
             descriptors::enter(sysno, &frame.args)

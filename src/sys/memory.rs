@@ -1,5 +1,7 @@
 //! Address space: mapping, protecting, unmapping.
 
+use core::ops::Range;
+
 use syscalls::{Errno, Sysno, syscall};
 
 use super::Result;
@@ -83,6 +85,12 @@ impl Mapping {
         // SAFETY: the memory is ours, and whoever calls this is done with it.
         let _ = unsafe { syscall!(Sysno::munmap, self.start, self.len) };
     }
+}
+
+/// Unmaps pages.
+pub(crate) fn unmap(range: &Range<u64>) -> Result<()> {
+    // SAFETY: the caller knows that nobody uses them.
+    unsafe { syscall!(Sysno::munmap, range.start, range.end - range.start) }.map(drop)
 }
 
 /// Sets the protection (PROT_* bits) of whole pages.

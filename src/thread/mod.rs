@@ -58,6 +58,9 @@ pub struct ThreadBlock {
     pub(crate) scratch: u64,
     /// Signals that wait until the thread is out of the runtime.
     pub(crate) aside: crate::signal::Aside,
+    /// Start and end of thread storage that the program has unmapped and that
+    /// is still mapped, for the thread's last call.
+    pub(crate) storage: (u64, u64),
     /// Next block in the pool.
     next: *mut ThreadBlock,
 }

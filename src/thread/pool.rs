@@ -99,6 +99,11 @@ fn take_used() -> Option<*mut ThreadBlock> {
             append(block);
             return None;
         }
+        let (start, end) = (*block).storage;
+        if start != 0 {
+            // Nobody can have mapped anything there.
+            let _ = sys::unmap(&(start..end));
+        }
         block.write_bytes(0, 1);
     }
     Some(block)

@@ -60,6 +60,12 @@ const KNOWN: &[Known] = &[
         reason: "a tracer sees the runtime's own calls and signals, too",
     },
     Known {
+        guest: "ptrace_child.musl",
+        modes: &["trace"],
+        differs: Differs::Always,
+        reason: "a tracer sees the runtime's own calls and signals, too",
+    },
+    Known {
         guest: "sud",
         modes: &[
             "run",
@@ -96,24 +102,6 @@ const KNOWN: &[Known] = &[
         modes: FORCED,
         differs: Differs::Sometimes,
         reason: "a trap needs room for a signal frame, on the smallest stack, too",
-    },
-    Known {
-        guest: "stack_small.musl",
-        modes: MUSL_MODES,
-        differs: Differs::Sometimes,
-        reason: "musl has no unwind information, so some of its sites are trapped",
-    },
-    Known {
-        guest: "signal_queue.musl",
-        modes: MUSL_MODES,
-        differs: Differs::Sometimes,
-        reason: "musl has no unwind information, so some of its sites are trapped",
-    },
-    Known {
-        guest: "closefds.musl",
-        modes: &["trace"],
-        differs: Differs::Sometimes,
-        reason: "musl has no unwind information, so some of its sites are missed",
     },
 ];
 

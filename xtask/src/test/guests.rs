@@ -111,6 +111,10 @@ impl Guest<'_> {
         if self.is_library {
             command.args(["-shared", "-fPIC"]);
         }
+        if compiler == MUSL {
+            // As the compilers of musl's distributions do by themselves.
+            command.arg("-Wl,--eh-frame-hdr");
+        }
         tool::run(
             command
                 .arg("-I")

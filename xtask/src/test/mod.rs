@@ -17,8 +17,8 @@ use tally::Tally;
 /// Arguments of `test`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only tests whose name contains one of these
-    filter: Vec<String>,
+    /// Only tests whose name contains this
+    filter: Option<String>,
 }
 
 /// Prepares, tests, and closes with one line of totals.
@@ -40,7 +40,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             .arg("--")
             .args(&args.filter),
     )?;
-    if args.filter.is_empty() {
+    if args.filter.is_none() {
         let failures = symbols::inspect(workspace, &symbols::Args::default());
         if let Err(error) = &failures {
             eprintln!("symbols: {error:#}");
