@@ -46,15 +46,15 @@
     mov     qword ptr [rsp + {frame_r9}], r9
     pushfq
     pop     qword ptr [rsp + {frame_rflags}]
-    cld
-    test    dword ptr [rsp + {frame_rflags}], 0x40000       // AC: we access unaligned data
+    test    dword ptr [rsp + {frame_rflags}], 0x40400       // AC: we access unaligned data; DF
     jnz     9f
 8:  mov     rdi, rsp
     call    \route
     cmp     rax, 1
     jbe     interceptor_stage_\hook
     jmp     interceptor_finish
-9:  pushfq
+9:  cld
+    pushfq
     and     dword ptr [rsp], 0xfffbffff
     popfq
     jmp     8b
@@ -102,10 +102,10 @@ interceptor_stage_\hook:
     .size   \name, . - \name
 .endm
 
-// MXCSR and the x87 control word go around whatever a C hook may call.
+// MXCSR goes around whatever a C hook may call, for its exception flags. The
+// x87 control word is preserved by C functions themselves.
 .macro INTERCEPTOR_CONTROL_SAVE
     stmxcsr dword ptr [rbx + {frame_mxcsr}]
-    fnstcw  word ptr [rbx + {frame_fcw}]
 .endm
 
 .macro INTERCEPTOR_CONTROL_RESTORE
@@ -114,12 +114,7 @@ interceptor_stage_\hook:
     cmp     ecx, dword ptr [rbx + {frame_scratch}]
     je      71f
     ldmxcsr dword ptr [rbx + {frame_mxcsr}]
-71: fnstcw  word ptr [rbx + {frame_scratch}]
-    movzx   ecx, word ptr [rbx + {frame_fcw}]
-    cmp     cx, word ptr [rbx + {frame_scratch}]
-    je      72f
-    fldcw   word ptr [rbx + {frame_fcw}]
-72:
+71:
 .endm
 
     .hidden interceptor_route_enter, interceptor_route_exit

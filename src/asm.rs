@@ -42,7 +42,6 @@ global_asm!(
     frame_target = const frame::TARGET,
     frame_rbx = const frame::RBX,
     frame_mxcsr = const frame::MXCSR,
-    frame_fcw = const frame::FCW,
     frame_scratch = const frame::SCRATCH,
     frame_leave = const frame::LEAVE,
     frame_block = const frame::BLOCK,

@@ -32,10 +32,6 @@ type SyscallHook = unsafe extern "C" fn(
 #[allow(non_upper_case_globals, reason = "the name is the C API's")]
 pub static interceptor_syscall_hook: AtomicPtr<()> = AtomicPtr::new(null_mut());
 
-unsafe extern "C" {
-    fn interceptor_libc_errno_location() -> Option<unsafe extern "C" fn() -> *mut c_int>;
-}
-
 /// What [`interceptor_hook_is_vector_free`] was told.
 static IS_VECTOR_FREE: AtomicU8 = AtomicU8::new(0);
 
@@ -60,34 +56,33 @@ impl Hook for CHook {
 
     #[inline(always)]
     fn enter(&self, call: &mut SyscallEntry) -> Decision {
-        let mut result = 0;
-        if call_hook(call, &mut result) { Decision::Answer(result) } else { Decision::Forward }
+        call_hook(call).map_or(Decision::Forward, Decision::Answer)
     }
 }
 
-/// Calls the hook. Returns whether it answered, and then the raw result.
+/// Calls the hook. Returns the raw result if it answered.
 ///
 /// A function with a name: it calls code that is not ours, which no check of
 /// this library can prove to be vector-free.
 #[inline(never)]
-fn call_hook(call: &SyscallEntry, result: &mut i64) -> bool {
+fn call_hook(call: &SyscallEntry) -> Option<i64> {
     let hook = interceptor_syscall_hook.load(Relaxed);
     if hook.is_null() {
-        return false;
+        return None;
     }
     // SAFETY: the header says that only a function of this type, or NULL, may
     // be assigned.
     let hook = unsafe { core::mem::transmute::<*mut (), SyscallHook>(hook) };
-    let errno = Errno::save();
+    let errno = Errno::save(call.errno());
     let [a0, a1, a2, a3, a4, a5] = *call.args();
     let (a0, a1, a2) = (a0 as c_long, a1 as c_long, a2 as c_long);
     let (a3, a4, a5) = (a3 as c_long, a4 as c_long, a5 as c_long);
     let mut forward = 0;
     // SAFETY: the hook author's contract, in the header.
     let value = unsafe { hook(call.nr() as c_long, a0, a1, a2, a3, a4, a5, &mut forward) };
-    *result = if value == -1 { -i64::from(errno.current().unwrap_or(1)) } else { value };
+    let result = if value == -1 { -i64::from(errno.current()) } else { value };
     errno.restore();
-    forward == 0
+    (forward == 0).then_some(result)
 }
 
 /// Declares whether the hook, and all that it calls, leaves vector and x87
@@ -97,28 +92,32 @@ pub extern "C" fn interceptor_hook_is_vector_free(is_vector_free: c_int) {
     IS_VECTOR_FREE.store(u8::from(is_vector_free != 0), Relaxed);
 }
 
-/// libc's errno of this thread, as it was.
-struct Errno(Option<(*mut c_int, c_int)>);
+/// libc's errno of a thread, as it was.
+struct Errno {
+    at: *mut c_int,
+    value: c_int,
+}
 
 impl Errno {
-    fn save() -> Self {
-        // SAFETY: the weak symbol, if there is one, is libc's function, which
-        // returns this thread's errno.
-        Self(unsafe { interceptor_libc_errno_location() }.map(|locate| unsafe {
-            let errno = locate();
-            (errno, errno.read())
-        }))
+    #[inline(always)]
+    fn save(at: *mut c_int) -> Self {
+        // SAFETY: null, or this thread's errno.
+        let value = unsafe { at.as_ref() }.copied().unwrap_or(0);
+        Self { at, value }
     }
 
-    fn current(&self) -> Option<c_int> {
-        // SAFETY: this thread's errno.
-        self.0.map(|(errno, _)| unsafe { errno.read() })
+    /// What it is now; EPERM where nobody could set it.
+    #[inline(always)]
+    fn current(&self) -> c_int {
+        // SAFETY: as above.
+        unsafe { self.at.as_ref() }.copied().unwrap_or(1)
     }
 
+    #[inline(always)]
     fn restore(self) {
-        if let Some((errno, value)) = self.0 {
-            // SAFETY: this thread's errno.
-            unsafe { errno.write(value) };
+        // SAFETY: as above.
+        if let Some(errno) = unsafe { self.at.as_mut() } {
+            *errno = self.value;
         }
     }
 }
@@ -155,10 +154,9 @@ pub unsafe extern "C" fn interceptor_syscall(
     if !(-4095..0).contains(&result) {
         return result;
     }
-    // SAFETY: as in `Errno::save`.
-    if let Some(locate) = unsafe { interceptor_libc_errno_location() } {
-        // SAFETY: this thread's errno.
-        unsafe { locate().write(-result as c_int) };
+    // SAFETY: null, or this thread's errno.
+    if let Some(errno) = unsafe { crate::thread::libc_errno().as_mut() } {
+        *errno = -result as c_int;
     }
     -1
 }

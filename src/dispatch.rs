@@ -33,16 +33,43 @@ const WATCH_LIFECYCLE: u32 = LIFECYCLE as u32;
 /// First stage of a call on its way in.
 #[inline(always)]
 pub fn route_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
-    frame.halfway = 0;
     let who = interest::of(frame.rax);
-    if frame.level == 0 && who & (LIFECYCLE | TRACE) == 0 && hook.vectors() == Vectors::None {
-        return enter::<H, EARLY>(hook, frame, who);
+    if who == HOOK && frame.level == 0 && hook.vectors() == Vectors::None {
+        return enter_for_hook(hook, frame);
     }
     route_enter_rarely(hook, frame, who)
 }
 
+/// A call that nobody but a vector-free hook is interested in: the shortest way.
+#[inline(always)]
+fn enter_for_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
+    frame.changed = 0;
+    match ask_hook(hook, frame) {
+        Decision::Answer(result) if frame.changed == 0 => {
+            frame.rax = result as u64;
+            frame.resume()
+        }
+        Decision::Forward if frame.changed == 0 => frame.native(),
+        other => settle::<EARLY>(frame, HOOK, 0, other),
+    }
+}
+
+#[inline(always)]
+fn ask_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> Decision {
+    // SAFETY: the block outlives the thread's frames, and only this thread
+    // uses it. Not through a reference: the hook gets one to the frame.
+    let hook_level = unsafe { &raw mut (*frame.block).hook_level };
+    // SAFETY: as above.
+    unsafe { hook_level.write_volatile(frame.level as u32 + 1) };
+    let decision = hook.enter(SyscallEntry::of(frame));
+    // SAFETY: as above.
+    unsafe { hook_level.write_volatile(0) };
+    decision
+}
+
 #[inline(never)]
 fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
+    frame.halfway = 0;
     if frame.level != 0 {
         return STAGE_SSE.min(stage_of(hook));
     }
@@ -93,7 +120,6 @@ fn enter<H: Hook, const IS_EARLY: bool>(hook: &H, frame: &mut SyscallFrame, who:
     // uses it.
     let block = unsafe { &mut *frame.block };
     let mut watchers = 0;
-    let mut word = 0;
     frame.changed = 0;
     if who & STAT != 0 {
         watchers |= WATCH_STAT;
@@ -103,28 +129,36 @@ fn enter<H: Hook, const IS_EARLY: bool>(hook: &H, frame: &mut SyscallFrame, who:
         watchers |= WATCH_TRACE;
         trace::enter(block, frame);
     }
-    if who & HOOK != 0 {
-        block.hook_level = frame.level as u32 + 1;
-        let decision = hook.enter(SyscallEntry::of(frame));
-        block.hook_level = 0;
-        match decision {
-            Decision::Forward => {}
-            Decision::ForwardAndExit(value) => {
-                word = value;
-                watchers |= WATCH_HOOK;
-            }
-            Decision::Answer(result) => {
-                return answer::<IS_EARLY>(block, frame, watchers, result);
-            }
+    let decision = if who & HOOK != 0 { ask_hook(hook, frame) } else { Decision::Forward };
+    settle::<IS_EARLY>(frame, who, watchers, decision)
+}
+
+/// Does what the hook decided.
+#[inline(always)]
+fn settle<const IS_EARLY: bool>(
+    frame: &mut SyscallFrame,
+    who: u8,
+    mut watchers: u32,
+    decision: Decision,
+) -> u64 {
+    // SAFETY: as in `enter`.
+    let block = unsafe { &mut *frame.block };
+    let mut word = 0;
+    match decision {
+        Decision::Forward => {}
+        Decision::ForwardAndExit(value) => {
+            word = value;
+            watchers |= WATCH_HOOK;
         }
-        if frame.changed != 0 {
-            watchers |= CHANGED;
-            if IS_EARLY {
-                // It may have become a call that the runtime must know of.
-                frame.halfway = u64::from(watchers | HALFWAY);
-                frame.word = word;
-                return STAGE_SSE;
-            }
+        Decision::Answer(result) => return answer::<IS_EARLY>(block, frame, watchers, result),
+    }
+    if frame.changed != 0 {
+        watchers |= CHANGED;
+        if IS_EARLY {
+            // It may have become a call that the runtime must know of.
+            frame.halfway = u64::from(watchers | HALFWAY);
+            frame.word = word;
+            return STAGE_SSE;
         }
     }
     act::<IS_EARLY>(frame, who, watchers, word)

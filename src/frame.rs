@@ -31,8 +31,7 @@ pub struct SyscallFrame {
     /// The program's rbx while a saving routine uses the register.
     rbx: u64,
     mxcsr: u32,
-    fcw: u16,
-    reserved: u16,
+    reserved: u32,
     scratch: u64,
     /// Whether a hook changed the number or an argument; then `original` holds
     /// what they were. Cleared when a hook is about to see the frame.
@@ -61,7 +60,6 @@ pub(crate) const ANCHOR: usize = offset_of!(SyscallFrame, anchor);
 pub(crate) const TARGET: usize = offset_of!(SyscallFrame, target);
 pub(crate) const RBX: usize = offset_of!(SyscallFrame, rbx);
 pub(crate) const MXCSR: usize = offset_of!(SyscallFrame, mxcsr);
-pub(crate) const FCW: usize = offset_of!(SyscallFrame, fcw);
 pub(crate) const SCRATCH: usize = offset_of!(SyscallFrame, scratch);
 pub(crate) const LEAVE: usize = offset_of!(SyscallFrame, leave);
 pub(crate) const BLOCK: usize = offset_of!(SyscallFrame, block);

@@ -101,6 +101,14 @@ impl SyscallEntry {
         &mut self.0.args
     }
 
+    /// libc's errno of the thread that makes the call.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn errno(&self) -> *mut core::ffi::c_int {
+        // SAFETY: the block outlives the thread's frames.
+        unsafe { (*self.0.block).errno }
+    }
+
     /// The address after the program's `syscall` instruction.
     pub fn return_address(&self) -> u64 {
         self.0.address_after_site()

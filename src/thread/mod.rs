@@ -14,6 +14,8 @@
 mod in_flight;
 mod pool;
 
+use core::ffi::c_int;
+
 use crate::frame::SyscallFrame;
 use crate::stat;
 use crate::sys::{self, PAGE};
@@ -58,6 +60,8 @@ pub struct ThreadBlock {
     pub(crate) scratch: u64,
     /// Signals that wait until the thread is out of the runtime.
     pub(crate) aside: crate::signal::Aside,
+    /// libc's errno of this thread; null without one.
+    pub(crate) errno: *mut c_int,
     /// Start and end of thread storage that the program has unmapped and that
     /// is still mapped, for the thread's last call.
     pub(crate) storage: (u64, u64),
@@ -93,6 +97,7 @@ extern "C" fn interceptor_thread_begin() -> u64 {
             return 1;
         }
         (*block).tid = sys::gettid();
+        (*block).errno = libc_errno();
         stat::process_begin(&mut *block);
         let region = (*block).region();
         let mut top = region.start + PAGE + STACK_0;
@@ -110,6 +115,18 @@ extern "C" fn interceptor_thread_begin() -> u64 {
         }
     }
     1
+}
+
+unsafe extern "C" {
+    /// Address of libc's `__errno_location`, null without one (`asm/weak.S`).
+    fn interceptor_libc_errno_location() -> Option<unsafe extern "C" fn() -> *mut c_int>;
+}
+
+/// libc's errno of the calling thread; null without a libc.
+pub(crate) fn libc_errno() -> *mut c_int {
+    // SAFETY: the weak symbol, if there is one, is libc's function, which
+    // returns the address of this thread's errno.
+    unsafe { interceptor_libc_errno_location().map_or(core::ptr::null_mut(), |locate| locate()) }
 }
 
 /// Makes the first thread's block. Returns whether there is memory for it.
