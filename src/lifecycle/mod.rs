@@ -88,6 +88,10 @@ pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i6
             process::after_birth(block, nr, args, result);
             result
         }
+        Some(Sysno::rt_sigprocmask) => {
+            signal::rt_sigprocmask_done(block, args, result);
+            result
+        }
         Some(sysno) => mapping::exit(block, sysno, args, result),
         None => result,
     }

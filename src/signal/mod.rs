@@ -16,7 +16,7 @@ mod traps;
 
 pub(crate) use actions::rt_sigaction;
 pub(crate) use defer::Aside;
-pub(crate) use traps::{catch_traps, rt_sigprocmask};
+pub(crate) use traps::{catch_traps, rt_sigprocmask, rt_sigprocmask_done};
 
 /// Signals are numbered from 1 to this.
 const SIGNALS: usize = 64;

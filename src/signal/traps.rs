@@ -20,6 +20,7 @@ use crate::sys;
 use crate::thread::ThreadBlock;
 
 const SIGILL_BIT: u64 = 1 << (SIGILL - 1);
+const SIG_BLOCK: u64 = 0;
 const SIG_UNBLOCK: u64 = 1;
 
 static CAUGHT: AtomicBool = AtomicBool::new(false);
@@ -119,21 +120,45 @@ pub(super) unsafe fn redirect(context: *mut UContext) -> bool {
     }
 }
 
-/// rt_sigprocmask on its way in. Returns whether its arguments were changed.
+/// rt_sigprocmask on its way in. The kernel gets the mask without SIGILL; what
+/// the program believes of it is kept in the block. Returns whether the call
+/// must be seen on its way out, too.
 pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> bool {
     let [how, set, _, size, ..] = frame.args;
     let mut bytes = [0; 8];
-    if size != 8 || set == 0 || how == SIG_UNBLOCK || sys::read_guest(set, &mut bytes) < 8 {
+    block.wants_sigill_blocked = block.is_sigill_blocked;
+    if !are_caught() || size != 8 {
         return false;
+    }
+    if set == 0 || sys::read_guest(set, &mut bytes) < 8 {
+        return block.is_sigill_blocked;
     }
     let wanted = u64::from_le_bytes(bytes);
-    if wanted & SIGILL_BIT == 0 {
-        return false;
+    let names_it = wanted & SIGILL_BIT != 0;
+    block.wants_sigill_blocked = match how {
+        SIG_BLOCK => block.is_sigill_blocked || names_it,
+        SIG_UNBLOCK => block.is_sigill_blocked && !names_it,
+        _ => names_it,
+    };
+    if names_it && how != SIG_UNBLOCK {
+        block.scratch = wanted & !SIGILL_BIT;
+        frame.keep_original();
+        frame.args[1] = (&raw const block.scratch) as u64;
     }
-    block.scratch = wanted & !SIGILL_BIT;
-    frame.keep_original();
-    frame.args[1] = (&raw const block.scratch) as u64;
-    true
+    block.wants_sigill_blocked || block.is_sigill_blocked
+}
+
+/// The same call on its way out.
+pub(crate) fn rt_sigprocmask_done(block: &mut ThreadBlock, args: &[u64; 6], result: i64) {
+    if result != 0 {
+        return;
+    }
+    let old = args[2];
+    let mut bytes = [0; 8];
+    if block.is_sigill_blocked && old != 0 && sys::read_guest(old, &mut bytes) == 8 {
+        sys::write_guest(old, &[u64::from_le_bytes(bytes) | SIGILL_BIT]);
+    }
+    block.is_sigill_blocked = block.wants_sigill_blocked;
 }
 
 fn install(action: &SigAction, old: Option<&mut SigAction>) -> sys::Result<()> {

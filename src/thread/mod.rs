@@ -60,6 +60,10 @@ pub struct ThreadBlock {
     pub(crate) scratch: u64,
     /// Signals that wait until the thread is out of the runtime.
     pub(crate) aside: crate::signal::Aside,
+    /// The program has blocked SIGILL, which traps need unblocked.
+    pub(crate) is_sigill_blocked: bool,
+    /// It has when the rt_sigprocmask that is in the kernel succeeds.
+    pub(crate) wants_sigill_blocked: bool,
     /// libc's errno of this thread; null without one.
     pub(crate) errno: *mut c_int,
     /// Start and end of thread storage that the program has unmapped and that

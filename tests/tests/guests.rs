@@ -86,12 +86,6 @@ const KNOWN: &[Known] = &[
         reason: "Syscall User Dispatch is refused as by a kernel without it",
     },
     Known {
-        guest: "signal_queue",
-        modes: FORCED,
-        differs: Differs::Always,
-        reason: "SIGILL, which traps need, is never blocked, and the mask shows it",
-    },
-    Known {
         guest: "signal_altstack",
         modes: FORCED,
         differs: Differs::Sometimes,
