@@ -51,6 +51,7 @@ pub(crate) fn add(nr: usize, who: u8) {
 }
 
 /// Ends a subscription to one number.
+#[cfg(feature = "capi")]
 pub(crate) fn remove(nr: usize, who: u8) {
     if let Some(entry) = TABLE.get(nr).filter(|_| nr < NUMBERS) {
         entry.fetch_and(!who, Relaxed);

@@ -78,6 +78,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
 }
 
 /// Whether an object mapped at start-up assigns the C hook.
+#[cfg(feature = "capi")]
 pub(crate) fn hook_is_imported() -> bool {
     HOOK_IS_IMPORTED.load(Relaxed)
 }

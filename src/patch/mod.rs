@@ -16,7 +16,9 @@ use core::ops::Range;
 use crate::config::Config;
 use crate::sys::{Maps, page_up};
 
-pub(crate) use apply::{hook_is_imported, patch_generated, patch_image};
+#[cfg(feature = "capi")]
+pub(crate) use apply::hook_is_imported;
+pub(crate) use apply::{patch_generated, patch_image};
 pub(crate) use stub::template_is_sound;
 pub(crate) use trap::stub_of as trap_stub_of;
 
