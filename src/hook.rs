@@ -34,7 +34,7 @@ pub enum Subscription {
 
 /// A system call hook.
 ///
-/// Its functions run on a private stack of 64 KiB, in the thread that made the
+/// Its functions run on a private stack of 192 KiB, in the thread that made the
 /// call. Calls that they make themselves are not hooked. They must return: a
 /// panic ends the process.
 pub trait Hook: Sync {

@@ -1,0 +1,11 @@
+# needs: redis-server redis-cli redis-benchmark
+redis-server --port 0 --unixsocket "$PWD/socket" --save '' --appendonly yes --dir "$PWD" > log 2>&1 &
+for i in $(seq 100); do [ -S socket ] && break; sleep 0.05; done
+redis-cli -s socket set key value
+redis-cli -s socket incr counter
+redis-benchmark -s socket -q -n 2000 -c 20 -t set,get,lpush > /dev/null && echo benchmark
+redis-cli -s socket dbsize
+redis-cli -s socket bgrewriteaof
+redis-cli -s socket --no-auth-warning eval 'return redis.call("get", "key")' 0
+redis-cli -s socket shutdown nosave
+wait; echo $?

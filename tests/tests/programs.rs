@@ -1,0 +1,109 @@
+//! Programs that nobody here wrote give natively what they give in every mode.
+//!
+//! `tests/programs` holds a script for each. Everything that it starts is
+//! intercepted, the shell included; scripts leave out what differs from run to
+//! run. Each script in each mode is a check of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use interceptor_tests::{Dist, Ended, Missing, Mode, Modes, Program, Scratch, installed, skip};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Runs at once.
+const PARALLEL: usize = 2;
+
+/// Compilers and virtual machines take their time on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(PARALLEL);
+    libtest_mimic::run(&arguments, checks()).exit_code()
+}
+
+fn checks() -> Vec<Trial> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
+    let entries = fs::read_dir(directory).expect("the scripts");
+    let mut scripts: Vec<_> = entries.map(|entry| entry.expect("a script").path()).collect();
+    scripts.sort();
+    let mut checks = Vec::new();
+    for path in scripts {
+        let script = Arc::new(Script::read(path));
+        for mode in Modes::USUAL {
+            let name = format!("{}_under_{}_is_as_natively", script.name, mode.name);
+            let script = Arc::clone(&script);
+            checks.push(Trial::test(name, move || script.is_as_natively(mode)));
+        }
+    }
+    checks
+}
+
+/// One script.
+struct Script {
+    path: PathBuf,
+    name: String,
+    /// Programs it uses, of its line `# needs: …`.
+    needs: Vec<String>,
+    native: OnceLock<Ended>,
+}
+
+impl Script {
+    fn read(path: PathBuf) -> Script {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+        let text = fs::read_to_string(&path).expect("a script");
+        let needs = text.lines().find_map(|line| line.strip_prefix("# needs: "));
+        let needs = needs.expect("a line of needs").split_whitespace().map(str::to_owned).collect();
+        Script { path, name, needs, native: OnceLock::new() }
+    }
+
+    /// The script as a program, in a directory of its own.
+    fn program(&self, directory: &Scratch) -> Program {
+        Program::new("/bin/sh")
+            .arguments([&self.path])
+            .environment("LC_ALL", "C.UTF-8")
+            .environment("TZ", "UTC")
+            .directory(directory)
+            .limit(LIMIT)
+    }
+
+    fn is_as_natively(&self, mode: &Mode) -> Result<(), Failed> {
+        match self.both(mode) {
+            Ok((native, ours)) if ours == native => Ok(()),
+            Ok((native, ours)) => {
+                Err(format!("natively:\n{native:#?}\nintercepted:\n{ours:#?}").into())
+            }
+            Err(missing) => {
+                skip(&missing);
+                Ok(())
+            }
+        }
+    }
+
+    fn both(&self, mode: &Mode) -> Result<(Ended, Ended), Missing> {
+        let dist = Dist::find()?;
+        for program in &self.needs {
+            installed(program)?;
+        }
+        let run = |run: &dyn Fn(&Program) -> Result<Ended, Missing>| {
+            let directory = Scratch::new();
+            run(&self.program(&directory)).map(|ended| without(&ended, directory.as_ref()))
+        };
+        let native = self.native.get_or_init(|| {
+            run(&|program| Ok(program.natively())).unwrap_or_else(|_| unreachable!())
+        });
+        Ok((native.clone(), run(&|program| mode.run(&dist, program))?))
+    }
+}
+
+/// What was printed, with one name for the directory of the run.
+fn without(ended: &Ended, directory: &Path) -> Ended {
+    let name = directory.to_str().expect("a name in UTF-8");
+    let mut ended = ended.clone();
+    ended.stdout = ended.stdout.replace(name, "DIRECTORY");
+    ended.stderr = ended.stderr.replace(name, "DIRECTORY");
+    ended
+}
