@@ -38,7 +38,8 @@ pub fn library(workspace: &Workspace) -> Result<()> {
         "--package=interceptor-preload",
         "--crate-type=staticlib",
     ]))?;
-    link::library(workspace, &workspace.target().join("release/libinterceptor_preload.a"))
+    let archive = workspace.target().join("release/libinterceptor_preload.a");
+    link::library(workspace, &archive, &workspace.unstripped_library())
 }
 
 /// Builds `interceptor`.

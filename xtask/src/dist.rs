@@ -44,7 +44,7 @@ pub fn lay_out(workspace: &Workspace, profile: Profile) -> Result<()> {
 
 /// Splits a library into what is loaded and what debuggers read; the first
 /// names the second.
-fn strip(unstripped: &Path, stripped: &Path) -> Result<()> {
+pub fn strip(unstripped: &Path, stripped: &Path) -> Result<()> {
     let scratch = unstripped.with_extension("so.stripped");
     let debug = unstripped.with_extension("so.debug");
     tool::run(Command::new("objcopy").arg("--only-keep-debug").args([unstripped, &debug]))?;

@@ -41,9 +41,8 @@ const FLAGS: &[&str] = &[
     "-Wl,--fatal-warnings",
 ];
 
-/// Links `archive` to the unstripped library.
-pub fn library(workspace: &Workspace, archive: &Path) -> Result<()> {
-    let output = workspace.unstripped_library();
+/// Links `archive` to the library `output`.
+pub fn library(workspace: &Workspace, archive: &Path, output: &Path) -> Result<()> {
     let directory = output.parent().context("a library without a directory")?;
     fs::create_dir_all(directory)?;
     let version_script = workspace.root().join("linker/interceptor.map");
@@ -65,5 +64,5 @@ pub fn library(workspace: &Workspace, archive: &Path) -> Result<()> {
         let _ = fs::remove_file(&linked);
     }
     result?;
-    fs::rename(&linked, &output).with_context(|| format!("cannot replace {}", output.display()))
+    fs::rename(&linked, output).with_context(|| format!("cannot replace {}", output.display()))
 }

@@ -27,11 +27,37 @@ const MUSL: &str = "musl-gcc";
 /// Builds every guest and hook that is out of date; returns their directory.
 pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let products = workspace.target().join("guests");
-    fs::create_dir_all(&products)?;
     let tests = workspace.root().join("tests");
     let include = workspace.root().join("include");
-    let files = files(&tests.join("guests"))?;
+    build_directory(workspace, &tests.join("guests"), &products)?;
+
+    let header = include.join("interceptor.h");
+    let headers = [&header];
+    for source in &files(&tests.join("hooks"))? {
+        let (Some(name), Some(compiler)) = (stem(source), compiler(source)) else {
+            continue;
+        };
+        let text = read(source)?;
+        let hook = Guest {
+            source,
+            headers: &headers,
+            include: &include,
+            is_library: true,
+            flags: directive(&text, "flags").unwrap_or_default(),
+        };
+        hook.compile(compiler, &products.join(format!("lib{name}.so")))?;
+    }
+    Ok(products)
+}
+
+/// Builds each program and library of one directory that is out of date.
+pub fn build_directory(workspace: &Workspace, sources: &Path, products: &Path) -> Result<()> {
+    fs::create_dir_all(products)?;
+    let include = workspace.root().join("include");
+    let files = files(sources)?;
+    let interface = include.join("interceptor.h");
     let mut headers: Vec<&PathBuf> = files.iter().filter(|file| has_extension(file, "h")).collect();
+    headers.push(&interface);
     let has_musl = tool::is_installed(MUSL);
 
     for source in &files {
@@ -52,25 +78,7 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
             guest.compile(MUSL, &products.join(format!("{name}.musl")))?;
         }
     }
-
-    let header = include.join("interceptor.h");
-    headers.clear();
-    headers.push(&header);
-    for source in &self::files(&tests.join("hooks"))? {
-        let (Some(name), Some(compiler)) = (stem(source), compiler(source)) else {
-            continue;
-        };
-        let text = read(source)?;
-        let hook = Guest {
-            source,
-            headers: &headers,
-            include: &include,
-            is_library: true,
-            flags: directive(&text, "flags").unwrap_or_default(),
-        };
-        hook.compile(compiler, &products.join(format!("lib{name}.so")))?;
-    }
-    Ok(products)
+    Ok(())
 }
 
 fn read(source: &Path) -> Result<String> {

@@ -8,8 +8,8 @@ use crate::dist;
 use crate::symbols;
 use crate::workspace::{Profile, Workspace};
 
-mod guests;
-mod packages;
+pub mod guests;
+pub mod packages;
 mod tally;
 
 use tally::Tally;
@@ -23,7 +23,7 @@ pub struct Args {
 
 /// Prepares, tests, and closes with one line of totals.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    packages::provide()?;
+    packages::provide(packages::FOR_TESTS)?;
     dist::lay_out(workspace, Profile::Dev)?;
     let guests = guests::build(workspace)?;
 
@@ -33,8 +33,8 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             .cargo()
             // All of them, also after one test program has failed.
             .args(["test", "--workspace", "--no-fail-fast"])
-            // Has no tests, and only `build` can link it.
-            .arg("--exclude=interceptor-preload")
+            // Have no tests, and only `build` and `bench` can link them.
+            .args(["--exclude=interceptor-preload", "--exclude=interceptor-bench-hook"])
             .env("INTERCEPTOR_DIST", workspace.dist())
             .env("INTERCEPTOR_GUESTS", guests)
             .arg("--")

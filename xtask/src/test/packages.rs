@@ -1,4 +1,4 @@
-//! The one list of Debian packages that tests need.
+//! The one list of Debian packages that tests and benchmarks need.
 
 use std::env;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,14 +10,28 @@ use anyhow::{Result, bail};
 use crate::tool;
 
 /// A package, and which tests need it.
-struct Package {
+pub struct Package {
     name: &'static str,
-    /// A file by which its presence is known without asking dpkg.
+    /// A file, or a program in `PATH`, by which its presence is known without
+    /// asking dpkg; a program may also come from elsewhere.
     proof: &'static str,
     needed_by: &'static str,
 }
 
-const PACKAGES: &[Package] = &[
+impl Package {
+    fn is_there(&self) -> bool {
+        let is_program = !self.proof.contains('/');
+        if is_program { tool::is_installed(self.proof) } else { Path::new(self.proof).exists() }
+    }
+}
+
+/// A real program that `tests/programs` runs.
+const fn program(name: &'static str, program: &'static str) -> Package {
+    Package { name, proof: program, needed_by: "tests/programs" }
+}
+
+/// What tests need.
+pub const FOR_TESTS: &[Package] = &[
     Package {
         name: "gcc",
         proof: "/usr/bin/cc",
@@ -41,26 +55,53 @@ const PACKAGES: &[Package] = &[
         proof: "/usr/bin/sqlite3",
         needed_by: "a program that locks and syncs files",
     },
+    program("curl", "curl"),
+    program("default-jdk-headless", "javac"),
+    program("git", "git"),
+    program("golang-go", "go"),
+    program("imagemagick", "convert"),
+    program("make", "make"),
+    program("nginx-light", "nginx"),
+    program("nodejs", "node"),
+    program("perl", "perl"),
+    program("redis-server", "redis-server"),
+    program("redis-tools", "redis-benchmark"),
+    program("tmux", "tmux"),
+    program("vim", "vim"),
+];
+
+/// What benchmarks need to show others beside us.
+pub const FOR_BENCHMARKS: &[Package] = &[
+    Package { name: "gcc", proof: "/usr/bin/cc", needed_by: "every measuring program" },
+    Package { name: "g++", proof: "/usr/bin/c++", needed_by: "the peer syscall-intercept" },
+    Package { name: "binutils", proof: "/usr/bin/objcopy", needed_by: "the stripped library" },
+    Package { name: "cmake", proof: "/usr/bin/cmake", needed_by: "the peer syscall-intercept" },
+    Package {
+        name: "libcapstone-dev",
+        proof: "/usr/include/capstone/capstone.h",
+        needed_by: "the peer syscall-intercept",
+    },
+    Package { name: "strace", proof: "/usr/bin/strace", needed_by: "the peer strace" },
+    Package { name: "python3", proof: "/usr/bin/python3", needed_by: "start-up" },
 ];
 
 /// Installs what is missing when we may, else names it.
-pub fn provide() -> Result<()> {
-    let missing: Vec<&Package> =
-        PACKAGES.iter().filter(|package| !Path::new(package.proof).exists()).collect();
+pub fn provide(packages: &[Package]) -> Result<()> {
+    let missing: Vec<&Package> = packages.iter().filter(|package| !package.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }
     for package in &missing {
-        println!("test: package {} is missing, needed by {}", package.name, package.needed_by);
+        println!("package {} is missing, needed by {}", package.name, package.needed_by);
     }
     if is_root() && tool::is_installed("apt-get") {
-        println!("test: installing them with apt-get");
+        println!("installing them with apt-get");
         return install(&missing);
     }
     if env::var_os("CI").is_some() {
-        bail!("packages are missing, and CI does not skip tests");
+        bail!("packages are missing, and CI skips nothing");
     }
-    println!("test: tests that need them are skipped");
+    println!("what needs them is skipped");
     Ok(())
 }
 

@@ -1,0 +1,2 @@
+// flags: -nostdlib
+// Does nothing: what preloading costs by itself.

@@ -1,0 +1,114 @@
+//! What is built to be measured.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::peer;
+use super::way::Way;
+use crate::dist;
+use crate::link;
+use crate::test::guests;
+use crate::tool;
+use crate::workspace::Workspace;
+
+/// Programs, hook libraries and the peer.
+pub struct Products {
+    directory: PathBuf,
+    interceptor: PathBuf,
+    runtime: PathBuf,
+    /// The library that is compared with us, or why there is none.
+    peer: Result<PathBuf, String>,
+}
+
+impl Products {
+    /// Builds what is out of date. Only the peer may be missing.
+    pub fn build(workspace: &Workspace) -> Result<Products> {
+        let directory = workspace.target().join("bench");
+        guests::build_directory(workspace, &workspace.root().join("tests/bench"), &directory)?;
+        rust_hook(workspace, &directory.join("librust.so"), &[])?;
+        rust_hook(workspace, &directory.join("librust_sse.so"), &["--features=sse"])?;
+        let peer = peer::build(workspace, &directory).map_err(|error| format!("{error:#}"));
+        if let Err(why) = &peer {
+            println!("{}: {why}", peer::NAME);
+        }
+        Ok(Products {
+            interceptor: workspace.dist().join("bin/interceptor"),
+            runtime: workspace.dist_library(),
+            directory,
+            peer,
+        })
+    }
+
+    /// A measuring program or library of `tests/bench`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// A library that does nothing.
+    pub fn empty(&self) -> Way {
+        Way::preload("empty library", &[&self.file("libempty.so")])
+    }
+
+    /// Us, with nobody subscribed.
+    pub fn nobody(&self) -> Way {
+        Way::preload("interceptor", &[&self.runtime])
+    }
+
+    /// Us, with a hook library in C.
+    pub fn c_hook(&self, name: &'static str, library: &str) -> Way {
+        Way::preload(name, &[&self.file(library), &self.runtime])
+    }
+
+    /// Us, with a hook in Rust: a library that contains the runtime.
+    pub fn rust_hook(&self, name: &'static str, library: &str) -> Way {
+        Way::preload(name, &[&self.file(library)])
+    }
+
+    /// Us, counting.
+    pub fn stat(&self) -> Way {
+        self.tool("interceptor stat", "stat")
+    }
+
+    /// Us, printing to where nobody reads.
+    pub fn trace(&self) -> Way {
+        self.tool("interceptor trace", "trace")
+    }
+
+    fn tool(&self, name: &'static str, command: &str) -> Way {
+        let interceptor = self.interceptor.as_os_str();
+        let rest = [command, "-o", "/dev/null", "--"].map(AsRef::as_ref);
+        Way::command(name, &[[interceptor].as_slice(), &rest].concat())
+    }
+
+    /// The peer, in every object, not in libc only.
+    pub fn peer(&self) -> Result<Way, &str> {
+        let library = self.peer.as_ref().map_err(String::as_str)?;
+        Ok(Way::preload(peer::NAME, &[library]).with("INTERCEPT_ALL_OBJS", "1"))
+    }
+}
+
+/// strace, counting.
+pub fn strace_count() -> Result<Way, &'static str> {
+    if !tool::is_installed("strace") {
+        return Err("it is not installed");
+    }
+    Ok(Way::command("strace -c", &["strace", "-f", "-c", "-o", "/dev/null"]))
+}
+
+/// strace, printing to where nobody reads.
+pub fn strace() -> Result<Way, &'static str> {
+    strace_count().map(|_| Way::command("strace", &["strace", "-f", "-o", "/dev/null"]))
+}
+
+fn rust_hook(workspace: &Workspace, library: &Path, features: &[&str]) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--quiet", "--release", "--package=interceptor-bench-hook"]);
+    tool::run(cargo.args(features))?;
+    let unstripped = library.with_extension("so.unstripped");
+    let archive = workspace.target().join("release/libinterceptor_bench_hook.a");
+    link::library(workspace, &archive, &unstripped)?;
+    dist::strip(&unstripped, library)?;
+    Ok(fs::remove_file(unstripped)?)
+}

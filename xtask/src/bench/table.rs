@@ -1,0 +1,103 @@
+//! A printed table, and a target beside what was measured.
+
+use std::fmt;
+
+/// Rows of text under a heading.
+pub struct Table {
+    title: String,
+    /// What the columns mean, where their names do not say it.
+    legend: &'static str,
+    columns: Vec<&'static str>,
+    rows: Vec<Row>,
+    has_failed: bool,
+}
+
+enum Row {
+    Cells(Vec<String>),
+    /// A subject that has no figures, and why.
+    Remark(String, String),
+}
+
+impl Table {
+    /// A table without rows. The first column is text, all others are figures.
+    pub fn new(title: impl Into<String>, legend: &'static str, columns: &[&'static str]) -> Table {
+        let (title, columns) = (title.into(), columns.to_vec());
+        Table { title, legend, columns, rows: Vec::new(), has_failed: false }
+    }
+
+    /// Adds figures.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(Row::Cells(cells.into_iter().collect()));
+    }
+
+    /// Adds a subject that should have run and did not.
+    pub fn failed(&mut self, subject: &str, why: &anyhow::Error) {
+        self.rows.push(Row::Remark(subject.to_owned(), format!("did not run: {why:#}")));
+        self.has_failed = true;
+    }
+
+    /// Adds a subject that is not there to be measured.
+    pub fn missing(&mut self, subject: &str, why: &str) {
+        self.rows.push(Row::Remark(subject.to_owned(), format!("not measured: {why}")));
+    }
+
+    /// Whether something that is there did not run.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| match row {
+            Row::Cells(cells) => cells.get(column).map(|cell| cell.chars().count()),
+            Row::Remark(subject, _) => (column == 0).then(|| subject.chars().count()),
+        });
+        cells.chain([self.columns[column].chars().count()]).max().unwrap_or(0)
+    }
+
+    fn line(&self, f: &mut fmt::Formatter<'_>, cells: &[&str]) -> fmt::Result {
+        let mut line = String::new();
+        for (column, cell) in cells.iter().enumerate() {
+            let width = self.width(column);
+            // Text is read from the left, and so is the target at the end.
+            if column == 0 {
+                line += &format!("  {cell:<width$}");
+            } else if self.columns[column] == TARGET {
+                line += &format!("  {cell}");
+            } else {
+                line += &format!("  {cell:>width$}");
+            }
+        }
+        writeln!(f, "{}", line.trim_end())
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        if !self.legend.is_empty() {
+            writeln!(f, "({})", self.legend)?;
+        }
+        self.line(f, &self.columns)?;
+        for row in &self.rows {
+            match row {
+                Row::Cells(cells) => {
+                    let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+                    self.line(f, &cells)?;
+                }
+                Row::Remark(subject, remark) => {
+                    writeln!(f, "  {subject:<width$}  {remark}", width = self.width(0))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Name of the column that [`verdict`] fills.
+pub const TARGET: &str = "target";
+
+/// A limit, and whether a figure keeps it.
+pub fn verdict(unit: &str, figure: f64, limit: f64) -> String {
+    let word = if figure <= limit { "met" } else { "MISSED" };
+    format!("at most {limit}{unit}: {word}")
+}
