@@ -99,7 +99,14 @@ fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
     if config.stat && stat::segment().is_some() {
         interest::add_all(interest::STAT);
     }
-    if let Some(fd) = config.trace_fd {
+    let trace_fd = config.trace_fd.filter(|fd| {
+        let is_open = sys::is_open(*fd);
+        if !is_open {
+            say(format_args!("no trace: descriptor {fd} is not open; was it closed before exec?"));
+        }
+        is_open
+    });
+    if let Some(fd) = trace_fd {
         trace::start(fd, config.string_limit);
         lifecycle::keep_descriptor(fd);
         match &config.trace_calls {

@@ -39,6 +39,7 @@ const PROT_EXEC: usize = 4;
 pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
     let own = own_text();
     let mut rest = maps.vmas();
+    let mut has_text = false;
     // The first mapping of the file that is passed at the moment.
     let mut file = rest.clone();
     let mut file_inode = 0;
@@ -54,6 +55,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
         if !vma.executable || !is_object || vma.range.contains(&own.end.saturating_sub(1)) {
             continue;
         }
+        has_text = true;
         if config.bypasses(vma.name) {
             coverage::report(vma.name, &Tally::default(), config.debug_dump);
             continue;
@@ -74,6 +76,12 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
         let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
         let tally = patch_text(&text, image.as_ref(), config.force_rung, &near);
         coverage::report(vma.name, &tally, config.debug_dump);
+    }
+    if !has_text {
+        // Emulators of user space show their own view of the program.
+        say(format_args!(
+            "nothing is intercepted: /proc/self/maps shows no executable file; is this an emulator?"
+        ));
     }
 }
 

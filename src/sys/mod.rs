@@ -19,6 +19,13 @@ pub(crate) use memory::{Mapping, PAGE, page_down, page_up, protect, unmap};
 /// A result of the kernel: a value, or the error it returned.
 pub(crate) type Result<T> = core::result::Result<T, Errno>;
 
+/// Whether a descriptor is open.
+pub(crate) fn is_open(fd: i32) -> bool {
+    const F_GETFD: usize = 1;
+    // SAFETY: takes numbers only.
+    unsafe { syscall!(Sysno::fcntl, fd, F_GETFD) }.is_ok()
+}
+
 /// The thread id of the caller.
 pub(crate) fn gettid() -> u32 {
     // SAFETY: takes no arguments and cannot fail.

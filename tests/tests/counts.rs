@@ -1,0 +1,132 @@
+//! The calls that a trace shows are the kernel's: the same names in the same
+//! order as `strace -f` shows for the same program, from the point at which the
+//! runtime has started. None is missed, none is invented.
+//!
+//! The runtime is not there when strace looks, so the two are two runs of the
+//! same deterministic program. Before our constructor come the calls of the
+//! kernel's exec and of the dynamic linker; so what we show of an image is the
+//! end of what strace shows of it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::process::Command;
+
+use interceptor_tests::{Dist, Program, Scratch, installed, need};
+
+/// The calls of one image in one process.
+type Calls = Vec<String>;
+
+/// Programs, with arguments, that make the same calls in each run.
+const PROGRAMS: &[&[&str]] = &[
+    &["true"],
+    &["ls", "-l", "/usr"],
+    &["cat", "/etc/passwd"],
+    &["sed", "s/a/b/", "/etc/passwd"],
+    &["grep", "-r", "root", "/etc/pam.d"],
+    &["awk", "BEGIN { print 1; while ((getline line < \"/etc/passwd\") > 0) n++; print n }"],
+    &["perl", "-e", "print 1; open my $f, '<', '/etc/passwd'; print while <$f>"],
+    &["/usr/bin/python3", "-c", "import json; print(json.dumps(list(range(100))))"],
+    &["/usr/bin/python3", "-c", "import subprocess; subprocess.run(['ls', '/usr'])"],
+    &["git", "--version"],
+    &["sqlite3", ":memory:", "create table t(a); insert into t values(1); select * from t;"],
+    &["find", "/usr/include", "-name", "*.h"],
+    &["tar", "cf", "/dev/null", "/usr/include/linux"],
+    &["make", "--version"],
+    &["env", "A=1", "sort", "/etc/passwd"],
+    &["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=1000"],
+];
+
+#[test]
+fn a_trace_shows_the_calls_that_strace_shows() {
+    let dist = need!(Dist::find());
+    need!(installed("strace"));
+    for program in PROGRAMS {
+        if !program[0].starts_with('/') {
+            need!(installed(program[0]));
+        }
+        let scratch = Scratch::new();
+        let theirs = images(&strace(&scratch, program));
+        let ours = images(&trace(&dist, &scratch, program));
+        assert_eq!(ours.len(), theirs.len(), "{program:?}: images: {ours:?} {theirs:?}");
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            assert!(theirs.ends_with(ours), "{program:?}: {}", difference(ours, theirs));
+        }
+        let seen: usize = ours.iter().map(Vec::len).sum();
+        assert!(seen > 0, "{program:?}: nothing was traced");
+    }
+}
+
+fn strace(scratch: &Scratch, program: &[&str]) -> String {
+    let file = scratch.path("strace");
+    let status = Command::new("strace")
+        .args(["-f", "-o"])
+        .arg(&file)
+        .args(program)
+        .output()
+        .expect("strace")
+        .status;
+    assert!(status.success(), "{program:?} under strace: {status}");
+    fs::read_to_string(file).expect("what strace wrote")
+}
+
+fn trace(dist: &Dist, scratch: &Scratch, program: &[&str]) -> String {
+    let file = scratch.path("trace");
+    let options = ["trace".as_ref(), "-o".as_ref(), file.as_os_str()];
+    let ended = Program::new(program[0]).arguments(&program[1..]).under(dist, &options);
+    assert_eq!(ended.status.code(), Some(0), "{program:?}: {ended:?}");
+    fs::read_to_string(file).expect("a trace")
+}
+
+/// Names of calls, by process in order of appearance and by image.
+fn images(lines: &str) -> Vec<Calls> {
+    let mut processes: Vec<Vec<Calls>> = Vec::new();
+    let mut index = HashMap::new();
+    for line in lines.lines() {
+        let Some((process, call)) = line.split_once(' ') else { continue };
+        let call = call.trim_start();
+        let is_exec = call.starts_with("exec") || call.starts_with("<... exec");
+        let at = *index.entry(process).or_insert_with(|| {
+            processes.push(vec![Calls::new()]);
+            processes.len() - 1
+        });
+        let Some(name) = name(call) else {
+            if is_exec && call.trim_end().ends_with("= 0") {
+                processes[at].push(Calls::new());
+            }
+            continue;
+        };
+        processes[at].last_mut().expect("an image").push(name.to_owned());
+        if is_exec && call.trim_end().ends_with("= 0") {
+            processes[at].push(Calls::new());
+        }
+    }
+    // strace sees the first image's exec, which we come after.
+    let calls = processes.into_iter().flatten();
+    calls.filter(|calls| calls.iter().any(|name| name != "execve")).collect()
+}
+
+/// The name of a call that a line begins with.
+fn name(call: &str) -> Option<&str> {
+    let (name, _) = call.split_once('(')?;
+    let is_name = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    is_name.then_some(name)
+}
+
+/// Where two lists differ, seen from their ends.
+fn difference(ours: &Calls, theirs: &Calls) -> String {
+    let same = ours.iter().rev().zip(theirs.iter().rev()).take_while(|(a, b)| a == b).count();
+    let around = |calls: &Calls| {
+        let at = calls.len() - same;
+        format!("{:?}", &calls[at.saturating_sub(3)..(at + 3).min(calls.len())])
+    };
+    format!(
+        "{} calls, strace {}, the last {same} are the same; before them {}, strace {}",
+        ours.len(),
+        theirs.len(),
+        around(ours),
+        around(theirs)
+    )
+}
