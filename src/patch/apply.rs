@@ -72,10 +72,15 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             HOOK_IS_IMPORTED.store(true, Relaxed);
         }
         let prot = protection(&vma);
-        let text = Text { range: vma.range.clone(), prot, name: vma.name };
+        let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
+        let text = Text { range: vma.range.clone(), prot, name: vma.name, is_pristine };
         let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
         let tally = patch_text(&text, image.as_ref(), config.force_rung, &near);
         coverage::report(vma.name, &tally, config.debug_dump);
+        if let Some(frames) = image.as_ref().and_then(Image::unwind_pages) {
+            // Read by the planner, and by the program when it throws.
+            sys::release(&frames);
+        }
     }
     if !has_text {
         // Emulators of user space show their own view of the program.
@@ -95,7 +100,7 @@ pub(crate) fn hook_is_imported() -> bool {
 pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
     let memory = Piece(image.clone());
     let image = Image::at(image.start, &memory);
-    let text = Text { range: piece, prot: prot as usize, name: b"[dlopen]" };
+    let text = Text { range: piece, prot: prot as usize, name: b"[dlopen]", is_pristine: false };
     let tally = patch_text(&text, image.as_ref(), None, &near::map_by_asking);
     coverage::report(text.name, &tally, false);
 }
@@ -103,7 +108,7 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
 /// Patches memory that the program wrote and made executable.
 pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
     let is_small = range.end.saturating_sub(range.start) <= GENERATED_LIMIT;
-    let text = Text { range, prot: prot as usize, name: b"[generated]" };
+    let text = Text { range, prot: prot as usize, name: b"[generated]", is_pristine: false };
     if !is_small || text.prot & PROT_READ == 0 || text.prot & PROT_WRITE != 0 {
         return;
     }
@@ -117,6 +122,8 @@ struct Text<'a> {
     /// PROT_* bits that it has and keeps.
     prot: usize,
     name: &'a [u8],
+    /// Nobody has written to it since it was mapped.
+    is_pristine: bool,
 }
 
 /// How stubs get memory near a range.
@@ -151,7 +158,8 @@ fn patch_text<R: Readable>(
         say(format_args!("{}: no memory to plan; it is left alone", Lossy(text.name)));
         return tally;
     };
-    let mut round = Round { memory, len: 0, text, near, tally: &mut tally };
+    let is_pristine = text.is_pristine;
+    let mut round = Round { memory, len: 0, text, is_pristine, near, tally: &mut tally };
     plan(bytes, text, image, force, &mut |site| round.add(site));
     round.apply();
     memory.unmap();
@@ -197,6 +205,8 @@ struct Round<'r> {
     memory: Mapping,
     len: usize,
     text: &'r Text<'r>,
+    /// Nothing of the text has been patched yet, or written by anybody else.
+    is_pristine: bool,
     near: Near<'r>,
     tally: &'r mut Tally,
 }
@@ -234,7 +244,9 @@ impl Round<'_> {
             return;
         }
         let pages = pages_of(planned);
-        if let Err(error) = self.try_apply(planned, &pages) {
+        let result = self.try_apply(planned, &pages);
+        self.is_pristine = false;
+        if let Err(error) = result {
             say(format_args!(
                 "{}: {} sites are left alone ({error})",
                 Lossy(self.text.name),
@@ -266,7 +278,11 @@ impl Round<'_> {
             planned.write_patch();
         }
         registry::add(pages, mapping);
-        sys::protect(pages.start, len, self.text.prot)
+        sys::protect(pages.start, len, self.text.prot)?;
+        if self.is_pristine {
+            release_clean(&self.text.range, planned);
+        }
+        Ok(())
     }
 }
 
@@ -308,6 +324,19 @@ impl Planned {
 }
 
 /// The pages that the patches write to.
+/// Unmaps the pages between the patched ones until they are needed. Planning
+/// has read them all, the program will not; present, they cost memory, and time
+/// in every fork, which copies the page table of a mapping with private pages.
+fn release_clean(text: &Range<u64>, planned: &[Planned]) {
+    let mut clean = text.start;
+    for planned in planned {
+        let touched = planned.patch.touches();
+        sys::release(&(clean..page_down(touched.start)));
+        clean = clean.max(page_up(touched.end));
+    }
+    sys::release(&(clean..text.end));
+}
+
 fn pages_of(planned: &[Planned]) -> Range<u64> {
     let (mut low, mut high) = (u64::MAX, 0);
     for planned in planned {

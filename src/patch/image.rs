@@ -6,7 +6,7 @@
 
 use core::ops::Range;
 
-use crate::sys::Vma;
+use crate::sys::{Vma, page_down, page_up};
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
@@ -132,14 +132,19 @@ impl<'r, R: Readable> Image<'r, R> {
         Some((total, total))
     }
 
+    /// The address in an entry of the dynamic section.
     fn dynamic(&self, tag: u64) -> Option<u64> {
+        let value = self.entry(tag)?;
+        // glibc relocates these entries in place, musl and the vDSO do not.
+        Some(if value < self.bias { value.wrapping_add(self.bias) } else { value })
+    }
+
+    fn entry(&self, tag: u64) -> Option<u64> {
         let segment = self.segments().find(|segment| segment.kind == PT_DYNAMIC)?;
         let start = self.bias.wrapping_add(segment.address);
         let bytes = self.bytes(start..start.checked_add(segment.size)?)?;
         let entry = bytes.chunks_exact(16).find(|entry| u64_at(entry, 0) == Some(tag))?;
-        let value = u64_at(entry, 8)?;
-        // glibc relocates these entries in place, musl and the vDSO do not.
-        Some(if value < self.bias { value.wrapping_add(self.bias) } else { value })
+        u64_at(entry, 8)
     }
 
     fn segments(&self) -> impl Iterator<Item = Segment> + use<'r, R> {
@@ -147,6 +152,7 @@ impl<'r, R: Readable> Image<'r, R> {
         headers.chunks_exact(56).filter_map(|header| {
             Some(Segment {
                 kind: u32_at(header, 0)?,
+                flags: u32_at(header, 4)?,
                 offset: u64_at(header, 8)?,
                 address: u64_at(header, 16)?,
                 size: u64_at(header, 32)?,
@@ -167,6 +173,30 @@ impl<'r, R: Readable> Image<'r, R> {
             let bytes = self.segment_bytes(&segment)?;
             bytes.get(interceptor_rewrite::find_go_table(bytes)?..)
         })
+    }
+
+    /// Whole pages of `.eh_frame`, if nobody can have written to them.
+    pub(super) fn unwind_pages(&self) -> Option<Range<u64>> {
+        const PF_W: u32 = 2;
+        let (header, bytes) = self.eh_frame_hdr()?;
+        let start = interceptor_rewrite::eh_frame_address(header, bytes)?;
+        let inside = start.wrapping_sub(self.bias);
+        let is_constant = self.segments().any(|segment| {
+            segment.kind == PT_LOAD
+                && segment.flags & PF_W == 0
+                && (segment.address..segment.address + segment.size).contains(&inside)
+        });
+        let pages = page_up(start)..page_down(start + self.from(start)?.len() as u64);
+        (is_constant && !self.relocates_text()).then_some(pages)
+    }
+
+    /// Whether the dynamic linker writes to the text.
+    pub(super) fn relocates_text(&self) -> bool {
+        const DT_TEXTREL: u64 = 22;
+        const DT_FLAGS: u64 = 30;
+        const DF_TEXTREL: u64 = 4;
+        self.entry(DT_TEXTREL).is_some()
+            || self.entry(DT_FLAGS).is_some_and(|flags| flags & DF_TEXTREL != 0)
     }
 
     /// What is added to addresses in the file.
@@ -239,6 +269,7 @@ impl<'r> Symbols<'r> {
 
 struct Segment {
     kind: u32,
+    flags: u32,
     offset: u64,
     address: u64,
     size: u64,

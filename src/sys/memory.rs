@@ -93,6 +93,16 @@ pub(crate) fn unmap(range: &Range<u64>) -> Result<()> {
     unsafe { syscall!(Sysno::munmap, range.start, range.end - range.start) }.map(drop)
 }
 
+/// Lets go of pages of a file that nobody has written, until they are read.
+pub(crate) fn release(range: &Range<u64>) {
+    const MADV_DONTNEED: usize = 4;
+    if range.start < range.end {
+        let len = range.end - range.start;
+        // SAFETY: the caller knows that the pages hold what the file holds.
+        let _ = unsafe { syscall!(Sysno::madvise, range.start, len, MADV_DONTNEED) };
+    }
+}
+
 /// Sets the protection (PROT_* bits) of whole pages.
 pub(crate) fn protect(start: u64, len: u64, prot: usize) -> Result<()> {
     // SAFETY: callers name memory of ours, or text they are about to patch and
