@@ -39,6 +39,12 @@
     mov     qword ptr [rcx + {frame_rsp}], rsp
     mov     rsp, rcx
     jmp     qword ptr [rip + \body]
+98:
+    // Becomes a direct jump where the entry is near enough.
+    .pushsection .rodata.interceptor_jumps, "a"
+    .long   98b - interceptor_thunks - 6
+    .long   \body - interceptor_thunks
+    .popsection
 96:
 .endm
 
@@ -76,6 +82,12 @@
     .hidden interceptor_holes
     .globl  interceptor_holes
 interceptor_holes:
+    .popsection
+    .pushsection .rodata.interceptor_jumps, "a"
+    .balign 4
+    .hidden interceptor_jumps
+    .globl  interceptor_jumps
+interceptor_jumps:
     .popsection
     .pushsection .rodata.interceptor_leaves, "a"
     .balign 4
@@ -125,4 +137,9 @@ interceptor_thunks_end:
     .hidden interceptor_holes_end
     .globl  interceptor_holes_end
 interceptor_holes_end:
+    .popsection
+    .pushsection .rodata.interceptor_jumps, "a"
+    .hidden interceptor_jumps_end
+    .globl  interceptor_jumps_end
+interceptor_jumps_end:
     .popsection

@@ -18,7 +18,18 @@ struct Hole {
     field: u32,
 }
 
+/// An indirect jump of the template, six bytes long.
+#[repr(C)]
+struct Jump {
+    /// Offset of the jump in the template.
+    at: u32,
+    /// Offset of the pointer that it goes through.
+    pointer: u32,
+}
+
 unsafe extern "C" {
+    static interceptor_jumps: Jump;
+    static interceptor_jumps_end: Jump;
     static interceptor_thunks: u8;
     static interceptor_thunks_end: u8;
     static interceptor_thunk_enter: u8;
@@ -62,6 +73,33 @@ pub(crate) unsafe fn copy_to(to: u64) {
     unsafe {
         let from = THUNKS.load(Relaxed) as *const u8;
         core::ptr::copy_nonoverlapping(from, to as *mut u8, len() as usize);
+        shorten(to);
+    }
+}
+
+/// Makes the jumps to the entry direct in the copy at `to`, if it is near.
+///
+/// # Safety
+///
+/// A writable copy of the template is there.
+unsafe fn shorten(to: u64) {
+    let mut jump = &raw const interceptor_jumps;
+    let end = &raw const interceptor_jumps_end;
+    while jump < end {
+        // SAFETY: between the two labels lie whole entries, each of which names
+        // six bytes and eight bytes in the template; the caller's.
+        unsafe {
+            let Jump { at, pointer } = jump.read();
+            let (at, target) = (to + u64::from(at), (to + u64::from(pointer)) as *const u64);
+            let distance = target.read_unaligned().wrapping_sub(at + 5) as i64;
+            if let Ok(distance) = i32::try_from(distance) {
+                let code = at as *mut u8;
+                code.write(0xe9);
+                code.add(1).cast::<i32>().write_unaligned(distance);
+                code.add(5).write(0x90);
+            }
+            jump = jump.add(1);
+        }
     }
 }
 
@@ -93,7 +131,9 @@ pub(crate) fn make() -> sys::Result<Mapping> {
     let start = &raw const interceptor_thunks;
     let copy = Mapping::anonymous(page_up(len()))?;
     // SAFETY: the template is `len` bytes long, and the mapping at least that.
-    unsafe { core::ptr::copy_nonoverlapping(start, copy.start as *mut u8, len() as usize) };
+    unsafe {
+        core::ptr::copy_nonoverlapping(start, copy.start as *mut u8, len() as usize);
+    }
     let mut hole = &raw const interceptor_holes;
     let end = &raw const interceptor_holes_end;
     while hole < end {
