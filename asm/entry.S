@@ -45,14 +45,15 @@
     mov     qword ptr [rsp + {frame_r8}], r8
     mov     qword ptr [rsp + {frame_r9}], r9
     pushfq
-    pop     qword ptr [rsp + {frame_rflags}]
-    test    dword ptr [rsp + {frame_rflags}], 0x40400       // AC: we access unaligned data; DF
+    pop     rcx
+    mov     qword ptr [rsp + {frame_rflags}], rcx
+    test    ecx, 0x40400                // AC: we access unaligned data; DF
     jnz     9f
 8:  mov     rdi, rsp
     call    \route
     cmp     rax, 1
-    jbe     interceptor_stage_\hook
-    jmp     interceptor_finish
+    ja      interceptor_finish
+    jmp     interceptor_stage_\hook
 9:  cld
     pushfq
     and     dword ptr [rsp], 0xfffbffff
@@ -67,7 +68,7 @@ interceptor_stage_\hook:
     .cfi_startproc simple
     .cfi_signal_frame
     INTERCEPTOR_CFI_FRAME 7, 0
-    lea     r11, [rip + \hook]
+    lea     r11, [rip + \hook]         // leaves the flags of the comparison
     je      interceptor_save_sse
     jmp     qword ptr [rip + interceptor_save_all]
     .cfi_endproc
