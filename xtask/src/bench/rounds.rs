@@ -30,12 +30,22 @@ impl Series {
 /// What subjects are compared with: the native run before and the one after, in
 /// each round. The first and the last subject are those.
 pub fn native<T>(results: &[Result<Vec<T>>], figure: impl Fn(&T) -> f64) -> Result<Series> {
+    combine(results, |before, after| f64::midpoint(figure(before), figure(after)))
+}
+
+/// The same for figures that noise can only make larger: the smaller of both.
+pub fn smallest_native<T>(
+    results: &[Result<Vec<T>>],
+    figure: impl Fn(&T) -> f64,
+) -> Result<Series> {
+    combine(results, |before, after| figure(before).min(figure(after)))
+}
+
+fn combine<T>(results: &[Result<Vec<T>>], figure: impl Fn(&T, &T) -> f64) -> Result<Series> {
     match results {
-        [Ok(before), .., Ok(after)] => Ok(before
-            .iter()
-            .zip(after)
-            .map(|(before, after)| f64::midpoint(figure(before), figure(after)))
-            .collect()),
+        [Ok(before), .., Ok(after)] => {
+            Ok(before.iter().zip(after).map(|(before, after)| figure(before, after)).collect())
+        }
         _ => bail!("the program does not run natively"),
     }
 }

@@ -16,7 +16,10 @@ use crate::tool;
 /// Times native.
 const LIMIT: f64 = 1.10;
 
-/// A way, and how much work it is given: strace takes so long.
+/// strace takes long.
+const STRACE_ROUNDS: usize = 3;
+
+/// A way, and how much work it is given.
 struct Subject {
     way: Way,
     load: Load,
@@ -166,7 +169,7 @@ fn compare(
             let light = |way| Subject { way, load: Load::Light };
             let native = Way::native().named("native, less work");
             let subjects = [native, way, Way::guard().named("native again, less work")].map(light);
-            let results = interleave(1, &subjects, &measure);
+            let results = interleave(STRACE_ROUNDS, &subjects, &measure);
             add_rows(&mut table, products, &subjects, results)?;
         }
         Err(why) => table.missing("strace -c", why),
@@ -205,7 +208,7 @@ fn add_rows(
 fn new_table(title: &str) -> Table {
     Table::new(
         title,
-        "in µs; medians of interleaved runs. strace is given less work, once",
+        "in µs; medians of interleaved runs. strace is given less work",
         &["way", "µs", "x native", TARGET],
     )
 }
