@@ -110,12 +110,21 @@ interceptor_stage_\hook:
 .endm
 
 .macro INTERCEPTOR_CONTROL_RESTORE
-    stmxcsr dword ptr [rbx + {frame_scratch}]
-    mov     ecx, dword ptr [rbx + {frame_mxcsr}]
-    cmp     ecx, dword ptr [rbx + {frame_scratch}]
-    je      71f
-    ldmxcsr dword ptr [rbx + {frame_mxcsr}]
-71:
+    ldmxcsr dword ptr [rbx + {frame_mxcsr}] // cheaper than asking whether it changed
+.endm
+
+.macro INTERCEPTOR_ZMM_SAVE k, z0, z1, z2, z3
+    .irp n, \z0, \z1, \z2, \z3
+    vmovaps zmmword ptr [rsp + 64 * \n], zmm\n
+    .endr
+    kmovq   qword ptr [rsp + 2048 + 8 * \k], k\k
+.endm
+
+.macro INTERCEPTOR_ZMM_RESTORE k, z0, z1, z2, z3
+    .irp n, \z0, \z1, \z2, \z3
+    vmovaps zmm\n, zmmword ptr [rsp + 64 * \n]
+    .endr
+    kmovq   k\k, qword ptr [rsp + 2048 + 8 * \k]
 .endm
 
     .hidden interceptor_route_enter, interceptor_route_exit
@@ -272,20 +281,25 @@ INTERCEPTOR_SAVE_BEGIN interceptor_save_avx512
     INTERCEPTOR_CONTROL_SAVE
     sub     rsp, 2048 + 64
     and     rsp, -64
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-    vmovaps zmmword ptr [rsp + 64 * \n], zmm\n
-    .endr
-    .irp n, 0,1,2,3,4,5,6,7
-    kmovq   qword ptr [rsp + 2048 + 8 * \n], k\n
-    .endr
+    // Mask registers between: they use other ports.
+    INTERCEPTOR_ZMM_SAVE 0,  0,  1,  2,  3
+    INTERCEPTOR_ZMM_SAVE 1,  4,  5,  6,  7
+    INTERCEPTOR_ZMM_SAVE 2,  8,  9,  10, 11
+    INTERCEPTOR_ZMM_SAVE 3,  12, 13, 14, 15
+    INTERCEPTOR_ZMM_SAVE 4,  16, 17, 18, 19
+    INTERCEPTOR_ZMM_SAVE 5,  20, 21, 22, 23
+    INTERCEPTOR_ZMM_SAVE 6,  24, 25, 26, 27
+    INTERCEPTOR_ZMM_SAVE 7,  28, 29, 30, 31
     vzeroupper
     call    r11
-    .irp n, 0,1,2,3,4,5,6,7
-    kmovq   k\n, qword ptr [rsp + 2048 + 8 * \n]
-    .endr
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-    vmovaps zmm\n, zmmword ptr [rsp + 64 * \n]
-    .endr
+    INTERCEPTOR_ZMM_RESTORE 0,  0,  1,  2,  3
+    INTERCEPTOR_ZMM_RESTORE 1,  4,  5,  6,  7
+    INTERCEPTOR_ZMM_RESTORE 2,  8,  9,  10, 11
+    INTERCEPTOR_ZMM_RESTORE 3,  12, 13, 14, 15
+    INTERCEPTOR_ZMM_RESTORE 4,  16, 17, 18, 19
+    INTERCEPTOR_ZMM_RESTORE 5,  20, 21, 22, 23
+    INTERCEPTOR_ZMM_RESTORE 6,  24, 25, 26, 27
+    INTERCEPTOR_ZMM_RESTORE 7,  28, 29, 30, 31
     INTERCEPTOR_CONTROL_RESTORE
 INTERCEPTOR_SAVE_END interceptor_save_avx512
 

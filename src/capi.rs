@@ -61,10 +61,7 @@ impl Hook for CHook {
 }
 
 /// Calls the hook. Returns the raw result if it answered.
-///
-/// A function with a name: it calls code that is not ours, which no check of
-/// this library can prove to be vector-free.
-#[inline(never)]
+#[inline(always)]
 fn call_hook(call: &SyscallEntry) -> Option<i64> {
     let hook = interceptor_syscall_hook.load(Relaxed);
     if hook.is_null() {

@@ -35,9 +35,20 @@ const WATCH_LIFECYCLE: u32 = LIFECYCLE as u32;
 pub fn route_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     let who = interest::of(frame.rax);
     if who == HOOK && frame.level == 0 && hook.vectors() == Vectors::None {
-        return enter_for_hook(hook, frame);
+        return match H::VECTORS {
+            Vectors::All => enter_for_foreign_hook(hook, frame),
+            _ => enter_for_hook(hook, frame),
+        };
     }
     route_enter_rarely(hook, frame, who)
+}
+
+/// For hooks that call code which is not ours, the C API's: no check of this
+/// library can prove that to be vector-free, so this function has a name. Apart
+/// from the one before, which then needs no prologue.
+#[inline(never)]
+fn enter_for_foreign_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
+    enter_for_hook(hook, frame)
 }
 
 /// A call that nobody but a vector-free hook is interested in: the shortest way.
@@ -78,7 +89,25 @@ fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u
         Vectors::All => STAGE_ALL,
         Vectors::Sse => STAGE_SSE,
         Vectors::None if who & (LIFECYCLE | TRACE) != 0 => STAGE_SSE,
-        Vectors::None => enter::<H, EARLY>(hook, frame, who),
+        Vectors::None if who & HOOK != 0 && H::VECTORS == Vectors::All => {
+            enter_with_foreign_hook(hook, frame, who)
+        }
+        Vectors::None => enter::<H, EARLY>(hook, frame, who & !HOOK | own_hook::<H>(who)),
+    }
+}
+
+/// As [`enter_for_foreign_hook`], with statistics.
+#[inline(never)]
+fn enter_with_foreign_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u64 {
+    enter::<H, EARLY>(hook, frame, who)
+}
+
+/// The interest of a hook whose code is in this library.
+#[inline(always)]
+fn own_hook<H: Hook>(who: u8) -> u8 {
+    match H::VECTORS {
+        Vectors::All => 0,
+        _ => who & HOOK,
     }
 }
 

@@ -14,6 +14,9 @@ use crate::thread::ThreadBlock;
 
 /// One in this many calls of a thread is timed.
 const SAMPLE: u64 = 8;
+/// From a thread's call with this number on, one in [`SAMPLE_LATER`].
+const FIRST: u64 = 4096;
+const SAMPLE_LATER: u64 = 64;
 
 /// The mapped segment, null without one.
 static SEGMENT: AtomicPtr<Segment> = AtomicPtr::new(core::ptr::null_mut());
@@ -109,7 +112,8 @@ pub(crate) fn enter(lane: *const Lane, nr: u64) {
 #[inline(always)]
 pub(crate) fn begin(block: &mut ThreadBlock) -> u64 {
     block.counted = block.counted.wrapping_add(1);
-    if block.counted.is_multiple_of(SAMPLE) && IS_TIMING.load(Relaxed) { now() | 1 } else { 0 }
+    let sample = if block.counted < FIRST { SAMPLE } else { SAMPLE_LATER };
+    if block.counted.is_multiple_of(sample) && IS_TIMING.load(Relaxed) { now() | 1 } else { 0 }
 }
 
 /// A call ended with `result`.

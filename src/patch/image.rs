@@ -125,11 +125,20 @@ impl<'r, R: Readable> Image<'r, R> {
 
     fn symbol_counts(&self) -> Option<(u64, u64)> {
         if let Some(hash) = self.dynamic(DT_GNU_HASH) {
-            return gnu_hash_counts(self.from(hash)?);
+            return gnu_hash_counts(self.from(hash)?).or_else(|| self.counts_by_layout());
         }
         let hash = self.from(self.dynamic(DT_HASH)?)?;
         let total = u64::from(u32_at(hash, 4)?);
         Some((total, total))
+    }
+
+    /// An image that exports nothing has no hash table that tells how many
+    /// symbols it imports. But linkers put the names behind the symbols.
+    fn counts_by_layout(&self) -> Option<(u64, u64)> {
+        const MANY: u64 = 1 << 20;
+        let table = self.dynamic(DT_SYMTAB)?;
+        let count = self.dynamic(DT_STRTAB)?.checked_sub(table)? / SYMBOL;
+        (count < MANY).then_some((count, count))
     }
 
     /// The address in an entry of the dynamic section.
@@ -236,7 +245,7 @@ fn gnu_hash_counts(hash: &[u8]) -> Option<(u64, u64)> {
     let chains_at = buckets.checked_mul(4)?.checked_add(buckets_at)?;
     let mut last = (0..buckets).filter_map(|n| u32_at(hash, buckets_at + 4 * n)).max().unwrap_or(0);
     if last < imported {
-        return Some((u64::from(imported), u64::from(imported)));
+        return None;
     }
     while u32_at(hash, chains_at + 4 * (last - imported) as usize)? & 1 == 0 {
         last += 1;
