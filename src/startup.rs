@@ -15,7 +15,7 @@ use crate::config::{BadValue, Config, last_component};
 use crate::diagnostics::{Lossy, say};
 use crate::hook::{Hook, Subscription};
 use crate::stat::{self, Counting};
-use crate::sys::{self, Mapping, Maps};
+use crate::sys::{self, Mapping, Maps, PAGE, page_down};
 use crate::{interest, lifecycle, patch, thread, thunk, trace, vector};
 
 /// Why the runtime did not arm.
@@ -72,7 +72,9 @@ fn arm<H: Hook>(hook: &'static H, config: &Config<'_>) -> Result<(), Failure> {
     }
     let maps = Maps::read().map_err(Failure::Maps)?;
     patch::patch_everything(&maps, config);
+    let stack = maps.vmas().find(|vma| vma.name == b"[stack]").map(|vma| vma.range.end);
     maps.release();
+    release_stack(stack);
     subscribe(hook, config);
     if let Some(segment) = stat::segment() {
         let earlier = segment.header.armed.fetch_add(1, Relaxed);
@@ -82,6 +84,22 @@ fn arm<H: Hook>(hook: &'static H, config: &Config<'_>) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Gives back the pages of the stack that planning has used, below what is in
+/// use. `stack` is where the first thread's stack ends.
+#[inline(never)]
+fn release_stack(stack: Option<u64>) {
+    /// More than planning needs, and less than the gap that the kernel keeps
+    /// free below a stack.
+    const USED: u64 = 256 * 1024;
+    /// What this function and a signal handler's red zone may occupy.
+    const SPARED: u64 = 2 * PAGE;
+    let here = (&raw const stack) as u64;
+    // Constructors of a library that is loaded later may run on another stack.
+    if stack.is_some_and(|end| here < end && end - here < USED) {
+        sys::release(&(page_down(here) - USED..page_down(here) - SPARED));
+    }
 }
 
 /// Fills the interest table.

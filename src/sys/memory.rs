@@ -93,7 +93,8 @@ pub(crate) fn unmap(range: &Range<u64>) -> Result<()> {
     unsafe { syscall!(Sysno::munmap, range.start, range.end - range.start) }.map(drop)
 }
 
-/// Lets go of pages of a file that nobody has written, until they are read.
+/// Lets go of pages until they are read: those of a file that nobody has
+/// written, or those whose contents nobody needs.
 pub(crate) fn release(range: &Range<u64>) {
     const MADV_DONTNEED: usize = 4;
     if range.start < range.end {
