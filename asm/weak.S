@@ -5,6 +5,7 @@
 
     .weak   __environ
     .weak   __errno_location
+    .weak   __libc_start_main
 
     .pushsection .text.interceptor_weak, "ax"
 
@@ -24,5 +25,6 @@
 
 INTERCEPTOR_WEAK interceptor_libc_environ, __environ
 INTERCEPTOR_WEAK interceptor_libc_errno_location, __errno_location
+INTERCEPTOR_WEAK interceptor_libc_start, __libc_start_main
 
     .popsection

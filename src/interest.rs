@@ -7,7 +7,7 @@
 //! Numbers that do not fit the table, x32 numbers among them, share entries
 //! with small ones; `dispatch` looks at the whole number.
 
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 /// The runtime itself must act on this call.
 pub(crate) const LIFECYCLE: u8 = 1;
@@ -45,6 +45,9 @@ pub(crate) fn of_unknown() -> u8 {
 
 /// Subscribes to one number.
 pub(crate) fn add(nr: usize, who: u8) {
+    if is_closed() {
+        return;
+    }
     if let Some(entry) = TABLE.get(nr).filter(|_| nr < NUMBERS) {
         entry.fetch_or(who, Relaxed);
     }
@@ -58,8 +61,30 @@ pub(crate) fn remove(nr: usize, who: u8) {
     }
 }
 
+/// Whether anybody is interested in anything.
+pub(crate) fn is_any() -> bool {
+    TABLE.iter().any(|entry| entry.load(Relaxed) != 0)
+}
+
+/// Ends all subscriptions, the runtime's own among them. Later ones have no
+/// effect.
+pub(crate) fn clear() {
+    IS_CLOSED.store(true, Relaxed);
+    remove_all(u8::MAX);
+}
+
+/// Whether [`clear`] was called.
+pub(crate) fn is_closed() -> bool {
+    IS_CLOSED.load(Relaxed)
+}
+
+static IS_CLOSED: AtomicBool = AtomicBool::new(false);
+
 /// Subscribes to every number, also those that no system call has.
 pub(crate) fn add_all(who: u8) {
+    if is_closed() {
+        return;
+    }
     for entry in &TABLE {
         entry.fetch_or(who, Relaxed);
     }

@@ -64,7 +64,7 @@ pub(crate) fn enter(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> Step {
     match sysno {
         Sysno::rt_sigreturn | Sysno::exit_group => Step::NeverReturns,
         Sysno::exit => process::exit_thread(block),
-        Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => process::birth(frame),
+        Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => process::birth(block, frame),
         Sysno::prctl | Sysno::seccomp => {
             confine::enter(block, sysno, &frame.args);
             process::prctl(sysno, &frame.args)

@@ -3,12 +3,17 @@
 use syscalls::{Errno, Sysno};
 
 use super::Step;
+use crate::diagnostics::say;
 use crate::frame::SyscallFrame;
+use crate::interest;
+use crate::patch;
 use crate::sys;
 use crate::thread::{self, Call, ThreadBlock};
+use crate::trace;
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_VFORK: u64 = 0x4000;
+const CLONE_SETTLS: u64 = 0x8_0000;
 const CLONE_THREAD: u64 = 0x1_0000;
 
 /// `exit`: the thread's block may be used again once the kernel has ended it.
@@ -21,12 +26,38 @@ pub(super) fn exit_thread(block: &mut ThreadBlock) -> Step {
 }
 
 /// fork, vfork, clone, clone3 on their way in.
-pub(super) fn birth(frame: &SyscallFrame) -> Step {
-    if clone_flags(frame.rax, &frame.args) & CLONE_THREAD != 0 {
+pub(super) fn birth(block: &mut ThreadBlock, frame: &SyscallFrame) -> Step {
+    let flags = clone_flags(frame.rax, &frame.args);
+    if flags & CLONE_VM != 0 && flags & CLONE_VFORK == 0 && !has_storage(flags, frame) {
+        stand_back(block);
+        return Step::Forward;
+    }
+    if flags & CLONE_THREAD != 0 {
         // The new thread has TLS of its own; its first call makes its block.
         return Step::Forward;
     }
     Step::ForwardAndExit
+}
+
+/// Whether a new thread gets storage in which libc has made room for our words.
+fn has_storage(flags: u64, frame: &SyscallFrame) -> bool {
+    flags & CLONE_SETTLS != 0 && patch::is_in_libc(frame.address_after_site())
+}
+
+/// A thread is about to be born that shares its parent's FS base, or brings one
+/// that only the program knows. Our words are found through FS; there are none,
+/// or somebody else's. So nobody is interested in any call any more: then no
+/// stub leads to us.
+#[cold]
+fn stand_back(block: &mut ThreadBlock) {
+    const WHY: &str =
+        "the program makes threads that do not have libc's storage; interception ends here";
+    if interest::is_any() {
+        trace::stop(block, WHY);
+        say(format_args!("{WHY}"));
+    }
+    interest::clear();
+    sys::confine();
 }
 
 /// A process was made, and this is the parent or (`result` 0) the child.

@@ -7,7 +7,7 @@
 
 use core::ops::Range;
 use core::slice;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use interceptor_abi::segment::Outcome;
 use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Verdict};
@@ -40,6 +40,8 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
     let own = own_text();
     let mut rest = maps.vmas();
     let mut has_text = false;
+    // SAFETY: a leaf of ours that returns an address.
+    let libc_start = unsafe { interceptor_libc_start() };
     // The first mapping of the file that is passed at the moment.
     let mut file = rest.clone();
     let mut file_inode = 0;
@@ -56,6 +58,10 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             continue;
         }
         has_text = true;
+        if vma.range.contains(&libc_start) {
+            LIBC_TEXT[0].store(vma.range.start, Relaxed);
+            LIBC_TEXT[1].store(vma.range.end, Relaxed);
+        }
         if config.bypasses(vma.name) {
             coverage::report(vma.name, &Tally::default(), config.debug_dump);
             continue;
@@ -88,6 +94,20 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             "nothing is intercepted: /proc/self/maps shows no executable file; is this an emulator?"
         ));
     }
+}
+
+unsafe extern "C" {
+    /// Address of libc's `__libc_start_main`, 0 without one (`asm/weak.S`).
+    fn interceptor_libc_start() -> u64;
+}
+
+/// Start and end of libc's code.
+static LIBC_TEXT: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// Whether an address is in libc's code.
+pub(crate) fn is_in_libc(address: u64) -> bool {
+    let [start, end] = &LIBC_TEXT;
+    (start.load(Relaxed)..end.load(Relaxed)).contains(&address)
 }
 
 /// Whether an object mapped at start-up assigns the C hook.

@@ -18,6 +18,7 @@ use syscalls::{Sysno, syscall};
 
 use super::deliver::{SigInfo, UContext};
 use crate::frame::SyscallFrame;
+use crate::interest;
 use crate::stat;
 use crate::sys;
 use crate::thread::{self, ThreadBlock};
@@ -70,6 +71,10 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
     let (signal, code, rip, rsp) =
         unsafe { ((*info).signal, (*info).code, (*context).rip, (*context).rsp) };
     if code > 0 && SYNCHRONOUS & bit(signal as u32) != 0 {
+        return;
+    }
+    if interest::is_closed() {
+        // This may be a thread without our words, and nobody is inside.
         return;
     }
     let tls = tls::current();

@@ -58,3 +58,36 @@ fn a_hook_that_cannot_be_loaded_is_refused_before_the_program_runs() {
         }
     }
 }
+
+#[test]
+fn a_hook_that_exports_nothing_is_noticed() {
+    let dist = need!(Dist::find());
+    let compiler = need!(installed("cc"));
+    let scratch = Scratch::new();
+    let source = scratch.file(
+        "hook.c",
+        0o644,
+        "#include <interceptor.h>\n\
+         static long hook(long nr, long a, long b, long c, long d, long e, long f, int *forward) {\n\
+             (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;\n\
+             *forward = nr != 110;\n\
+             return 4711;\n\
+         }\n\
+         __attribute__((constructor)) static void start(void) { interceptor_syscall_hook = hook; }\n",
+    );
+    for style in ["gnu", "sysv", "both"] {
+        let library = scratch.path(&format!("{style}.so"));
+        let built = Command::new(&compiler)
+            .args(["-shared", "-fPIC", "-nostdlib", &format!("-Wl,--hash-style={style}"), "-I"])
+            .arg(dist.include())
+            .arg("-o")
+            .args([&library, &source])
+            .status()
+            .expect("a compiler");
+        assert!(built.success());
+        // getppid, which the shell asks for once.
+        let options = ["run".as_ref(), "--hook".as_ref(), library.as_os_str()];
+        let ended = Program::shell("echo $PPID").under(&dist, &options);
+        assert_eq!(ended.stdout, "4711\n", "{style}: {ended:?}");
+    }
+}

@@ -50,8 +50,8 @@ const KNOWN: &[Known] = &[
             "before_hook",
             "trap_hook",
         ],
-        differs: Differs::Sometimes,
-        reason: "thread state is found through FS, which these threads share or make up",
+        differs: Differs::Always,
+        reason: "threads without libc\'s storage end interception, with one line",
     },
     Known {
         guest: "ptrace_child",
