@@ -9,6 +9,7 @@ mod image;
 mod near;
 mod registry;
 mod stub;
+mod symfile;
 mod trap;
 
 use core::ops::Range;

@@ -7,6 +7,7 @@
 
 use interceptor_rewrite::{Patch, RelocateError};
 
+use super::symfile;
 use crate::frame::{AFTER_AHEAD, GATE_BACK, RESUME_AHEAD};
 use crate::sys::Mapping;
 use crate::{interest, thunk};
@@ -36,6 +37,8 @@ macro_rules! offset {
 /// The stubs of one object, while they are written.
 pub(super) struct Area {
     mapping: Mapping,
+    /// Offset of the first stub.
+    first: u64,
     used: u64,
     /// Entries of the index written.
     stubs: u64,
@@ -71,7 +74,7 @@ fn stubs_offset(sites: usize) -> u64 {
 
 /// Bytes to map for `sites` stubs.
 pub(super) fn area_len(sites: usize) -> u64 {
-    stubs_offset(sites) + sites as u64 * MAX_STUB
+    stubs_offset(sites) + sites as u64 * MAX_STUB + symfile::len()
 }
 
 /// Where the program stands when the processor stands at `address` in an area.
@@ -125,7 +128,8 @@ impl Area {
     pub(super) fn new(mapping: Mapping, sites: usize) -> Self {
         // SAFETY: the mapping is ours, writable and `area_len` bytes long.
         unsafe { thunk::copy_to(mapping.start) };
-        Self { mapping, used: stubs_offset(sites), stubs: 0 }
+        let first = stubs_offset(sites);
+        Self { mapping, first, used: first, stubs: 0 }
     }
 
     /// Writes the stub of a patch and returns its address.
@@ -133,7 +137,7 @@ impl Area {
     /// `text` is the original text of the site's window, `window_start` on.
     pub(super) fn add(&mut self, patch: &Patch, text: &[u8]) -> Result<u64, RelocateError> {
         let start = self.mapping.start + self.used;
-        let room = (self.mapping.len - self.used).min(MAX_STUB) as usize;
+        let room = (self.mapping.len - symfile::len() - self.used).min(MAX_STUB) as usize;
         // SAFETY: the part of our writable mapping that nobody uses yet.
         let out = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, room) };
         let mut writer = Writer { out, at: 0, address: start };
@@ -159,7 +163,13 @@ impl Area {
 
     /// Ends the writing.
     pub(super) fn seal(self) -> crate::sys::Result<Mapping> {
+        let area = self.mapping.start;
+        let file = area + self.used;
+        let stubs = area + self.first;
+        // SAFETY: `area_len` has room for it behind the stubs.
+        unsafe { symfile::write(file, [area, area + index_offset(), stubs, file - stubs]) };
         self.mapping.make_executable()?;
+        symfile::publish(file);
         Ok(self.mapping)
     }
 }

@@ -42,6 +42,10 @@ pub fn lay_out(workspace: &Workspace, profile: Profile) -> Result<()> {
     Ok(())
 }
 
+/// By these names a debugger finds what it must know of stubs.
+const KEPT: [&str; 2] =
+    ["--keep-symbol=__jit_debug_descriptor", "--keep-symbol=__jit_debug_register_code"];
+
 /// Splits a library into what is loaded and what debuggers read; the first
 /// names the second.
 pub fn strip(unstripped: &Path, stripped: &Path) -> Result<()> {
@@ -50,7 +54,13 @@ pub fn strip(unstripped: &Path, stripped: &Path) -> Result<()> {
     tool::run(Command::new("objcopy").arg("--only-keep-debug").args([unstripped, &debug]))?;
     let mut link = std::ffi::OsString::from("--add-gnu-debuglink=");
     link.push(&debug);
-    tool::run(Command::new("objcopy").arg("--strip-all").arg(link).args([unstripped, &scratch]))?;
+    tool::run(
+        Command::new("objcopy")
+            .arg("--strip-all")
+            .args(KEPT)
+            .arg(link)
+            .args([unstripped, &scratch]),
+    )?;
     tool::place(&debug, &stripped.with_extension("so.debug"))?;
     tool::place(&scratch, stripped)
 }

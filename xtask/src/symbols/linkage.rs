@@ -8,8 +8,14 @@ use super::Library;
 
 /// What is used of libc where there is one: functions for the C API, and the
 /// environment where constructors are not given it (musl).
-const WEAK_REFERENCES: &[&str] =
-    &["__environ", "__errno_location", "pthread_cancel", "pthread_create", "pthread_join"];
+const WEAK_REFERENCES: &[&str] = &[
+    "__environ",
+    "__errno_location",
+    "__libc_start_main",
+    "pthread_cancel",
+    "pthread_create",
+    "pthread_join",
+];
 
 /// Names every property that does not hold.
 pub fn check(library: &Library) -> Result<Vec<String>> {

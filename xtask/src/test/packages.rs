@@ -57,6 +57,7 @@ pub const FOR_TESTS: &[Package] = &[
     },
     program("curl", "curl"),
     program("default-jdk-headless", "javac"),
+    program("gdb", "gdb"),
     program("git", "git"),
     program("golang-go", "go"),
     program("imagemagick", "convert"),
