@@ -129,7 +129,7 @@ interceptor_stage_\hook:
 
     .hidden interceptor_route_enter, interceptor_route_exit
     .hidden interceptor_hook_enter, interceptor_hook_exit, interceptor_thread_begin
-    .hidden interceptor_save_all, interceptor_xsave_size
+    .hidden interceptor_save_all, interceptor_xsave_size, interceptor_has_xsave
     .hidden interceptor_enter_thunk, interceptor_exit_thunk, interceptor_leave_context
 
     .pushsection .text.interceptor_entry, "ax"
@@ -213,7 +213,12 @@ interceptor_leave_by_sigreturn:
     .endr
     mov     eax, -1
     mov     edx, -1
+    cmp     qword ptr [rip + interceptor_has_xsave], 0
+    je      5f
     xsave64 [r12]
+    jmp     6f
+5:  fxsave64 [r12]
+6:
     mov     rdx, r12
     call    interceptor_leave_context
     test    rax, rax
@@ -224,7 +229,12 @@ interceptor_leave_by_sigreturn:
     ud2
 9:  mov     eax, -1
     mov     edx, -1
+    cmp     qword ptr [rip + interceptor_has_xsave], 0
+    je      7f
     xrstor64 [r12]
+    jmp     8f
+7:  fxrstor64 [r12]
+8:
     mov     rsp, rbx
     INTERCEPTOR_CFI_FRAME 7, 0
     mov     rbx, qword ptr [r13]

@@ -70,6 +70,7 @@ fn arm<H: Hook>(hook: &'static H, config: &Config<'_>) -> Result<(), Failure> {
         thunks.unmap();
         return Err(Failure::Thread);
     }
+    sys::probe_guest_access();
     let maps = Maps::read().map_err(Failure::Maps)?;
     patch::patch_everything(&maps, config);
     let stack = maps.vmas().find(|vma| vma.name == b"[stack]").map(|vma| vma.range.end);

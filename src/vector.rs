@@ -35,6 +35,11 @@ static interceptor_save_all: AtomicU64 = AtomicU64::new(0);
 /// Bytes that XSAVE writes with every state the kernel enabled, and 64 to align.
 #[unsafe(no_mangle)]
 static interceptor_xsave_size: AtomicU64 = AtomicU64::new(0);
+/// Not 0 if the CPU knows XSAVE and the kernel uses it; else there is FXSAVE.
+#[unsafe(no_mangle)]
+static interceptor_has_xsave: AtomicU64 = AtomicU64::new(0);
+/// Bytes that FXSAVE writes.
+const LEGACY_SIZE: u64 = 512;
 
 const XCR0_AVX: u64 = 0b110;
 const XCR0_AVX512: u64 = 0b1110_0110;
@@ -44,9 +49,9 @@ pub(crate) fn choose(use_xsave: bool) {
     let features = __cpuid(1).ecx;
     let has_osxsave = features & (1 << 27) != 0;
     let xcr0 = if has_osxsave { read_xcr0() } else { 0 };
-    if has_osxsave {
-        interceptor_xsave_size.store(u64::from(__cpuid_count(0xd, 0).ebx) + 64, Relaxed);
-    }
+    let size = if has_osxsave { u64::from(__cpuid_count(0xd, 0).ebx) } else { LEGACY_SIZE };
+    interceptor_xsave_size.store(size + 64, Relaxed);
+    interceptor_has_xsave.store(u64::from(has_osxsave), Relaxed);
     let routine: unsafe extern "C" fn() = if use_xsave && has_osxsave {
         interceptor_save_xsave
     } else if xcr0 & XCR0_AVX512 == XCR0_AVX512 && has_avx512bw() {

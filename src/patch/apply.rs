@@ -39,7 +39,8 @@ const PROT_EXEC: usize = 4;
 pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
     let own = own_text();
     let mut rest = maps.vmas();
-    let mut has_text = false;
+    // Emulators of user space show no page as executable.
+    let shows_code = rest.clone().any(|vma| vma.executable && vma.inode != 0);
     // SAFETY: a leaf of ours that returns an address.
     let libc_start = unsafe { interceptor_libc_start() };
     // The first mapping of the file that is passed at the moment.
@@ -54,13 +55,25 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             (file, file_inode) = (here, vma.inode);
         }
         let is_object = vma.inode != 0 && !vma.name.starts_with(b"[");
-        if !vma.executable || !is_object || vma.range.contains(&own.end.saturating_sub(1)) {
+        if !is_object || vma.range.contains(&own.end.saturating_sub(1)) {
             continue;
         }
-        has_text = true;
-        if vma.range.contains(&libc_start) {
-            LIBC_TEXT[0].store(vma.range.start, Relaxed);
-            LIBC_TEXT[1].store(vma.range.end, Relaxed);
+        let base = file.clone().next().map_or(vma.range.start, |first| first.range.start);
+        let (range, prot) = if vma.executable {
+            (vma.range.clone(), protection(&vma))
+        } else if shows_code {
+            continue;
+        } else {
+            let memory = ImageVmas::new(file.clone());
+            let code = Image::at(base, &memory).and_then(|image| image.code_in(&vma.range));
+            let Some(code) = code else {
+                continue;
+            };
+            (code, PROT_READ | PROT_EXEC)
+        };
+        if range.contains(&libc_start) {
+            LIBC_TEXT[0].store(range.start, Relaxed);
+            LIBC_TEXT[1].store(range.end, Relaxed);
         }
         if config.bypasses(vma.name) {
             coverage::report(vma.name, &Tally::default(), config.debug_dump);
@@ -70,16 +83,14 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             say(format_args!("{}: execute-only text is left alone", Lossy(vma.name)));
             continue;
         }
-        let base = file.clone().next().map_or(vma.range.start, |first| first.range.start);
         let memory = ImageVmas::new(file.clone());
         let image = Image::at(base, &memory);
         if image.as_ref().and_then(Image::dynamic_symbols).is_some_and(|s| s.imports(HOOK_VARIABLE))
         {
             HOOK_IS_IMPORTED.store(true, Relaxed);
         }
-        let prot = protection(&vma);
         let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
-        let text = Text { range: vma.range.clone(), prot, name: vma.name, is_pristine };
+        let text = Text { range, prot, name: vma.name, is_pristine };
         let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
         let tally = patch_text(&text, image.as_ref(), config.force_rung, &near);
         coverage::report(vma.name, &tally, config.debug_dump);
@@ -87,12 +98,6 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             // Read by the planner, and by the program when it throws.
             sys::release(&frames);
         }
-    }
-    if !has_text {
-        // Emulators of user space show their own view of the program.
-        say(format_args!(
-            "nothing is intercepted: /proc/self/maps shows no executable file; is this an emulator?"
-        ));
     }
 }
 

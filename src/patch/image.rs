@@ -199,6 +199,18 @@ impl<'r, R: Readable> Image<'r, R> {
         (is_constant && !self.relocates_text()).then_some(pages)
     }
 
+    /// The pages of code that lie in a range of the image.
+    pub(super) fn code_in(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        const PF_X: u32 = 1;
+        let mut code = self.segments().filter(|s| s.kind == PT_LOAD && s.flags & PF_X != 0);
+        code.find_map(|segment| {
+            let start = self.bias.wrapping_add(segment.address);
+            let end = page_up(start.checked_add(segment.size)?);
+            let pages = page_down(start).max(range.start)..end.min(range.end);
+            (!pages.is_empty()).then_some(pages)
+        })
+    }
+
     /// Whether the dynamic linker writes to the text.
     pub(super) fn relocates_text(&self) -> bool {
         const DT_TEXTREL: u64 = 22;

@@ -36,6 +36,8 @@ const CONTEXT_WORDS: usize = 38;
 const DESCRIPTION_WORDS: usize = 6;
 /// Its offset in the area.
 const DESCRIPTION_AT: usize = 464;
+/// The context has more than FXSAVE writes.
+const MAGIC1: u32 = 0x4650_5853;
 const MAGIC2: u32 = 0x4650_5845;
 
 /// Signals that report what the interrupted instruction did.
@@ -232,8 +234,10 @@ unsafe extern "C" fn interceptor_leave_context(
         // more; the kernel's description names a size that is not larger.
         unsafe {
             area.add(DESCRIPTION_AT).cast::<[u64; DESCRIPTION_WORDS]>().write(aside.description);
-            let extended_size = (aside.description[0] >> 32) as usize;
-            area.add(extended_size - 4).cast::<u32>().write_unaligned(MAGIC2);
+            if aside.description[0] as u32 == MAGIC1 {
+                let extended_size = (aside.description[0] >> 32) as usize;
+                area.add(extended_size - 4).cast::<u32>().write_unaligned(MAGIC2);
+            }
         }
     }
     aside.send_kept();

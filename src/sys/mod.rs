@@ -103,16 +103,31 @@ static IS_CONFINED: AtomicBool = AtomicBool::new(false);
 /// From now on the runtime's calls may end the process.
 pub(crate) fn confine() {
     IS_CONFINED.store(true, Relaxed);
+    IS_DIRECT.store(true, Relaxed);
 }
 
 pub(crate) fn is_confined() -> bool {
     IS_CONFINED.load(Relaxed)
 }
 
+/// Whether the program's memory is accessed directly.
+static IS_DIRECT: AtomicBool = AtomicBool::new(false);
+
+/// Finds out whether the kernel copies memory of ours to us: some containers
+/// forbid it, some emulators do not know it. Without it a bad pointer of the
+/// program faults in the runtime.
+pub(crate) fn probe_guest_access() {
+    let known = 1u64;
+    let mut copy = [0; 8];
+    if read_guest((&raw const known) as u64, &mut copy) < copy.len() {
+        IS_DIRECT.store(true, Relaxed);
+    }
+}
+
 /// Reads memory of the program without trusting its address: what cannot be
 /// read ends the copy. Returns the number of bytes read.
 pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
-    if IS_CONFINED.load(Relaxed) {
+    if IS_DIRECT.load(Relaxed) {
         let from = address as *const u8;
         // SAFETY: none can be had: a bad pointer faults here, where the kernel
         // would have said EFAULT.
@@ -131,7 +146,7 @@ pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
 /// number of bytes written.
 pub(crate) fn write_guest(address: u64, words: &[u64]) -> usize {
     let len = size_of_val(words) as u64;
-    if IS_CONFINED.load(Relaxed) {
+    if IS_DIRECT.load(Relaxed) {
         // SAFETY: as in `read_guest`.
         unsafe { core::ptr::copy_nonoverlapping(words.as_ptr(), address as *mut u64, words.len()) };
         return len as usize;

@@ -65,6 +65,11 @@ pub const FOR_TESTS: &[Package] = &[
     program("nginx-light", "nginx"),
     program("nodejs", "node"),
     program("perl", "perl"),
+    Package {
+        name: "qemu-user",
+        proof: "qemu-x86_64",
+        needed_by: "processors that this one is not",
+    },
     program("redis-server", "redis-server"),
     program("redis-tools", "redis-benchmark"),
     program("tmux", "tmux"),
