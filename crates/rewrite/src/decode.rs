@@ -97,7 +97,7 @@ pub(crate) const MAX_LEN: usize = 15;
 /// there is none, or if `bytes` ends within it.
 #[inline(always)]
 pub(crate) fn decode_here(bytes: &[u8], address: u64) -> Option<Decoded> {
-    match bytes.first_chunk::<ROOM>().and_then(|bytes| quick::decode(bytes, address)) {
+    match bytes.first_chunk::<ROOM>().and_then(|bytes| Glimpse::at(bytes).decode(address)) {
         Some(decoded) => Some(decoded),
         None => decode_any(bytes, address),
     }
@@ -126,7 +126,7 @@ fn decode_any(bytes: &[u8], address: u64) -> Option<Decoded> {
 
 /// Bytes to read without a look at the length: no field of an instruction
 /// starts behind them. A power of two.
-const ROOM: usize = 32;
+pub(crate) const ROOM: usize = 32;
 
 /// Prefixes that change a length or a meaning.
 #[derive(Clone, Copy, Default)]
@@ -473,5 +473,6 @@ static PREFIX: [bool; 256] = {
 };
 
 mod quick;
+pub(crate) use quick::Glimpse;
 #[cfg(test)]
 mod tests;

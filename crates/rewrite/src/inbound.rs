@@ -53,30 +53,33 @@ const GRANULE: u64 = 2 * Entries::REACH;
 /// Calls `note` with the source and the target of each jump in `text` whose
 /// target passes the filter.
 pub(crate) fn search(text: &[u8], base: u64, filter: &Filter, mut note: impl FnMut(u64, u64)) {
+    // What has no byte before it.
+    if let Some([0xe8 | 0xe9, distance @ ..]) = text.first_chunk::<5>() {
+        note(base, base.wrapping_add(5).wrapping_add_signed(i32::from_le_bytes(*distance).into()));
+    }
     pairs::for_each(
         text,
-        may_jump,
+        ends_opcode,
         #[inline(always)]
         |at| {
-            // Three bytes of the long jcc's opcode and of its distance are looked
-            // at as if they were those of a shorter one: its distance starts a byte
-            // later.
-            let Some(opcode) = text.get(at) else { return };
-            let field = at + 1 + usize::from(*opcode == 0x0f);
+            let field = at + 2;
             let Some(distance) = i32_at(text, field) else { return };
             let next = base.wrapping_add(field as u64 + 4);
             let target = next.wrapping_add_signed(i64::from(distance));
             if filter.passes(target) {
-                note(base.wrapping_add(at as u64), target);
+                // The opcode of a long jcc has a byte more.
+                let is_branch = text.get(at + 1).is_some_and(|opcode| opcode & 0xf0 == 0x80);
+                note(next - if is_branch { 6 } else { 5 }, target);
             }
         },
     );
 }
 
-/// `e8`, `e9`, or `0f 80` to `0f 8f`.
+/// Whether the second byte is the last of an opcode: `e8`, `e9`, or `0f 80` to
+/// `0f 8f`.
 #[inline(always)]
-fn may_jump(first: u8, second: u8) -> bool {
-    (first & 0xfe == 0xe8) | ((first == 0x0f) & (second & 0xf0 == 0x80))
+fn ends_opcode(first: u8, second: u8) -> bool {
+    (second & 0xfe == 0xe8) | ((first == 0x0f) & (second & 0xf0 == 0x80))
 }
 
 /// Calls `note` with each address of `range`, and where it would lead if a short

@@ -23,11 +23,15 @@ pub(crate) struct Memory<'d> {
 }
 
 impl Memory<'_> {
+    /// Whether a number may be an address of the object. Most are small.
+    #[inline(always)]
+    pub(crate) fn may_be_address(&self, number: u64) -> bool {
+        number >= LOWEST && number.abs_diff(self.text.start) < REACH
+    }
+
     /// Whether there is data at an address that an instruction names.
     pub(crate) fn is_data(&self, address: u64) -> bool {
-        // Most immediates are small numbers.
-        address >= LOWEST
-            && address.abs_diff(self.text.start) < REACH
+        self.may_be_address(address)
             && !self.text.contains(&address)
             && self.data.is_some_and(|data| data.bytes_from(address).is_some())
     }

@@ -10,7 +10,7 @@
 use core::ops::Range;
 
 use crate::bytes::{i32_at, u64_at};
-use crate::decode::{Decoded, Flow, Reference, decode_here};
+use crate::decode::{Decoded, Flow, Glimpse, Reference, decode_here};
 use crate::indirect::Memory;
 use crate::list::{List, Recent};
 use crate::marks::Marks;
@@ -262,8 +262,12 @@ impl Pass<'_> {
         let mut falls_through = true;
         let mut address = self.range.start;
         while address < self.range.end {
+            let mut decoded = None;
+            if falls_through && !is_doubtful {
+                (address, decoded) = self.run_on(bytes, address);
+            }
             let rest = bytes.get((address - self.range.start) as usize..).unwrap_or(&[]);
-            let decoded = decode_here(rest, address);
+            let decoded = decoded.or_else(|| decode_here(rest, address));
             if is_doubtful {
                 is_doubtful = !self.survey.proven.contains(address);
                 if !is_doubtful {
@@ -292,7 +296,7 @@ impl Pass<'_> {
                     return;
                 }
             }
-            self.note_flow(&decoded, address, is_doubtful);
+            self.note_flow(decoded.flow, address, is_doubtful);
             self.note_reference(&decoded, rest, end);
             if decoded.flow.is_padding() && !falls_through {
                 self.note_dead(address, end);
@@ -317,6 +321,37 @@ impl Pass<'_> {
             address = end;
         }
         self.survey.complete = address == self.range.end;
+    }
+
+    /// Passes instructions of the kinds that nearly all code consists of, none
+    /// of them a candidate, as long as they lead to one another. Returns where
+    /// it stops, which is before the function's end, and what is there.
+    #[inline(always)]
+    fn run_on(&mut self, bytes: &[u8], mut address: u64) -> (u64, Option<Decoded>) {
+        let limit = self.next_site_at.min(self.range.end - 1);
+        loop {
+            let rest = bytes.get((address - self.range.start) as usize..);
+            let Some(window) = rest.and_then(|rest| rest.first_chunk()) else {
+                return (address, None);
+            };
+            let glimpse = Glimpse::at(window);
+            let end = address + glimpse.len();
+            if end > limit {
+                return (address, glimpse.decode(address));
+            }
+            if glimpse.is_plain() {
+                self.survey.last = Flow::Next;
+            } else if let Some(flow) = glimpse.leads_to(address) {
+                self.note_flow(flow, address, false);
+                self.survey.last = flow;
+            } else if glimpse.is_quiet(window, |number| self.memory.may_be_address(number)) {
+                self.survey.last = Flow::Next;
+            } else if !glimpse.is_nop() {
+                return (address, glimpse.decode(address));
+            }
+            self.straight.push(address);
+            address = end;
+        }
     }
 
     /// Settles the candidates in one instruction.
@@ -380,11 +415,11 @@ impl Pass<'_> {
             })
     }
 
-    fn note_flow(&mut self, decoded: &Decoded, address: u64, is_doubtful: bool) {
-        if decoded.flow == Flow::IndirectJump {
+    fn note_flow(&mut self, flow: Flow, address: u64, is_doubtful: bool) {
+        if flow == Flow::IndirectJump {
             self.survey.has_indirect_jump = true;
         }
-        let Some(target) = decoded.flow.target() else {
+        let Some(target) = flow.target() else {
             return;
         };
         if self.survey.is_near_a_site(target) {

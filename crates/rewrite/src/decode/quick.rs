@@ -2,7 +2,10 @@
 //! prefixes 66, f2 and f3 and one REX, an opcode of one or two bytes without
 //! surprises, and the common jumps. The rest is left to the complete decoder.
 
+use core::hint::select_unpredictable;
+
 use super::{Decoded, Flow, ROOM, Reference};
+use crate::bytes::i32_at;
 use crate::opcodes::{ONE, Shape, TWO};
 
 /// What is known of an opcode: its kind, whether it has a ModRM byte, and the
@@ -29,8 +32,21 @@ impl Class {
     /// Has an immediate only if it is a `test`.
     const TEST: u16 = 0x140;
     const KIND: u16 = 0x1e0;
-    /// Left to the complete decoder.
+    /// Left to the complete decoder, unless it is one of the next.
     const OTHER: u16 = 0x200;
+    /// REX.
+    const REX: u16 = 0x400;
+    /// `0f`.
+    const ESCAPE: u16 = 0x800;
+    /// fs and lock, which have no meaning for length or flow; and 66, f2 and f3,
+    /// which are marked as varied.
+    const PREFIX: u16 = 0x1000;
+    /// Of a ModRM byte: a distance to memory is given.
+    const RELATIVE: u16 = 0x2000;
+    /// Of a ModRM byte: its SIB byte may ask for more.
+    const INDEXED: u16 = 0x4000;
+    /// It does: a table with a scaled index is named.
+    const TABLE: u16 = 0x8000;
 }
 
 /// Opcodes of one byte, then those after `0f`.
@@ -47,6 +63,10 @@ static CLASSES: [u16; 512] = {
 
 const fn one(opcode: u8) -> u16 {
     match opcode {
+        0x0f => Class::OTHER | Class::ESCAPE,
+        0x40..=0x4f => Class::OTHER | Class::REX,
+        0x64 | 0xf0 => Class::OTHER | Class::PREFIX,
+        0x66 | 0xf2 | 0xf3 => Class::OTHER | Class::PREFIX | Class::VARIED,
         0xeb => Class::JUMP | Class::VARIED | 1,
         0xe9 => Class::JUMP | Class::VARIED | 4,
         0x70..=0x7f => Class::BRANCH | Class::VARIED | 1,
@@ -101,7 +121,7 @@ const fn simple(shape: Shape) -> u16 {
 }
 
 /// Lengths of what a ModRM byte asks for, itself included; and marks.
-static MODEL: [u8; 256] = {
+static MODEL: [u16; 256] = {
     let mut lens = [0; 256];
     let mut model = 0;
     while model < 256 {
@@ -112,100 +132,212 @@ static MODEL: [u8; 256] = {
         };
         lens[model] = match (model >> 6, model & 7) {
             (3, _) => 1,
-            (0, 4) => 2 | INDEXED,
+            (0, 4) => 2 | Class::INDEXED,
             (_, 4) => 2 + displacement,
-            (0, 5) => 5 | RELATIVE,
+            (0, 5) => 5 | Class::RELATIVE,
             _ => 1 + displacement,
         };
         model += 1;
     }
     lens
 };
-/// The SIB byte may ask for more.
-const INDEXED: u8 = 0x40;
-const RELATIVE: u8 = 0x80;
 
-/// The instruction, if it is one of these. Branches that depend on its bytes
-/// would be mispredicted, so there are few.
-#[inline(always)]
-pub(super) fn decode(bytes: &[u8; ROOM], address: u64) -> Option<Decoded> {
-    let word = u64::from_le_bytes(*bytes.first_chunk()?);
-    let byte = |at: u32| (word >> (8 * at)) as u8;
-    let first = byte(0);
-    // Without a meaning for length or flow: fs, lock.
-    let is_marked = (first == 0x64) | (first == 0xf0);
-    let is_prefixed = (first == 0x66) | (first == 0xf2) | (first == 0xf3);
-    let mut at = u32::from(is_prefixed | is_marked);
-    let rex = byte(at);
-    let has_rex = rex & 0xf0 == 0x40;
-    at += u32::from(has_rex);
-    let is_wide = has_rex & (rex & 8 != 0);
-    let is_two = byte(at) == 0x0f;
-    at += u32::from(is_two);
-    let opcode = byte(at);
-    at += 1;
-    let class = CLASSES[256 * usize::from(is_two) + usize::from(opcode)];
-    if class & Class::OTHER != 0 || (is_prefixed && class & Class::VARIED != 0) {
-        return None;
+/// An instruction that is one of these, unless its class is `OTHER`.
+#[derive(Clone, Copy)]
+pub(crate) struct Glimpse {
+    class: u16,
+    len: u32,
+    /// Offset of what follows the opcode.
+    operands: u32,
+    /// What follows the opcode.
+    rest: u64,
+    is_wide: bool,
+}
+
+/// What is known of an instruction by its opcode.
+struct Opcode {
+    class: u16,
+    /// Offset of what follows it.
+    operands: u32,
+    /// What the ModRM byte says, if there is one.
+    model: u16,
+    is_wide: bool,
+}
+
+impl Opcode {
+    /// Perhaps a prefix, perhaps a REX, and an opcode of one or two bytes.
+    #[inline(always)]
+    fn with_prefixes(word: u64) -> Self {
+        let byte = |at: u32| usize::from((word >> (8 * at)) as u8);
+        let (mut at, mut refused, mut is_wide) = (0, Class::OTHER, false);
+        let mut class = CLASSES[byte(at)];
+        if class & Class::PREFIX != 0 {
+            refused |= class & Class::VARIED;
+            at += 1;
+            class = CLASSES[byte(at)];
+        }
+        if class & Class::REX != 0 {
+            is_wide = byte(at) & 8 != 0;
+            at += 1;
+            class = CLASSES[byte(at)];
+        }
+        if class & Class::ESCAPE != 0 {
+            at += 1;
+            class = CLASSES[256 + byte(at)];
+        }
+        class |= Class::OTHER * u16::from(class & refused != 0);
+        at += 1;
+        Self { class, operands: at, model: MODEL[byte(at)], is_wide }
     }
-    let model = byte(at);
-    let asked = if class & Class::MODEL != 0 { MODEL[usize::from(model)] } else { 0 };
-    let is_relative = asked & RELATIVE != 0;
-    let is_table = (asked & INDEXED != 0) & (byte(at + 1) & 7 == 5);
-    let mut len = at as u8 + (class & Class::IMMEDIATE) as u8 + (asked & 7);
-    len += if is_table { 4 } else { 0 };
-    let mut reference = match (is_relative, is_table) {
-        (true, _) => Reference::Relative(at as u8 + 1),
-        (_, true) => Reference::Table(at as u8 + 2),
-        _ => Reference::None,
-    };
-    let mut takes_address = false;
-    let flow = match class & Class::KIND {
-        Class::NEXT => Flow::Next,
-        Class::END => Flow::End,
-        Class::SYSCALL => Flow::Syscall,
-        Class::NOP => Flow::Nop,
-        Class::ADDRESS => {
-            if model >= 0xc0 {
-                return None;
-            }
-            takes_address = true;
-            Flow::Next
+}
+
+impl Glimpse {
+    /// Branches that depend on the bytes are mispredicted, so the common case has
+    /// none: perhaps a REX, and an opcode of one byte. What is at the places of
+    /// both is looked up at once, since one look after the other takes time.
+    #[inline(always)]
+    pub(crate) fn at(bytes: &[u8; ROOM]) -> Self {
+        let word = u64::from_le_bytes(*bytes.first_chunk().unwrap_or(&[0; 8]));
+        let byte = |at: u32| usize::from((word >> (8 * at)) as u8);
+        let (first, second) = (CLASSES[byte(0)], CLASSES[byte(1)]);
+        let has_rex = first & Class::REX != 0;
+        let mut opcode = Opcode {
+            class: select_unpredictable(has_rex, second, first),
+            operands: 1 + u32::from(has_rex),
+            model: select_unpredictable(has_rex, MODEL[byte(2)], MODEL[byte(1)]),
+            is_wide: has_rex & (word & 8 != 0),
+        };
+        if opcode.class & (Class::ESCAPE | Class::PREFIX) != 0 {
+            opcode = Opcode::with_prefixes(word);
         }
-        Class::CONSTANT => {
-            if is_wide {
-                return None;
-            }
-            reference = Reference::Immediate(at as u8);
-            Flow::Next
+        let Opcode { mut class, operands, model, is_wide } = opcode;
+        let asked = if class & Class::MODEL != 0 { model } else { 0 };
+        class |= asked & (Class::INDEXED | Class::RELATIVE);
+        let mut len = operands + u32::from(class & Class::IMMEDIATE) + u32::from(asked & 7);
+        let rest = word >> (8 * operands);
+        if class & Class::INDEXED != 0 && (rest >> 8) & 7 == 5 {
+            class |= Class::TABLE;
+            len += 4;
         }
-        Class::STORE => {
-            if model & 0x38 != 0 {
-                return None;
-            }
-            if is_wide && reference == Reference::None {
-                reference = Reference::Immediate(len - 4);
-            }
-            Flow::Next
+        Self { class, len, operands, rest, is_wide }
+    }
+
+    fn is(self, class: u16) -> bool {
+        self.class & class != 0
+    }
+
+    fn kind(self) -> u16 {
+        self.class & Class::KIND
+    }
+
+    fn model(self) -> u8 {
+        self.rest as u8
+    }
+
+    /// Where the jump leads that it is.
+    #[inline(always)]
+    fn target(self, address: u64) -> u64 {
+        let distance = match self.class & Class::IMMEDIATE {
+            1 => i64::from(self.rest as i8),
+            _ => i64::from(self.rest as i32),
+        };
+        address.wrapping_add(u64::from(self.len)).wrapping_add_signed(distance)
+    }
+
+    /// Its length, unless its class is `OTHER`.
+    pub(crate) fn len(self) -> u64 {
+        u64::from(self.len)
+    }
+
+    /// Whether it leads to the next instruction, and nothing else matters of it.
+    pub(crate) fn is_plain(self) -> bool {
+        self.class & (Class::KIND | Class::OTHER | Class::TABLE) == Class::NEXT
+    }
+
+    /// Where it leads, if it is a branch or a call.
+    #[inline(always)]
+    pub(crate) fn leads_to(self, address: u64) -> Option<Flow> {
+        let target = self.target(address);
+        match self.class & (Class::KIND | Class::OTHER) {
+            Class::BRANCH => Some(Flow::Branch(target)),
+            Class::CALL => Some(Flow::Call(target)),
+            _ => None,
         }
-        Class::TEST => {
-            if model & 0x30 == 0 {
-                return None;
-            }
-            Flow::Next
+    }
+
+    pub(crate) fn is_nop(self) -> bool {
+        self.class & (Class::KIND | Class::OTHER | Class::TABLE) == Class::NOP
+    }
+
+    /// Whether it is as good as plain: it is no jump and names no address.
+    /// `bytes` are those that it was seen in.
+    #[inline(always)]
+    pub(crate) fn is_quiet(self, bytes: &[u8; ROOM], may_be_address: impl Fn(u64) -> bool) -> bool {
+        let (kind, model) = (self.kind(), self.model());
+        let is_relative = self.is(Class::RELATIVE);
+        let number = i32_at(bytes, (self.len as usize).wrapping_sub(4) % 16).unwrap_or(0);
+        let is_number = !may_be_address(number as u64);
+        let is_store = (kind == Class::STORE) & (model & 0x38 == 0);
+        let is_quiet = ((kind == Class::ADDRESS) & (model < 0xc0) & !is_relative)
+            | ((kind == Class::CONSTANT) & !self.is_wide & is_number)
+            | (is_store & (!self.is_wide | is_relative | is_number))
+            | ((kind == Class::TEST) & (model & 0x30 != 0));
+        is_quiet & !self.is(Class::OTHER | Class::TABLE)
+    }
+
+    /// All of it, if it is one of these.
+    #[inline(always)]
+    pub(crate) fn decode(self, address: u64) -> Option<Decoded> {
+        if self.is(Class::OTHER) {
+            return None;
         }
-        kind => {
-            let distance = match class & Class::IMMEDIATE {
-                1 => i64::from(byte(at) as i8),
-                _ => i64::from((word >> (8 * at)) as i32),
-            };
-            let target = address.wrapping_add(u64::from(len)).wrapping_add_signed(distance);
-            match kind {
-                Class::JUMP => Flow::Jump(target),
-                Class::BRANCH => Flow::Branch(target),
-                _ => Flow::Call(target),
+        let (len, at, model) = (self.len as u8, self.operands as u8, self.model());
+        let mut reference = if self.is(Class::RELATIVE) {
+            Reference::Relative(at + 1)
+        } else if self.is(Class::TABLE) {
+            Reference::Table(at + 2)
+        } else {
+            Reference::None
+        };
+        let mut takes_address = false;
+        let flow = match self.kind() {
+            Class::NEXT => Flow::Next,
+            Class::END => Flow::End,
+            Class::SYSCALL => Flow::Syscall,
+            Class::NOP => Flow::Nop,
+            Class::ADDRESS => {
+                if model >= 0xc0 {
+                    return None;
+                }
+                takes_address = true;
+                Flow::Next
             }
-        }
-    };
-    Some(Decoded { len, flow, reference, takes_address, is_narrow: false })
+            Class::CONSTANT => {
+                if self.is_wide {
+                    return None;
+                }
+                reference = Reference::Immediate(at);
+                Flow::Next
+            }
+            Class::STORE => {
+                if model & 0x38 != 0 {
+                    return None;
+                }
+                if self.is_wide && reference == Reference::None {
+                    reference = Reference::Immediate(len - 4);
+                }
+                Flow::Next
+            }
+            Class::TEST => {
+                if model & 0x30 == 0 {
+                    return None;
+                }
+                Flow::Next
+            }
+            Class::JUMP => Flow::Jump(self.target(address)),
+            Class::BRANCH => Flow::Branch(self.target(address)),
+            _ => Flow::Call(self.target(address)),
+        };
+        Some(Decoded { len, flow, reference, takes_address, is_narrow: false })
+    }
 }

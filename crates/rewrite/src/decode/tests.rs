@@ -15,7 +15,7 @@ use std::{format, fs, println};
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
 use object::{Object, ObjectSection, SectionKind};
 
-use super::{Decoded, Flow, Reference, decode, decode_any, quick};
+use super::{Decoded, Flow, Glimpse, Reference, decode, decode_any};
 
 /// Where random instructions lie.
 const ADDRESS: u64 = 0x5555_5555_4000;
@@ -174,7 +174,9 @@ impl Differences {
         let ours = decode(bytes, address);
         let theirs = disassemble(bytes, address, DecoderOptions::MPX);
         self.compared += 1;
-        if let Some(quick) = bytes.first_chunk().and_then(|bytes| quick::decode(bytes, address)) {
+        if let Some(quick) =
+            bytes.first_chunk().and_then(|bytes| Glimpse::at(bytes).decode(address))
+        {
             let any = format!("{:?}", decode_any(bytes, address));
             assert_eq!(format!("{:?}", Some(quick)), any, "{bytes:02x?}");
         }
