@@ -58,6 +58,17 @@ impl Marks {
         (bits != 0).then(|| range.start + u64::from(bits.trailing_zeros()))
     }
 
+    /// The first address in the set from this one on.
+    pub(crate) fn next_from(&self, address: u64) -> Option<u64> {
+        let (index, bit) = self.place(address)?;
+        let used = self.words.get(..self.used)?;
+        let (first, rest) = used.get(index..)?.split_first()?;
+        let first = (first & bit.wrapping_neg(), index);
+        let rest = rest.iter().copied().zip(index + 1..);
+        let (word, index) = core::iter::once(first).chain(rest).find(|(word, _)| *word != 0)?;
+        Some(self.start + index as u64 * WORD + u64::from(word.trailing_zeros()))
+    }
+
     fn place(&self, address: u64) -> Option<(usize, u64)> {
         let offset = address.checked_sub(self.start)?;
         let index = usize::try_from(offset / WORD).ok()?;
@@ -81,8 +92,11 @@ mod tests {
                 let start = (1000 + at).saturating_sub(before);
                 let expected = (start >= 1000).then_some(1000 + at);
                 assert_eq!(marks.first_in(start..start + 15), expected, "{at} {before}");
+                assert_eq!(marks.next_from(start), expected, "{at} {before}");
             }
             assert_eq!(marks.first_in(1001 + at..1016 + at), None);
+            assert_eq!(marks.next_from(1001 + at), None);
+            assert_eq!(marks.next_from(1000), Some(1000 + at));
         }
         assert!(!marks.insert(999) && !marks.insert(1000 + 65_536) && !marks.insert(u64::MAX));
     }

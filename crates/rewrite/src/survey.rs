@@ -263,8 +263,8 @@ impl Pass<'_> {
         let mut address = self.range.start;
         while address < self.range.end {
             let mut decoded = None;
-            if falls_through && !is_doubtful {
-                (address, decoded) = self.run_on(bytes, address);
+            if falls_through {
+                (address, decoded) = self.run_on(bytes, address, is_doubtful);
             }
             let rest = bytes.get((address - self.range.start) as usize..).unwrap_or(&[]);
             let decoded = decoded.or_else(|| decode_here(rest, address));
@@ -327,8 +327,16 @@ impl Pass<'_> {
     /// of them a candidate, as long as they lead to one another. Returns where
     /// it stops, which is before the function's end, and what is there.
     #[inline(always)]
-    fn run_on(&mut self, bytes: &[u8], mut address: u64) -> (u64, Option<Decoded>) {
-        let limit = self.next_site_at.min(self.range.end - 1);
+    fn run_on(
+        &mut self,
+        bytes: &[u8],
+        mut address: u64,
+        is_doubtful: bool,
+    ) -> (u64, Option<Decoded>) {
+        let mut limit = self.next_site_at.min(self.range.end - 1);
+        if is_doubtful && let Some(proven) = self.survey.proven.next_from(address) {
+            limit = limit.min(proven);
+        }
         loop {
             let rest = bytes.get((address - self.range.start) as usize..);
             let Some(window) = rest.and_then(|rest| rest.first_chunk()) else {
@@ -342,7 +350,7 @@ impl Pass<'_> {
             if glimpse.is_plain() {
                 self.survey.last = Flow::Next;
             } else if let Some(flow) = glimpse.leads_to(address) {
-                self.note_flow(flow, address, false);
+                self.note_flow(flow, address, is_doubtful);
                 self.survey.last = flow;
             } else if glimpse.is_quiet(window, |number| self.memory.may_be_address(number)) {
                 self.survey.last = Flow::Next;
