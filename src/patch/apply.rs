@@ -18,7 +18,7 @@ use super::{near, registry, trap};
 use crate::config::{Config, ForcedRung};
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, say};
-use crate::sys::{self, Mapping, Maps, Vma, page_down, page_up};
+use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down, page_up};
 
 /// Sites that are planned before they are applied; more go in further rounds,
 /// each with an area of its own.
@@ -90,7 +90,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             HOOK_IS_IMPORTED.store(true, Relaxed);
         }
         let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
-        let text = Text { range, prot, name: vma.name, is_pristine };
+        let text = Text { range, prot, name: vma.name, is_pristine, is_early: true };
         let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
         let tally = patch_text(&text, image.as_ref(), config.force_rung, &near);
         coverage::report(vma.name, &tally, config.debug_dump);
@@ -125,7 +125,13 @@ pub(crate) fn hook_is_imported() -> bool {
 pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
     let memory = Piece(image.clone());
     let image = Image::at(image.start, &memory);
-    let text = Text { range: piece, prot: prot as usize, name: b"[dlopen]", is_pristine: false };
+    let text = Text {
+        range: piece,
+        prot: prot as usize,
+        name: b"[dlopen]",
+        is_pristine: false,
+        is_early: false,
+    };
     let tally = patch_text(&text, image.as_ref(), None, &near::map_by_asking);
     coverage::report(text.name, &tally, false);
 }
@@ -133,7 +139,13 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
 /// Patches memory that the program wrote and made executable.
 pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
     let is_small = range.end.saturating_sub(range.start) <= GENERATED_LIMIT;
-    let text = Text { range, prot: prot as usize, name: b"[generated]", is_pristine: false };
+    let text = Text {
+        range,
+        prot: prot as usize,
+        name: b"[generated]",
+        is_pristine: false,
+        is_early: false,
+    };
     if !is_small || text.prot & PROT_READ == 0 || text.prot & PROT_WRITE != 0 {
         return;
     }
@@ -149,6 +161,9 @@ struct Text<'a> {
     name: &'a [u8],
     /// Nobody has written to it since it was mapped.
     is_pristine: bool,
+    /// The program does not run yet. Later it may have forbidden system calls
+    /// that are not needed.
+    is_early: bool,
 }
 
 /// How stubs get memory near a range.
@@ -289,6 +304,9 @@ impl Round<'_> {
 
     fn try_apply(&self, planned: &mut [Planned], pages: &Range<u64>) -> sys::Result<()> {
         let mapping = (self.near)(&self.text.range, stub::area_len(planned.len()))?;
+        if self.text.is_early {
+            sys::populate(mapping.start, page_up(stub::likely_len(planned.len())));
+        }
         let mut area = Area::new(mapping, planned.len());
         for planned in planned.iter_mut() {
             planned.write_stub(&mut area);
@@ -298,6 +316,9 @@ impl Round<'_> {
         if let Err(error) = sys::protect(pages.start, len, PROT_READ | PROT_WRITE) {
             mapping.unmap();
             return Err(error);
+        }
+        if self.text.is_early {
+            populate(planned);
         }
         for planned in planned.iter_mut() {
             planned.write_patch();
@@ -348,7 +369,28 @@ impl Planned {
     }
 }
 
-/// The pages that the patches write to.
+/// Makes runs of neighbouring pages that patches write to private.
+fn populate(planned: &[Planned]) {
+    let mut run = 0..0;
+    for planned in planned {
+        let touched = planned.patch.touches();
+        let pages = page_down(touched.start)..page_up(touched.end);
+        if (run.start..=run.end).contains(&pages.start) {
+            run.end = pages.end.max(run.end);
+        } else {
+            populate_run(&run);
+            run = pages;
+        }
+    }
+    populate_run(&run);
+}
+
+fn populate_run(run: &Range<u64>) {
+    if run.end - run.start > PAGE {
+        sys::populate(run.start, run.end - run.start);
+    }
+}
+
 /// Unmaps the pages between the patched ones until they are needed. Planning
 /// has read them all, the program will not; present, they cost memory, and time
 /// in every fork, which copies the page table of a mapping with private pages.
@@ -362,6 +404,7 @@ fn release_clean(text: &Range<u64>, planned: &[Planned]) {
     sys::release(&(clean..text.end));
 }
 
+/// The pages that the patches write to.
 fn pages_of(planned: &[Planned]) -> Range<u64> {
     let (mut low, mut high) = (u64::MAX, 0);
     for planned in planned {

@@ -77,6 +77,13 @@ pub(super) fn area_len(sites: usize) -> u64 {
     stubs_offset(sites) + sites as u64 * MAX_STUB + symfile::len()
 }
 
+/// Bytes of such an area that are used at least, as a rule: sites whose stubs
+/// have no moved instructions.
+pub(super) fn likely_len(sites: usize) -> u64 {
+    let stub = (offset!(interceptor_stub_template_end) as u64 + 5).next_multiple_of(8);
+    stubs_offset(sites) + sites as u64 * stub
+}
+
 /// Where the program stands when the processor stands at `address` in an area.
 ///
 /// Before the call has been made, that is the site: everything up to there can

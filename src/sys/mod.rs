@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syscalls::{Errno, Sysno, syscall};
 
 pub(crate) use maps::{Maps, Vma};
-pub(crate) use memory::{Mapping, PAGE, page_down, page_up, protect, release, unmap};
+pub(crate) use memory::{Mapping, PAGE, page_down, page_up, populate, protect, release, unmap};
 
 /// A result of the kernel: a value, or the error it returned.
 pub(crate) type Result<T> = core::result::Result<T, Errno>;
