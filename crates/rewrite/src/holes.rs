@@ -162,21 +162,22 @@ fn falls_out(last: Flow) -> bool {
 }
 
 fn decodes_to_an_end(text: &Text<'_>, range: &Range<u64>) -> bool {
-    let Some(bytes) = text.slice(range).filter(|_| range.end - range.start < LONGEST_LOOK) else {
+    let Some(bytes) = text.from(range).filter(|_| range.end - range.start < LONGEST_LOOK) else {
         return false;
     };
-    let mut at = 0;
+    let mut address = range.start;
     let mut last = Flow::Next;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        let Some(decoded) = decode(rest, range.start + at as u64) else {
+    while address < range.end {
+        let rest = bytes.get((address - range.start) as usize..).unwrap_or(&[]);
+        let Some(decoded) = decode(rest, address) else {
             return false;
         };
         if !decoded.flow.is_padding() {
             last = decoded.flow;
         }
-        at += usize::from(decoded.len);
+        address += u64::from(decoded.len);
     }
-    at == bytes.len() && !falls_out(last)
+    address == range.end && !falls_out(last)
 }
 
 /// The bytes between two functions, if all are padding.
@@ -184,14 +185,14 @@ fn gap(text: &Text<'_>, range: Range<u64>) -> Option<Range<u64>> {
     if range.end <= range.start || range.end - range.start > LONGEST_GAP {
         return None;
     }
-    let bytes = text.slice(&range)?;
-    let mut at = 0;
-    while at < bytes.len() {
-        let decoded = decode(bytes.get(at..)?, range.start + at as u64)?;
+    let bytes = text.from(&range)?;
+    let mut address = range.start;
+    while address < range.end {
+        let decoded = decode(bytes.get((address - range.start) as usize..)?, address)?;
         if !decoded.flow.is_padding() {
             return None;
         }
-        at += usize::from(decoded.len);
+        address += u64::from(decoded.len);
     }
-    Some(range)
+    (address == range.end).then_some(range)
 }

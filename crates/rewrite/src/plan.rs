@@ -345,7 +345,7 @@ impl Planner<'_> {
     ) -> Choices {
         let range =
             function.range.start..gaps.after.as_ref().map_or(function.range.end, |gap| gap.end);
-        let Some(bytes) = self.text.slice(&range) else {
+        let Some(bytes) = self.text.from(&range) else {
             return Choices::default();
         };
         let padding = Cell::new(u64::MAX);
