@@ -35,6 +35,8 @@ pub(crate) struct Config<'a> {
     pub force_rung: Option<ForcedRung>,
     /// XSAVE around hooks.
     pub xsave: bool,
+    /// Programs with a cleaned environment are followed.
+    pub carry: bool,
 }
 
 /// Value of the setting that forces a rung.
@@ -71,6 +73,7 @@ impl<'a> Config<'a> {
             debug_dump: false,
             force_rung: None,
             xsave: false,
+            carry: true,
         };
         for entry in environment {
             let Some((name, value)) = split(entry) else {
@@ -123,6 +126,7 @@ impl<'a> Config<'a> {
                     _ => return Err((env::FORCE_RUNG, "hole, after, before or trap")),
                 });
             }
+            env::CARRY => self.carry = switch(value).ok_or((env::CARRY, SWITCH))?,
             env::SAVE => match value {
                 b"xsave" => self.xsave = true,
                 b"moves" | b"" => self.xsave = false,

@@ -13,6 +13,7 @@ mod config;
 mod coverage;
 mod diagnostics;
 mod dispatch;
+mod environment;
 mod frame;
 mod hook;
 mod interest;

@@ -16,7 +16,7 @@ use crate::diagnostics::{Lossy, say};
 use crate::hook::{Hook, Subscription};
 use crate::stat::{self, Counting};
 use crate::sys::{self, Mapping, Maps, PAGE, page_down};
-use crate::{interest, lifecycle, patch, thread, thunk, trace, vector};
+use crate::{environment, interest, lifecycle, patch, thread, thunk, trace, vector};
 
 /// Why the runtime did not arm.
 enum Failure {
@@ -51,7 +51,7 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
     if config.off || !is_wanted(&config, argv) {
         return;
     }
-    if let Err(failure) = arm(hook, &config) {
+    if let Err(failure) = arm(hook, &config, envp) {
         say(format_args!("not armed, the program runs untouched: {failure}"));
         if let Some(segment) = stat::segment() {
             segment.header.not_armed.fetch_add(1, Relaxed);
@@ -59,7 +59,11 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
     }
 }
 
-fn arm<H: Hook>(hook: &'static H, config: &Config<'_>) -> Result<(), Failure> {
+fn arm<H: Hook>(
+    hook: &'static H,
+    config: &Config<'_>,
+    envp: *const *const c_char,
+) -> Result<(), Failure> {
     attach_segment(config);
     if !patch::template_is_sound() {
         return Err(Failure::Template);
@@ -73,6 +77,9 @@ fn arm<H: Hook>(hook: &'static H, config: &Config<'_>) -> Result<(), Failure> {
     sys::probe_guest_access();
     let maps = Maps::read().map_err(Failure::Maps)?;
     patch::patch_everything(&maps, config);
+    if config.carry {
+        carry_environment(&maps, envp);
+    }
     let stack = maps.vmas().find(|vma| vma.name == b"[stack]").map(|vma| vma.range.end);
     maps.release();
     release_stack(stack);
@@ -85,6 +92,20 @@ fn arm<H: Hook>(hook: &'static H, config: &Config<'_>) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Keeps what exec is to take along, and hides what the last one added.
+fn carry_environment(maps: &Maps, envp: *const *const c_char) {
+    let here = carry_environment as *const () as u64;
+    let own = maps.vmas().find(|vma| vma.range.contains(&here));
+    if !environment::remember(strings(envp), own.map_or(b"", |vma| vma.name)) {
+        say(format_args!(
+            "programs executed with a cleaned environment will not be followed: \
+             LD_PRELOAD and INTERCEPTOR_* are too long together"
+        ));
+    }
+    // SAFETY: what `arguments` found.
+    unsafe { environment::hide(envp.cast_mut().cast()) };
 }
 
 /// Gives back the pages of the stack that planning has used, below what is in
@@ -212,7 +233,7 @@ fn arguments(
 }
 
 /// The strings of a NULL-terminated array.
-fn strings(mut array: *const *const c_char) -> impl Iterator<Item = &'static [u8]> {
+fn strings(mut array: *const *const c_char) -> impl Iterator<Item = &'static [u8]> + Clone {
     core::iter::from_fn(move || {
         // SAFETY: argv and envp as the kernel made them: an array that ends
         // with NULL, of strings that are never freed.

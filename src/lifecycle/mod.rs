@@ -6,8 +6,10 @@
 
 mod confine;
 mod descriptors;
+mod exec;
 mod mapping;
 mod process;
+mod target;
 
 use syscalls::Sysno;
 
@@ -31,7 +33,7 @@ pub(crate) enum Step {
 }
 
 /// Numbers that are always of interest.
-const ALWAYS: [Sysno; 15] = [
+const ALWAYS: [Sysno; 17] = [
     Sysno::rt_sigaction,
     Sysno::rt_sigreturn,
     Sysno::exit,
@@ -40,6 +42,8 @@ const ALWAYS: [Sysno; 15] = [
     Sysno::vfork,
     Sysno::clone,
     Sysno::clone3,
+    Sysno::execve,
+    Sysno::execveat,
     Sysno::mmap,
     Sysno::mprotect,
     Sysno::pkey_mprotect,
@@ -65,6 +69,7 @@ pub(crate) fn enter(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> Step {
         Sysno::rt_sigreturn | Sysno::exit_group => Step::NeverReturns,
         Sysno::exit => process::exit_thread(block),
         Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => process::birth(block, frame),
+        Sysno::execve | Sysno::execveat => exec::enter(block, sysno, frame),
         Sysno::prctl | Sysno::seccomp => {
             confine::enter(block, sysno, &frame.args);
             process::prctl(sysno, &frame.args)

@@ -18,7 +18,7 @@ use core::ffi::c_int;
 
 use crate::frame::SyscallFrame;
 use crate::stat;
-use crate::sys::{self, PAGE};
+use crate::sys::{self, Mapping, PAGE};
 use crate::thunk;
 use crate::tls::{self, LEVELS};
 use crate::trace::PendingLine;
@@ -69,6 +69,8 @@ pub struct ThreadBlock {
     /// Start and end of thread storage that the program has unmapped and that
     /// is still mapped, for the thread's last call.
     pub(crate) storage: (u64, u64),
+    /// Where environments for exec are composed.
+    pub(crate) environment: Option<Mapping>,
     /// Next block in the pool.
     next: *mut ThreadBlock,
 }

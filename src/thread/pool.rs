@@ -104,6 +104,9 @@ fn take_used() -> Option<*mut ThreadBlock> {
             // Nobody can have mapped anything there.
             let _ = sys::unmap(&(start..end));
         }
+        if let Some(environment) = (*block).environment {
+            environment.unmap();
+        }
         block.write_bytes(0, 1);
     }
     Some(block)

@@ -50,5 +50,9 @@ pub const FORCE_RUNG: &str = "INTERCEPTOR_FORCE_RUNG";
 /// of plain moves of what a hook can clobber.
 pub const SAVE: &str = "INTERCEPTOR_SAVE";
 
+/// `0` lets a program go that is executed with an environment from which
+/// `LD_PRELOAD` was removed. By default interception goes along.
+pub const CARRY: &str = "INTERCEPTOR_CARRY";
+
 /// `off` leaves the process alone although the library is preloaded.
 pub const MODE: &str = "INTERCEPTOR";

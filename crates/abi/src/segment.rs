@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 pub const MAGIC: u64 = u64::from_le_bytes(*b"INTRCPTR");
 
 /// Grows with every change to a type in this module.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// System call numbers that have a counter of their own; the last one stands
 /// for every number beyond the table.
@@ -67,8 +67,9 @@ pub struct Header {
     /// Entries of [`Segment::objects`] handed out; may exceed [`OBJECTS`], then
     /// the excess is lost.
     pub objects_used: AtomicU32,
-    /// Padding.
-    pub reserved: AtomicU32,
+    /// Programs executed that the runtime could not follow: statically linked,
+    /// of another architecture, or run with other privileges.
+    pub not_followed: AtomicU32,
     /// Trace lines that could not be written.
     pub lost_lines: AtomicU64,
     /// Calls that were executed without being counted or traced.

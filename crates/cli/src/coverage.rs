@@ -18,6 +18,12 @@ pub fn lines(segment: &TreeSegment) -> Vec<String> {
     }
     let mut lines = vec![sites(&segment.objects())];
     lines.extend(not_armed(segment));
+    let not_followed = segment.not_followed();
+    if not_followed > 0 {
+        lines.push(format!(
+            "{not_followed} programs could not be followed: their calls are missing"
+        ));
+    }
     let lost = [
         (segment.lost_lines(), "trace lines"),
         (segment.lost_calls(), "calls"),

@@ -70,6 +70,11 @@ impl TreeSegment {
         value(&self.shared().header.not_armed)
     }
 
+    /// Programs that were executed without us.
+    pub fn not_followed(&self) -> u32 {
+        small_value(&self.shared().header.not_followed)
+    }
+
     /// Trace lines that could not be written.
     pub fn lost_lines(&self) -> u64 {
         value(&self.shared().header.lost_lines)

@@ -1,0 +1,170 @@
+//! What goes along with exec: the preload entry and the settings.
+//!
+//! A program may execute another one with an environment that it has cleaned.
+//! So the strings that brought us here are kept from start-up on, in memory of
+//! ours: programs overwrite their environment (to change their title, say).
+//! `lifecycle::exec` gives them to the new image behind a marker, with room:
+//!
+//! ```text
+//! the program's own variables | marker | "" "" "" … | our variables | NULL | auxiliary vector
+//! ```
+//!
+//! When they have done their work, [`hide`] ends the environment at the marker
+//! and copies the auxiliary vector into the room: some runtimes (Go's) look for
+//! it behind the environment's end, others know where it was.
+
+use core::ffi::{CStr, c_char};
+
+use heapless::Vec;
+
+use crate::config::last_component;
+
+/// Bytes of strings that can be carried.
+const CAPACITY: usize = 4096;
+
+/// Name of the variable that ld.so reads, with its equals sign.
+pub(crate) const PRELOAD: &[u8] = b"LD_PRELOAD=";
+
+/// Empty strings behind the marker. The auxiliary vector of Linux 6 has at most
+/// 26 pairs.
+pub(crate) const ROOM: usize = 56;
+
+/// What stands between the program's variables and ours.
+pub(crate) const PLAIN: &CStr = c"INTERCEPTOR_CARRIED=0";
+
+/// The same, when `LD_PRELOAD` among the program's begins with our entries.
+pub(crate) const PREFIXED: &CStr = c"INTERCEPTOR_CARRIED=1";
+
+/// How both begin.
+const MARKER: &[u8] = b"INTERCEPTOR_CARRIED=";
+
+/// Strings that are carried, each with its NUL; the first is [`PRELOAD`] with
+/// the entries up to ours.
+pub(crate) struct Carried(Vec<u8, CAPACITY>);
+
+static CARRIED: spin::Once<Carried> = spin::Once::new();
+
+/// What is carried; `None` if nothing is.
+pub(crate) fn carried() -> Option<&'static Carried> {
+    CARRIED.get()
+}
+
+impl Carried {
+    /// All strings, without their NULs.
+    pub(crate) fn strings(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|byte| *byte == 0).filter(|string| !string.is_empty())
+    }
+
+    /// The preload entries up to ours, separated by colons.
+    pub(crate) fn preload(&self) -> &[u8] {
+        let first = self.strings().next().unwrap_or(b"");
+        first.strip_prefix(PRELOAD).unwrap_or(b"")
+    }
+
+    /// Whether a list of preload entries has ours.
+    pub(crate) fn is_in(&self, list: &[u8]) -> bool {
+        let ours = entries(self.preload()).last().unwrap_or(b"");
+        entries(list).any(|entry| last_component(entry) == last_component(ours))
+    }
+}
+
+/// Keeps the preload entries up to the library `own_path`, and all settings.
+/// Returns whether they fit.
+pub(crate) fn remember<'a>(
+    strings: impl Iterator<Item = &'a [u8]> + Clone,
+    own_path: &[u8],
+) -> bool {
+    let Some(list) = strings.clone().find_map(|string| string.strip_prefix(PRELOAD)) else {
+        // Preloaded by /etc/ld.so.preload, or linked: the same goes for the
+        // programs to come.
+        return true;
+    };
+    let mut text = Vec::new();
+    let mut fits = push(&mut text, &[PRELOAD, up_to(list, own_path)]);
+    for setting in strings.filter(|string| is_setting(string)) {
+        fits &= push(&mut text, &[setting]);
+    }
+    if fits {
+        CARRIED.call_once(|| Carried(text));
+    }
+    fits
+}
+
+fn push(text: &mut Vec<u8, CAPACITY>, parts: &[&[u8]]) -> bool {
+    parts.iter().all(|part| text.extend_from_slice(part).is_ok()) && text.push(0).is_ok()
+}
+
+/// Whether a string sets something of ours.
+pub(crate) fn is_setting(string: &[u8]) -> bool {
+    (string.starts_with(b"INTERCEPTOR") || string.starts_with(b"INTERCEPT_"))
+        && !string.starts_with(MARKER)
+}
+
+/// The head of a list that ends with the entry of the library `own_path`.
+fn up_to<'a>(list: &'a [u8], own_path: &[u8]) -> &'a [u8] {
+    let own = entries(list).find(|entry| last_component(entry) == last_component(own_path));
+    let end = own.map(|own| own.as_ptr() as usize - list.as_ptr() as usize + own.len());
+    end.and_then(|end| list.get(..end)).unwrap_or(list)
+}
+
+fn entries(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|byte| matches!(byte, b':' | b' ')).filter(|entry| !entry.is_empty())
+}
+
+/// Takes what `lifecycle::exec` has added to the environment out of the
+/// program's sight.
+///
+/// # Safety
+///
+/// `envp` is the environment as the kernel laid it out, and only ld.so and libc
+/// have looked at it.
+pub(crate) unsafe fn hide(envp: *mut *mut c_char) {
+    // SAFETY: the caller's: strings up to NULL, then pairs of words up to one
+    // that begins with 0.
+    let (strings, auxv) = unsafe {
+        let count = (0..).take_while(|at| !(*envp.add(*at)).is_null()).count();
+        let auxv = envp.add(count + 1).cast::<[usize; 2]>();
+        let pairs = 1 + (0..).take_while(|at| (*auxv.add(*at))[0] != 0).count();
+        (core::slice::from_raw_parts_mut(envp, count), core::slice::from_raw_parts(auxv, pairs))
+    };
+    let Some(marker) = strings.iter().position(|string| bytes(*string).starts_with(MARKER)) else {
+        return;
+    };
+    let is_prefixed = bytes(strings[marker]) == PREFIXED.to_bytes();
+    let (own, ours) = strings.split_at_mut(marker);
+    let Some((end, room)) = ours.split_first_mut() else {
+        return;
+    };
+    let auxv = auxv.as_flattened();
+    let Some(room) = room.get_mut(..auxv.len()) else {
+        // A kernel with a longer one. The program sees more than it passed.
+        return;
+    };
+    for (to, word) in room.iter_mut().zip(auxv) {
+        *to = core::ptr::without_provenance_mut(*word);
+    }
+    *end = core::ptr::null_mut();
+    if let Some(carried) = carried().filter(|_| is_prefixed) {
+        for string in own {
+            take_prefix_away(string, carried.preload().len());
+        }
+    }
+}
+
+/// Makes `LD_PRELOAD=ours:theirs` into `LD_PRELOAD=theirs`, if it is that.
+fn take_prefix_away(string: &mut *mut c_char, prefix: usize) {
+    let text = bytes(*string);
+    if text.starts_with(PRELOAD) && text.get(PRELOAD.len() + prefix) == Some(&b':') {
+        // SAFETY: within the string, which is the kernel's copy on the stack.
+        unsafe {
+            let theirs = (*string).add(prefix + 1);
+            theirs.cast::<u8>().copy_from_nonoverlapping(PRELOAD.as_ptr(), PRELOAD.len());
+            *string = theirs;
+        }
+    }
+}
+
+fn bytes<'a>(string: *const c_char) -> &'a [u8] {
+    // SAFETY: a string of the environment, which is never freed.
+    unsafe { CStr::from_ptr(string) }.to_bytes()
+}

@@ -1,0 +1,238 @@
+//! execve and execveat: interception goes along, also when the program passes
+//! an environment without us.
+//!
+//! The kernel then gets a copy of the environment's pointers with ours added
+//! (see `environment`), in memory that the thread's block keeps: a failing exec
+//! comes back, and a vfork child leaves it to its parent.
+
+use syscalls::Sysno;
+
+use super::Step;
+use super::target::{self, Target};
+use crate::environment::{self, Carried, PLAIN, PREFIXED, PRELOAD, ROOM};
+use crate::frame::SyscallFrame;
+use crate::sys::{self, GuestRange, Mapping, PAGE, Result, page_up};
+use crate::thread::ThreadBlock;
+
+/// Pointers looked at in one step.
+const STEP: usize = 64;
+/// Bytes at a string's beginning that tell whether it matters.
+const HEAD: usize = 16;
+/// Longest string that is looked at whole.
+const LONGEST: usize = 4096;
+/// Preload variables in one environment that are changed.
+const PRELOADS: usize = 4;
+/// Strings that can be carried.
+const STRINGS: usize = 64;
+
+/// exec on its way in.
+pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) -> Step {
+    if sys::is_confined() {
+        return Step::Forward;
+    }
+    let is_at = sysno == Sysno::execveat;
+    target::report(&if is_at {
+        Target { directory: frame.args[0] as i32, path: frame.args[1], flags: frame.args[4] }
+    } else {
+        Target { directory: target::AT_FDCWD, path: frame.args[0], flags: 0 }
+    });
+    let argument = if is_at { 3 } else { 2 };
+    if let Some(carried) = environment::carried()
+        && let Some(survey) = Survey::of(frame.args[argument], carried)
+        && !survey.is_complete(carried)
+        && let Ok(envp) = survey.compose(block, frame.args[argument], carried)
+    {
+        frame.keep_original();
+        frame.args[argument] = envp;
+    }
+    Step::Forward
+}
+
+/// What an environment has of ours.
+struct Survey {
+    /// Its strings.
+    count: usize,
+    /// Bits of the carried strings whose variables it sets.
+    set: u64,
+    /// Preload variables without our entries: their indices and addresses.
+    preloads: heapless::Vec<(usize, u64), PRELOADS>,
+}
+
+impl Survey {
+    /// Reads an environment. `None` if it cannot be read: the kernel will say
+    /// so.
+    fn of(envp: u64, carried: &Carried) -> Option<Self> {
+        let mut survey = Self { count: 0, set: 0, preloads: heapless::Vec::new() };
+        if envp == 0 {
+            return Some(survey);
+        }
+        loop {
+            let mut pointers = [0u64; STEP];
+            let read = read_pointers(envp + 8 * survey.count as u64, &mut pointers);
+            let pointers = &pointers[..read];
+            let end = pointers.iter().position(|pointer| *pointer == 0);
+            survey.add(&pointers[..end.unwrap_or(read)], carried)?;
+            if end.is_some() {
+                return Some(survey);
+            }
+            if read == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Takes notice of some more strings.
+    fn add(&mut self, pointers: &[u64], carried: &Carried) -> Option<()> {
+        let mut heads = [[0u8; HEAD]; STEP];
+        let mut pieces = [[GuestRange::default(); STEP]; 2];
+        for ((pointer, head), at) in pointers.iter().zip(&mut heads).zip(0..) {
+            // A string may end where the next page is not mapped.
+            let len = (PAGE - pointer % PAGE).min(HEAD as u64);
+            pieces[0][at] = GuestRange { start: head.as_mut_ptr() as u64, len };
+            pieces[1][at] = GuestRange { start: *pointer, len };
+        }
+        let [local, guest] = pieces;
+        let wanted: u64 = guest.iter().map(|piece| piece.len).sum();
+        // SAFETY: each local piece is one of the heads, and not longer.
+        let read = unsafe { sys::read_guest_ranges(&local, &guest, pointers.len()) };
+        if read < wanted {
+            return None;
+        }
+        for ((pointer, head), piece) in pointers.iter().zip(&heads).zip(&guest) {
+            let head = &head[..piece.len as usize];
+            if may_matter(head) {
+                self.look_at(*pointer, carried)?;
+            }
+            self.count += 1;
+        }
+        Some(())
+    }
+
+    fn look_at(&mut self, pointer: u64, carried: &Carried) -> Option<()> {
+        let mut text = [0; LONGEST];
+        let string = sys::read_guest_string(pointer, &mut text)?;
+        if let Some(list) = string.strip_prefix(PRELOAD) {
+            if carried.is_in(list) {
+                self.set |= 1;
+            } else {
+                self.preloads.push((self.count, pointer)).ok()?;
+            }
+        } else if environment::is_setting(string) {
+            for (ours, bit) in carried.strings().zip(0..STRINGS) {
+                if name(ours) == name(string) {
+                    self.set |= 1 << bit;
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn is_complete(&self, carried: &Carried) -> bool {
+        let all = carried.strings().zip(0..STRINGS).fold(0, |all, (_, bit)| all | 1 << bit);
+        self.set == all && self.preloads.is_empty()
+    }
+
+    /// Makes an environment of the program's strings and what it lacks of ours.
+    /// Returns its address.
+    fn compose(&self, block: &mut ThreadBlock, envp: u64, carried: &Carried) -> Result<u64> {
+        let pointers = self.count + 1 + ROOM + STRINGS + 1;
+        let prefixed =
+            self.preloads.len() * (PRELOAD.len() + carried.preload().len() + 1 + LONGEST);
+        let text = carried.strings().map(|string| string.len() + 1).sum::<usize>();
+        let len = page_up((pointers * 8 + prefixed + text) as u64);
+        let memory = memory(block, len)?;
+        let mut out = Composer { pointer: memory.start, text: memory.start + 8 * pointers as u64 };
+        // SAFETY: the memory is the block's, and as long as all that is written.
+        unsafe {
+            if envp != 0 {
+                let own = core::slice::from_raw_parts_mut(memory.start as *mut u64, self.count);
+                let read = read_pointers(envp, own);
+                out.pointer += 8 * read as u64;
+            }
+            for (index, pointer) in &self.preloads {
+                let mut theirs = [0; LONGEST];
+                let theirs = sys::read_guest_string(*pointer, &mut theirs).unwrap_or(b"");
+                let theirs = theirs.strip_prefix(PRELOAD).unwrap_or(b"");
+                let text = out.string(&[PRELOAD, carried.preload(), b":", theirs]);
+                ((memory.start + 8 * *index as u64) as *mut u64).write(text);
+            }
+            let is_prefixed = !self.preloads.is_empty();
+            let marker = if is_prefixed { PREFIXED } else { PLAIN };
+            out.push(marker.as_ptr() as u64);
+            for _ in 0..ROOM {
+                out.push(c"".as_ptr() as u64);
+            }
+            let set = self.set | u64::from(is_prefixed);
+            for (string, bit) in carried.strings().zip(0..STRINGS) {
+                if set & 1 << bit == 0 {
+                    let text = out.string(&[string]);
+                    out.push(text);
+                }
+            }
+            out.push(0);
+        }
+        Ok(memory.start)
+    }
+}
+
+/// Where the next pointer and the next string go.
+struct Composer {
+    pointer: u64,
+    text: u64,
+}
+
+impl Composer {
+    /// # Safety
+    ///
+    /// There is room.
+    unsafe fn push(&mut self, pointer: u64) {
+        // SAFETY: the caller's.
+        unsafe { (self.pointer as *mut u64).write(pointer) };
+        self.pointer += 8;
+    }
+
+    /// # Safety
+    ///
+    /// There is room.
+    unsafe fn string(&mut self, parts: &[&[u8]]) -> u64 {
+        let start = self.text;
+        for part in parts.iter().chain([&&b"\0"[..]]) {
+            // SAFETY: the caller's.
+            unsafe { (self.text as *mut u8).copy_from_nonoverlapping(part.as_ptr(), part.len()) };
+            self.text += part.len() as u64;
+        }
+        start
+    }
+}
+
+/// Memory of the block for an environment, from an earlier one if possible.
+fn memory(block: &mut ThreadBlock, len: u64) -> Result<Mapping> {
+    if let Some(memory) = block.environment {
+        if memory.len >= len {
+            return Ok(memory);
+        }
+        memory.unmap();
+        block.environment = None;
+    }
+    let memory = Mapping::anonymous(len)?;
+    block.environment = Some(memory);
+    Ok(memory)
+}
+
+/// Whether a string that begins like this may be one of ours.
+fn may_matter(head: &[u8]) -> bool {
+    let begins = |name: &[u8]| head.iter().zip(name).all(|(byte, other)| byte == other);
+    begins(PRELOAD) || begins(b"INTERCEPT")
+}
+
+fn name(string: &[u8]) -> &[u8] {
+    string.split(|byte| *byte == b'=').next().unwrap_or(string)
+}
+
+/// Reads as many pointers as can be read. Returns their number.
+fn read_pointers(address: u64, pointers: &mut [u64]) -> usize {
+    let len = size_of_val(pointers);
+    // SAFETY: any bytes make a word.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(pointers.as_mut_ptr().cast(), len) };
+    sys::read_guest(address, bytes) / 8
+}

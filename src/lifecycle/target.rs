@@ -1,0 +1,130 @@
+//! Programs into which interception does not follow, said once for a tree.
+
+use core::ffi::CStr;
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::diagnostics::{Lossy, say};
+use crate::stat;
+use crate::sys::{self, File};
+
+pub(super) const AT_FDCWD: i32 = -100;
+const AT_EMPTY_PATH: u64 = 0x1000;
+
+/// What an exec names.
+pub(super) struct Target {
+    pub directory: i32,
+    /// Address of the path.
+    pub path: u64,
+    pub flags: u64,
+}
+
+/// Scripts whose interpreter is a script, and so on: as far as the kernel goes.
+const INTERPRETERS: usize = 5;
+/// Longest path that is looked at.
+const PATH: usize = 4096;
+/// What is read of a file at once: more than the kernel looks at to tell its
+/// format, and as a rule all program headers.
+const BEGINNING: usize = 1024;
+
+/// Says so if a program will run without us.
+pub(super) fn report(target: &Target) {
+    let mut path = [0; PATH];
+    let Some(len) = sys::read_guest_string(target.path, &mut path).map(<[u8]>::len) else {
+        return;
+    };
+    let Ok(name) = CStr::from_bytes_with_nul(&path[..=len]) else {
+        return;
+    };
+    let file = if name.is_empty() && target.flags & AT_EMPTY_PATH != 0 {
+        sys::reopen(target.directory)
+    } else {
+        File::open_at(target.directory, name)
+    };
+    let Ok(file) = file else {
+        // The kernel will say so, or it may be executed and not read.
+        return;
+    };
+    let Some(why) = obstacle(file) else {
+        return;
+    };
+    let is_first = stat::segment()
+        .is_none_or(|segment| segment.header.not_followed.fetch_add(1, Relaxed) == 0);
+    if is_first {
+        say(format_args!(
+            "{} {why}; its calls are not seen (this is said once, later ones are counted)",
+            Lossy(name.to_bytes())
+        ));
+    }
+}
+
+/// Why ld.so will not load us into a program; `None` if it will.
+fn obstacle(mut file: File) -> Option<&'static str> {
+    for _ in 0..INTERPRETERS {
+        let mut beginning = [0; BEGINNING];
+        let read = file.read(&mut beginning).ok()?;
+        let beginning = beginning.get(..read)?;
+        let Some(line) = beginning.strip_prefix(b"#!") else {
+            return privileges(&file).or_else(|| format(&file, beginning));
+        };
+        let mut path = [0; BEGINNING];
+        let interpreter = line
+            .split(|byte| *byte == b'\n')
+            .next()?
+            .split(|byte| matches!(byte, b' ' | b'\t'))
+            .find(|word| !word.is_empty())?;
+        path.get_mut(..interpreter.len())?.copy_from_slice(interpreter);
+        file = File::open_at(AT_FDCWD, CStr::from_bytes_until_nul(&path).ok()?).ok()?;
+    }
+    None
+}
+
+/// ld.so ignores `LD_PRELOAD` with slashes when exec changes who the user is.
+fn privileges(file: &File) -> Option<&'static str> {
+    const S_ISUID: u32 = 0o4000;
+    const S_ISGID_AND_GROUP: u32 = 0o2010;
+    let status = file.status().ok()?;
+    if status.mode & S_ISUID != 0 && status.uid != sys::user() {
+        return Some("is setuid");
+    }
+    if status.mode & S_ISGID_AND_GROUP == S_ISGID_AND_GROUP && status.gid != sys::group() {
+        return Some("is setgid");
+    }
+    (sys::user() != 0 && file.has_capabilities()).then_some("has file capabilities")
+}
+
+/// What the ELF header and the program headers say.
+fn format(file: &File, beginning: &[u8]) -> Option<&'static str> {
+    const ELFCLASS64: u8 = 2;
+    const EM_X86_64: u16 = 62;
+    const PT_INTERP: u32 = 3;
+    const PHENTSIZE: usize = 56;
+    if !beginning.starts_with(b"\x7fELF") {
+        // Another binary format: its interpreter is somebody else's matter.
+        return None;
+    }
+    if beginning.get(4) != Some(&ELFCLASS64) || half(beginning, 18)? != EM_X86_64 {
+        return Some("is not an x86-64 program");
+    }
+    let (offset, count) = (word(beginning, 32)?, usize::from(half(beginning, 56)?));
+    for index in 0..count {
+        let at = offset.checked_add((index * PHENTSIZE) as u64)?;
+        let mut kind = [0; 4];
+        match beginning.get(at as usize..).and_then(|rest| rest.first_chunk()) {
+            Some(read) => kind = *read,
+            None if file.read_at(&mut kind, at).ok()? < kind.len() => return None,
+            None => {}
+        }
+        if kind == PT_INTERP.to_le_bytes() {
+            return None;
+        }
+    }
+    Some("is statically linked")
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}

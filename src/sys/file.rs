@@ -1,0 +1,118 @@
+//! Descriptors and files.
+
+use core::ffi::CStr;
+use core::fmt::Write as _;
+
+use syscalls::{Errno, Sysno, syscall};
+
+use super::Result;
+
+/// Stands for the working directory.
+const AT_FDCWD: i32 = -100;
+
+/// Whether a descriptor is open.
+pub(crate) fn is_open(fd: i32) -> bool {
+    const F_GETFD: usize = 1;
+    // SAFETY: takes numbers only.
+    unsafe { syscall!(Sysno::fcntl, fd, F_GETFD) }.is_ok()
+}
+
+/// Writes all of `bytes`, in as few calls as the descriptor takes.
+pub(crate) fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        // SAFETY: the kernel reads within the slice.
+        match unsafe { syscall!(Sysno::write, fd, bytes.as_ptr(), bytes.len()) } {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or(&[]),
+            Err(Errno::EINTR | Errno::EAGAIN) => continue,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// An open file that is closed when it goes out of scope.
+pub(crate) struct File(i32);
+
+impl File {
+    /// Opens a file for reading.
+    pub(crate) fn open(path: &CStr) -> Result<Self> {
+        Self::open_at(AT_FDCWD, path)
+    }
+
+    /// Opens a file for reading, by a path that may be relative to a directory.
+    /// Does not wait for whoever is at the other end.
+    pub(crate) fn open_at(directory: i32, path: &CStr) -> Result<Self> {
+        const O_NONBLOCK: usize = 0o4000;
+        const O_NOCTTY: usize = 0o400;
+        const O_CLOEXEC: usize = 0o2000000;
+        let flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+        // SAFETY: the path is NUL-terminated.
+        let fd = unsafe { syscall!(Sysno::openat, directory, path.as_ptr(), flags, 0) }?;
+        Ok(Self(fd as i32))
+    }
+
+    /// Reads some bytes; 0 means the end.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            // SAFETY: the kernel writes within the slice.
+            let read = unsafe { syscall!(Sysno::read, self.0, buffer.as_mut_ptr(), buffer.len()) };
+            if read != Err(Errno::EINTR) {
+                return read;
+            }
+        }
+    }
+
+    /// Reads some bytes at an offset.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let (to, len) = (buffer.as_mut_ptr(), buffer.len());
+        // SAFETY: the kernel writes within the slice.
+        unsafe { syscall!(Sysno::pread64, self.0, to, len, offset) }
+    }
+
+    /// Type, permissions and owners.
+    pub(crate) fn status(&self) -> Result<Status> {
+        let stat = stat(self.0)?;
+        Ok(Status { mode: stat[3] as u32, uid: (stat[3] >> 32) as u32, gid: stat[4] as u32 })
+    }
+
+    /// Whether executing it gives capabilities.
+    pub(crate) fn has_capabilities(&self) -> bool {
+        let name = c"security.capability".as_ptr();
+        // SAFETY: asks for the size only.
+        unsafe { syscall!(Sysno::fgetxattr, self.0, name, 0, 0) }.is_ok()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is ours and not used again.
+        let _ = unsafe { syscall!(Sysno::close, self.0) };
+    }
+}
+
+/// What fstat tells of a file's owner and permissions.
+pub(crate) struct Status {
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// Opens the file behind a descriptor once more.
+pub(crate) fn reopen(fd: i32) -> Result<File> {
+    let mut path = heapless::String::<32>::new();
+    write!(path, "/proc/self/fd/{fd}\0").map_err(|_| Errno::ENAMETOOLONG)?;
+    File::open(CStr::from_bytes_with_nul(path.as_bytes()).map_err(|_| Errno::EINVAL)?)
+}
+
+/// Size in bytes of the file behind a descriptor.
+pub(crate) fn file_size(fd: i32) -> Result<u64> {
+    Ok(stat(fd)?[6])
+}
+
+/// struct stat, 144 bytes, as words.
+fn stat(fd: i32) -> Result<[u64; 18]> {
+    let mut stat = [0u64; 18];
+    // SAFETY: the kernel writes one struct stat.
+    unsafe { syscall!(Sysno::fstat, fd, stat.as_mut_ptr()) }?;
+    Ok(stat)
+}

@@ -1,0 +1,115 @@
+//! The program's memory, accessed so that a bad pointer is no harm.
+
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use syscalls::{Sysno, syscall};
+
+use super::{PAGE, getpid};
+
+/// Whether the program's memory is accessed directly.
+static IS_DIRECT: AtomicBool = AtomicBool::new(false);
+
+/// From now on it is.
+pub(super) fn access_directly() {
+    IS_DIRECT.store(true, Relaxed);
+}
+
+/// Finds out whether the kernel copies memory of ours to us: some containers
+/// forbid it, some emulators do not know it. Without it a bad pointer of the
+/// program faults in the runtime.
+pub(crate) fn probe_guest_access() {
+    let known = 1u64;
+    let mut copy = [0; 8];
+    if read_guest((&raw const known) as u64, &mut copy) < copy.len() {
+        IS_DIRECT.store(true, Relaxed);
+    }
+}
+
+/// Reads memory of the program without trusting its address: what cannot be
+/// read ends the copy. Returns the number of bytes read.
+pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
+    if IS_DIRECT.load(Relaxed) {
+        let from = address as *const u8;
+        // SAFETY: none can be had: a bad pointer faults here, where the kernel
+        // would have said EFAULT.
+        unsafe { core::ptr::copy_nonoverlapping(from, buffer.as_mut_ptr(), buffer.len()) };
+        return buffer.len();
+    }
+    let local = [buffer.as_mut_ptr() as u64, buffer.len() as u64];
+    let remote = [address, buffer.len() as u64];
+    // SAFETY: the kernel writes within the slice, and reports what it could
+    // not read instead of faulting.
+    unsafe { syscall!(Sysno::process_vm_readv, getpid(), local.as_ptr(), 1, remote.as_ptr(), 1, 0) }
+        .unwrap_or(0)
+}
+
+/// Writes memory of the program without trusting its address. Returns the
+/// number of bytes written.
+pub(crate) fn write_guest(address: u64, words: &[u64]) -> usize {
+    let len = size_of_val(words) as u64;
+    if IS_DIRECT.load(Relaxed) {
+        // SAFETY: as in `read_guest`.
+        unsafe { core::ptr::copy_nonoverlapping(words.as_ptr(), address as *mut u64, words.len()) };
+        return len as usize;
+    }
+    let local = [words.as_ptr() as u64, len];
+    let remote = [address, len];
+    // SAFETY: the kernel writes to the program's memory what the program asked
+    // to be written there, and reports what it could not write.
+    unsafe {
+        syscall!(Sysno::process_vm_writev, getpid(), local.as_ptr(), 1, remote.as_ptr(), 1, 0)
+    }
+    .unwrap_or(0)
+}
+
+/// A piece of memory, as the kernel's `struct iovec` describes it.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(crate) struct GuestRange {
+    pub start: u64,
+    pub len: u64,
+}
+
+/// Copies the first `count` pieces of the program's memory, `guest`, to as many
+/// of ours, `local`. Ends at the first byte that cannot be read; returns the
+/// number of bytes read.
+///
+/// # Safety
+///
+/// The local pieces are memory that may be written, and each is as long as its
+/// counterpart.
+pub(crate) unsafe fn read_guest_ranges(
+    local: &[GuestRange],
+    guest: &[GuestRange],
+    count: usize,
+) -> u64 {
+    let count = count.min(local.len()).min(guest.len());
+    if IS_DIRECT.load(Relaxed) {
+        let mut read = 0;
+        for (to, from) in local.iter().zip(guest).take(count) {
+            // SAFETY: the caller's; as in `read_guest`.
+            unsafe {
+                (to.start as *mut u8).copy_from(from.start as *const u8, from.len as usize);
+            }
+            read += from.len;
+        }
+        return read;
+    }
+    let (local, guest) = (local.as_ptr(), guest.as_ptr());
+    // SAFETY: the caller's; what cannot be read is reported.
+    unsafe { syscall!(Sysno::process_vm_readv, getpid(), local, count, guest, count, 0) }
+        .unwrap_or(0) as u64
+}
+
+/// Reads a string of the program, without its NUL; `None` if it does not fit or
+/// cannot be read.
+pub(crate) fn read_guest_string(address: u64, buffer: &mut [u8]) -> Option<&[u8]> {
+    // What comes after the string may not be readable.
+    let first = ((PAGE - address % PAGE) as usize).min(buffer.len());
+    let mut read = read_guest(address, buffer.get_mut(..first)?);
+    if read == first && !buffer[..read].contains(&0) {
+        read += read_guest(address.wrapping_add(first as u64), buffer.get_mut(first..)?);
+    }
+    let end = buffer[..read].iter().position(|byte| *byte == 0)?;
+    buffer.get(..end)
+}

@@ -1,0 +1,101 @@
+//! Interception goes along with exec, whatever environment is passed, and says
+//! where it cannot.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+
+use interceptor_tests::{Dist, Missing, Program, Scratch, installed, need, skip};
+
+/// Runs `script` by sh under trace. Returns the trace and what went to
+/// standard error.
+fn trace(dist: &Dist, script: &str, environment: &[(&str, &str)]) -> (String, String) {
+    let scratch = Scratch::new();
+    let report = scratch.path("report");
+    let report = report.to_str().expect("a name in UTF-8");
+    let mut program = Program::shell(script);
+    for (name, value) in environment {
+        program = program.environment(name, value);
+    }
+    let ended = program.under(dist, &["trace", "-o", report]);
+    (fs::read_to_string(report).expect("a report"), ended.stderr)
+}
+
+/// Images that were seen: each ends its own exec.
+fn images(trace: &str) -> usize {
+    trace.lines().filter(|line| line.contains("<... execve resumed>) = 0")).count()
+}
+
+#[test]
+fn a_cleaned_environment_is_followed() {
+    let dist = need!(Dist::find());
+    let (seen, _) = trace(&dist, "exec env -i env -i /bin/cat /dev/null", &[]);
+    assert_eq!(images(&seen), 3, "{seen}");
+    let last = seen.rsplit("execve resumed").next().expect("a last image");
+    assert!(last.contains("/dev/null") && last.contains("exit_group(0)"), "{last}");
+}
+
+#[test]
+fn a_cleaned_environment_is_followed_out_of_vfork_and_fork() {
+    let dist = need!(Dist::find());
+    let python = need!(installed("python3"));
+    let script = format!(
+        "{python} -c 'import subprocess; subprocess.run([\"/bin/true\"], env={{}}); \
+         subprocess.run([\"/bin/true\"], env={{}}, preexec_fn=int)'",
+        python = python.display()
+    );
+    let (seen, _) = trace(&dist, &script, &[]);
+    assert!(images(&seen) >= 3, "{seen}");
+}
+
+#[test]
+fn the_program_sees_the_environment_that_was_passed() {
+    let dist = need!(Dist::find());
+    for passed in ["", "A=b", "A=b LD_PRELOAD=", "LD_PRELOAD=/no/such/library.so:/nor/this A=b"] {
+        let program = Program::shell(&format!("exec env -i {passed} env"));
+        assert_eq!(program.under(&dist, &["run"]), program.natively(), "{passed}");
+    }
+}
+
+#[test]
+fn a_setting_lets_programs_with_a_cleaned_environment_go() {
+    let dist = need!(Dist::find());
+    let settings = [("INTERCEPTOR_CARRY", "0")];
+    let (seen, _) = trace(&dist, "exec env -i /bin/cat /dev/null", &settings);
+    assert_eq!(images(&seen), 1, "{seen}");
+    let (seen, _) = trace(&dist, "exec env A=b /bin/cat /dev/null", &settings);
+    assert_eq!(images(&seen), 2, "{seen}");
+}
+
+#[test]
+fn what_cannot_be_followed_is_said_once_and_counted() {
+    let dist = need!(Dist::find());
+    let ldconfig = need!(installed("/sbin/ldconfig"));
+    let scratch = Scratch::new();
+    let script = scratch.file("script", 0o755, format!("#!{} -V\n", ldconfig.display()));
+    let command = format!(
+        "{ldconfig} -V >/dev/null; {ldconfig} -V >/dev/null; {script} >/dev/null; true",
+        ldconfig = ldconfig.display(),
+        script = script.display()
+    );
+    let (seen, error) = trace(&dist, &command, &[]);
+    let said: Vec<&str> = error.lines().filter(|line| line.contains("statically linked")).collect();
+    assert_eq!(said.len(), 1, "{error}");
+    assert!(said[0].contains("ldconfig"), "{error}");
+    assert!(seen.contains("3 programs could not be followed"), "{seen}");
+}
+
+#[test]
+fn a_program_with_other_privileges_is_not_followed() {
+    let dist = need!(Dist::find());
+    let scratch = Scratch::new();
+    let program = scratch.path("setuid");
+    fs::copy("/bin/true", &program).expect("a copy");
+    let owner = fs::metadata(&program).expect("its owner").uid();
+    if owner != 0 {
+        return skip(&Missing("root, to make a setuid program".to_owned()));
+    }
+    chown(&program, Some(65534), None).expect("another owner");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).expect("a setuid bit");
+    let (_, error) = trace(&dist, &format!("{}; true", program.display()), &[]);
+    assert!(error.contains("is setuid"), "{error}");
+}
