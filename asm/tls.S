@@ -11,7 +11,12 @@
     .type   interceptor_tls, @object
     .size   interceptor_tls, {tls_size}
 interceptor_tls:
-    .zero   {tls_size}
+    .zero   {tls_identity}
+    .globl  interceptor_tstat               // of the C API
+    .type   interceptor_tstat, @object
+    .size   interceptor_tstat, 16
+interceptor_tstat:
+    .zero   {tls_size} - {tls_identity}
     .popsection
 
     .pushsection .text.interceptor_tls, "ax"

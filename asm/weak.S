@@ -6,6 +6,10 @@
     .weak   __environ
     .weak   __errno_location
     .weak   __libc_start_main
+    .weak   pthread_create
+    .weak   pthread_cancel
+    .weak   pthread_join
+    .weak   __register_atfork
 
     .pushsection .text.interceptor_weak, "ax"
 
@@ -26,5 +30,9 @@
 INTERCEPTOR_WEAK interceptor_libc_environ, __environ
 INTERCEPTOR_WEAK interceptor_libc_errno_location, __errno_location
 INTERCEPTOR_WEAK interceptor_libc_start, __libc_start_main
+INTERCEPTOR_WEAK interceptor_libc_pthread_create, pthread_create
+INTERCEPTOR_WEAK interceptor_libc_pthread_cancel, pthread_cancel
+INTERCEPTOR_WEAK interceptor_libc_pthread_join, pthread_join
+INTERCEPTOR_WEAK interceptor_libc_register_atfork, __register_atfork
 
     .popsection

@@ -16,6 +16,10 @@
 #ifndef INTERCEPTOR_H
 #define INTERCEPTOR_H
 
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/types.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -32,7 +36,7 @@ extern "C" {
  * errno, as from syscall(2).
  *
  * The hook runs in the thread that made the call, on a stack of its own of
- * 64 KiB. System calls that it makes are not hooked. Everything the program
+ * 192 KiB. System calls that it makes are not hooked. Everything the program
  * has in registers is preserved, vector registers included, and so is errno.
  * It may be called at any point of the program at which a system call
  * instruction stands: under locks of libc, in signal handlers, before main. So
@@ -95,6 +99,97 @@ struct interceptor_coverage {
  * Returns 0, or -1 when there are no more. Safe in hooks.
  */
 int interceptor_coverage(unsigned index, struct interceptor_coverage *coverage);
+
+/*
+ * Threads and processes
+ *
+ * All descendants of a process are its group, across fork and exec. A library
+ * that refers to one of the names below makes the first process that loads it
+ * found a group (or `interceptor run`, trace and stat do).
+ */
+
+/*
+ * Called in each new thread and each new process (fork, vfork, posix_spawn,
+ * clone), before its first own instruction, with the id of the thread group
+ * that made it; NULL (the initial value) for none. What it returns in a new
+ * process is the argument of that process's monitor. A vfork child runs on its
+ * parent's memory. System calls made in it are not hooked.
+ */
+extern void *(*interceptor_clone_hook_child)(pid_t parent_tgid);
+
+/* Called in the thread that has made a thread or a process, with its id. */
+extern void (*interceptor_clone_hook_parent)(pid_t child_tid);
+
+/*
+ * Counts of the whole group, in memory that all of it shares. Right after a
+ * wait*() call of any member has returned, and after interceptor_group_sync();
+ * also while a monitor thread waits, after each of its waits. All 0 when there
+ * is no group.
+ */
+struct interceptor_pgstat {
+    size_t cnt_thread; /* threads ever born; never falls */
+    size_t nr_tgrp;    /* thread groups alive */
+    size_t nr_thread;  /* threads alive */
+};
+extern volatile struct interceptor_pgstat *interceptor_pgstat;
+
+/* The calling process. */
+struct interceptor_tgstat {
+    pid_t tgid;                      /* thread group id */
+    volatile size_t nr_local_thread; /* its threads alive, its monitor included */
+    volatile pthread_t monitor;      /* its monitor; 0: none, -1: being changed */
+};
+extern struct interceptor_tgstat interceptor_tgstat;
+
+/*
+ * The calling thread: its id, and its number in the group, from 1, never given
+ * twice; 0 when it is not counted. Initial-exec thread-local.
+ */
+struct interceptor_tstat {
+    pid_t tid;
+    size_t thread_nr;
+};
+extern
+#ifdef __cplusplus
+    __thread
+#else
+    _Thread_local
+#endif
+    struct interceptor_tstat interceptor_tstat
+    __attribute__((tls_model("initial-exec")));
+
+/* Counts the threads that have died unnoticed (SIGKILL, crashes). */
+void interceptor_group_sync(void);
+
+/*
+ * The monitor: a thread of each thread group, made by the program's own
+ * pthread_create. When interceptor_monitor_fn is not NULL, every process that
+ * fork() makes gets one that executes it, with what the child hook returned;
+ * others attach theirs. It is cancelled when it is the last thread of its
+ * process, which then ends as it would have without it.
+ */
+extern pthread_attr_t *interceptor_monitor_attr; /* NULL: the default */
+extern void *(*interceptor_monitor_fn)(void *arg);
+
+/*
+ * Starts the monitor of the calling process. Returns it, or the one that there
+ * is already; (pthread_t)-1 while another thread attaches or destructs it; 0 when
+ * it cannot be made, which is said on standard error.
+ */
+pthread_t interceptor_attach_monitor(const pthread_attr_t *attr,
+                                     void *(*fn)(void *), void *arg);
+
+/* The same with interceptor_monitor_attr and interceptor_monitor_fn. */
+#define INTERCEPTOR_ATTACH_MONITOR_NOW(arg)                      \
+    interceptor_attach_monitor(interceptor_monitor_attr,         \
+                               interceptor_monitor_fn, (arg))
+
+/*
+ * Cancels and joins the monitor of the calling process and stores what it
+ * returned in *result, if result is not NULL. Returns the thread that it was; 0
+ * if there was none; (pthread_t)-1 as above. Not to be called by the monitor.
+ */
+pthread_t interceptor_destruct_monitor(void **result);
 
 #ifdef __cplusplus
 }

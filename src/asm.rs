@@ -8,6 +8,7 @@ use crate::{frame, thread, tls};
 global_asm!(
     include_str!("../asm/tls.S"),
     tls_size = const size_of::<tls::Tls>(),
+    tls_identity = const tls::IDENTITY,
 );
 
 global_asm!(include_str!("../asm/stub.S"));

@@ -7,11 +7,14 @@
 //! Forbidden here: anything a C program could not rely on; every exported name
 //! is in the golden list of symbols.
 
+mod group;
+mod monitor;
+
 use core::ffi::{c_int, c_long, c_uint};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
 
-use crate::hook::{Decision, Hook, Subscription, SyscallEntry, Vectors};
+use crate::hook::{Decision, Hook, Subscription, SyscallEntry, Thread, Vectors};
 use crate::interest;
 
 /// A C hook: number, six arguments, and where to say that the call is to be
@@ -52,6 +55,43 @@ impl Hook for CHook {
     fn subscription(&self) -> Subscription {
         ALLOWED.store(1, Relaxed);
         if crate::patch::hook_is_imported() { Subscription::All } else { Subscription::None }
+    }
+
+    #[inline(always)]
+    fn observes_lifecycle(&self) -> bool {
+        group::observes() || monitor::is_attached()
+    }
+
+    fn wants_group(&self) -> bool {
+        crate::patch::group_is_imported()
+    }
+
+    fn started(&self) {
+        if crate::patch::group_is_imported() {
+            monitor::follow_forks();
+        }
+    }
+
+    fn thread_start(&self, thread: &Thread, parent_tgid: u32) {
+        group::child_starts(thread, parent_tgid);
+    }
+
+    fn process_start(&self, thread: &Thread, parent_tgid: u32) {
+        group::child_starts(thread, parent_tgid);
+    }
+
+    fn child_born(&self, child_tid: u32) {
+        group::child_born(child_tid);
+    }
+
+    fn thread_gone(&self) {
+        monitor::thread_exits();
+    }
+
+    fn waited(&self) {
+        if monitor::is_monitor() {
+            crate::group::sync();
+        }
     }
 
     #[inline(always)]

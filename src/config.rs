@@ -37,6 +37,8 @@ pub(crate) struct Config<'a> {
     pub xsave: bool,
     /// Programs with a cleaned environment are followed.
     pub carry: bool,
+    /// Device and inode of the tree's standard error.
+    pub stderr: Option<(u64, u64)>,
 }
 
 /// Value of the setting that forces a rung.
@@ -74,6 +76,7 @@ impl<'a> Config<'a> {
             force_rung: None,
             xsave: false,
             carry: true,
+            stderr: None,
         };
         for entry in environment {
             let Some((name, value)) = split(entry) else {
@@ -127,6 +130,9 @@ impl<'a> Config<'a> {
                 });
             }
             env::CARRY => self.carry = switch(value).ok_or((env::CARRY, SWITCH))?,
+            env::STDERR => {
+                self.stderr = Some(file(value).ok_or((env::STDERR, "as the runtime sets it"))?);
+            }
             env::SAVE => match value {
                 b"xsave" => self.xsave = true,
                 b"moves" | b"" => self.xsave = false,
@@ -171,6 +177,11 @@ fn switch(value: &[u8]) -> Option<bool> {
 
 fn descriptor(value: &[u8]) -> Option<i32> {
     i32::try_from(number(value)?).ok()
+}
+
+fn file(value: &[u8]) -> Option<(u64, u64)> {
+    let (device, inode) = core::str::from_utf8(value).ok()?.split_once(':')?;
+    Some((u64::from_str_radix(device, 16).ok()?, u64::from_str_radix(inode, 16).ok()?))
 }
 
 fn number(value: &[u8]) -> Option<u32> {

@@ -10,7 +10,7 @@ use interceptor_abi::segment::{NAME_BYTES, OBJECTS, Object, Outcome, Segment};
 use interceptor_rewrite::{Reason, Rung, SiteKind, Verdict};
 
 use crate::diagnostics::{Lossy, say};
-use crate::stat;
+use crate::group;
 
 /// Number of sites of one object by outcome.
 #[derive(Clone, Copy, Default)]
@@ -124,7 +124,7 @@ pub(crate) fn report(name: &[u8], tally: &Tally, dump: bool) {
         return;
     }
     keep(name, tally);
-    if let Some(segment) = stat::segment() {
+    if let Some(segment) = group::segment() {
         record(segment, name, tally);
     }
 }

@@ -1,6 +1,7 @@
 //! The lines the runtime itself writes, all to standard error.
 
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::sys;
 
@@ -11,6 +12,25 @@ pub(crate) fn say(message: fmt::Arguments<'_>) {
     let mut line = Line::<1024>::new();
     let _ = writeln!(line, "interceptor: {message}");
     let _ = sys::write_all(STDERR, line.bytes());
+}
+
+/// Device and inode of the standard error of the tree's first process.
+static TREE_STDERR: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// Says what the tree's standard error is; without a `known` one it is this
+/// process's.
+pub(crate) fn begin(known: Option<(u64, u64)>) -> (u64, u64) {
+    let (device, inode) = known.or_else(|| sys::file_identity(STDERR).ok()).unwrap_or((0, 0));
+    TREE_STDERR[0].store(device, Relaxed);
+    TREE_STDERR[1].store(inode, Relaxed);
+    (device, inode)
+}
+
+/// Whether standard error is still the tree's, so that a user reads it, not a
+/// program.
+pub(crate) fn is_for_user() -> bool {
+    let [device, inode] = TREE_STDERR.each_ref().map(|word| word.load(Relaxed));
+    sys::file_identity(STDERR) == Ok((device, inode))
 }
 
 /// Bytes of the environment or the file system, shown as text.

@@ -11,7 +11,7 @@
 use crate::frame::{SyscallFrame, copy_words};
 use crate::hook::{Decision, Hook, SyscallEntry, SyscallExit, Vectors};
 use crate::interest::{self, HOOK, LIFECYCLE, STAT, TRACE};
-use crate::lifecycle::{self, Step};
+use crate::lifecycle::{self, Observing, Step};
 use crate::stat;
 use crate::thread::{self, Call, ThreadBlock};
 use crate::trace;
@@ -61,7 +61,7 @@ fn enter_for_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
             frame.resume()
         }
         Decision::Forward if frame.changed == 0 => frame.native(),
-        other => settle::<EARLY>(frame, HOOK, 0, other),
+        other => settle::<H, EARLY>(hook, frame, HOOK, 0, other),
     }
 }
 
@@ -88,6 +88,7 @@ fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u
     match vectors {
         Vectors::All => STAGE_ALL,
         Vectors::Sse => STAGE_SSE,
+        Vectors::None if who & LIFECYCLE != 0 && hook.observes_lifecycle() => stage_of(hook),
         Vectors::None if who & (LIFECYCLE | TRACE) != 0 => STAGE_SSE,
         Vectors::None if who & HOOK != 0 && H::VECTORS == Vectors::All => {
             enter_with_foreign_hook(hook, frame, who)
@@ -128,7 +129,7 @@ pub fn run_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     let who = interest::of(frame.rax);
     if frame.halfway != 0 {
         let watchers = frame.halfway as u32 & !HALFWAY;
-        return act::<LATE>(frame, who, watchers, frame.word);
+        return act::<H, LATE>(hook, frame, who, watchers, frame.word);
     }
     if frame.level != 0 && is_made_by_hook(frame) {
         return enter_unhooked(frame, who);
@@ -159,12 +160,13 @@ fn enter<H: Hook, const IS_EARLY: bool>(hook: &H, frame: &mut SyscallFrame, who:
         trace::enter(block, frame);
     }
     let decision = if who & HOOK != 0 { ask_hook(hook, frame) } else { Decision::Forward };
-    settle::<IS_EARLY>(frame, who, watchers, decision)
+    settle::<H, IS_EARLY>(hook, frame, who, watchers, decision)
 }
 
 /// Does what the hook decided.
 #[inline(always)]
-fn settle<const IS_EARLY: bool>(
+fn settle<H: Hook, const IS_EARLY: bool>(
+    hook: &H,
     frame: &mut SyscallFrame,
     who: u8,
     mut watchers: u32,
@@ -190,12 +192,13 @@ fn settle<const IS_EARLY: bool>(
             return STAGE_SSE;
         }
     }
-    act::<IS_EARLY>(frame, who, watchers, word)
+    act::<H, IS_EARLY>(hook, frame, who, watchers, word)
 }
 
 /// What follows the hook's decision to forward.
 #[inline(always)]
-fn act<const IS_EARLY: bool>(
+fn act<H: Hook, const IS_EARLY: bool>(
+    hook: &H,
     frame: &mut SyscallFrame,
     who: u8,
     mut watchers: u32,
@@ -205,7 +208,7 @@ fn act<const IS_EARLY: bool>(
     let block = unsafe { &mut *frame.block };
     // The runtime acts on the call that the kernel will get.
     if !IS_EARLY && (who & LIFECYCLE != 0 || frame.changed != 0) {
-        match lifecycle::enter(block, frame) {
+        match lifecycle::enter(block, frame, &Observing::new(hook, frame.level)) {
             Step::Forward => {}
             Step::ForwardAndExit => watchers |= WATCH_LIFECYCLE,
             Step::NeverReturns => return frame.native(),
@@ -231,6 +234,11 @@ fn remember(block: &mut ThreadBlock, frame: &SyscallFrame, watchers: u32, word: 
     call.watchers = watchers;
     call.word = word;
     call.began = began;
+    if watchers & WATCH_LIFECYCLE != 0 {
+        call.depth = block.depth;
+        call.birth = block.birth;
+        call.expected = block.expected;
+    }
     if watchers & CHANGED != 0 {
         call.nr = frame.original[0];
         copy_words(&frame.original[1..], &mut call.args);
@@ -321,7 +329,7 @@ pub fn run_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     let block = unsafe { &mut *frame.block };
     let Some(call) = lifecycle::take_call(block, frame) else {
         // A new thread, or a record that had to make room.
-        lifecycle::exit_unknown(block, frame);
+        lifecycle::exit_unknown(block, frame, &Observing::new(hook, frame.level));
         return frame.resume();
     };
     let Call { nr, ref args, began, word, watchers, .. } = call;
@@ -330,7 +338,7 @@ pub fn run_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         frame.args = *args;
     }
     if watchers & WATCH_LIFECYCLE != 0 {
-        result = lifecycle::exit(block, nr, args, result);
+        result = lifecycle::exit(block, frame, &call, &Observing::new(hook, frame.level));
         frame.rax = result as u64;
     }
     if watchers & WATCH_HOOK != 0 {
@@ -354,7 +362,7 @@ fn enter_unhooked(frame: &mut SyscallFrame, who: u8) -> u64 {
     // SAFETY: as in `enter`.
     let block = unsafe { &mut *frame.block };
     frame.changed = 0;
-    match lifecycle::enter(block, frame) {
+    match lifecycle::enter(block, frame, &Observing::nothing()) {
         Step::Forward | Step::NeverReturns => frame.native(),
         Step::ForwardAndExit => {
             let changed = if frame.changed != 0 { CHANGED } else { 0 };

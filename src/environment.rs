@@ -14,8 +14,10 @@
 //! it behind the environment's end, others know where it was.
 
 use core::ffi::{CStr, c_char};
+use core::fmt::{self, Write as _};
 
 use heapless::Vec;
+use interceptor_abi::env;
 
 use crate::config::last_component;
 
@@ -68,11 +70,12 @@ impl Carried {
     }
 }
 
-/// Keeps the preload entries up to the library `own_path`, and all settings.
-/// Returns whether they fit.
+/// Keeps the preload entries up to the library `own_path`, all settings but
+/// those of descriptors, and what is `added`. Returns whether they fit.
 pub(crate) fn remember<'a>(
     strings: impl Iterator<Item = &'a [u8]> + Clone,
     own_path: &[u8],
+    added: &[(&str, fmt::Arguments<'_>)],
 ) -> bool {
     let Some(list) = strings.clone().find_map(|string| string.strip_prefix(PRELOAD)) else {
         // Preloaded by /etc/ld.so.preload, or linked: the same goes for the
@@ -81,8 +84,12 @@ pub(crate) fn remember<'a>(
     };
     let mut text = Vec::new();
     let mut fits = push(&mut text, &[PRELOAD, up_to(list, own_path)]);
-    for setting in strings.filter(|string| is_setting(string)) {
+    for setting in strings.filter(|string| is_setting(string) && !is_descriptor(string)) {
         fits &= push(&mut text, &[setting]);
+    }
+    for (name, value) in added {
+        let mut setting = heapless::String::<64>::new();
+        fits &= write!(setting, "{name}={value}").is_ok() && push(&mut text, &[setting.as_bytes()]);
     }
     if fits {
         CARRIED.call_once(|| Carried(text));
@@ -98,6 +105,13 @@ fn push(text: &mut Vec<u8, CAPACITY>, parts: &[&[u8]]) -> bool {
 pub(crate) fn is_setting(string: &[u8]) -> bool {
     (string.starts_with(b"INTERCEPTOR") || string.starts_with(b"INTERCEPT_"))
         && !string.starts_with(MARKER)
+}
+
+/// Whether a setting is the number of a descriptor.
+fn is_descriptor(string: &[u8]) -> bool {
+    [env::SEGMENT_FD, env::TRACE_FD]
+        .iter()
+        .any(|name| string.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")))
 }
 
 /// The head of a list that ends with the entry of the library `own_path`.

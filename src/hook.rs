@@ -56,10 +56,134 @@ pub trait Hook: Sync {
     /// A call on its way into the kernel.
     fn enter(&self, call: &mut SyscallEntry) -> Decision;
 
+    /// Whether the functions about threads and processes are called. Without
+    /// them, births cost less.
+    const LIFECYCLE: bool = false;
+
+    /// [`LIFECYCLE`](Self::LIFECYCLE), for hooks that learn it at run time.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn observes_lifecycle(&self) -> bool {
+        Self::LIFECYCLE
+    }
+
+    /// Whether a group is founded where there is none.
+    #[doc(hidden)]
+    fn wants_group(&self) -> bool {
+        Self::LIFECYCLE
+    }
+
+    /// Interception has begun, in a new image.
+    #[doc(hidden)]
+    fn started(&self) {}
+
+    /// The calling thread is about to end, and is not counted any more.
+    #[doc(hidden)]
+    fn thread_gone(&self) {}
+
+    /// The calling thread has waited for something.
+    #[doc(hidden)]
+    fn waited(&self) {}
+
+    /// In a new thread, before its first own instruction. `parent_tgid` is the
+    /// thread group's id.
+    fn thread_start(&self, thread: &Thread, parent_tgid: u32) {
+        let _ = (thread, parent_tgid);
+    }
+
+    /// In a thread that is about to end by itself (`exit`).
+    fn thread_exit(&self, thread: &Thread) {
+        let _ = thread;
+    }
+
+    /// In a new process, before its first own instruction. A vfork child runs
+    /// on its parent's memory.
+    fn process_start(&self, thread: &Thread, parent_tgid: u32) {
+        let _ = (thread, parent_tgid);
+    }
+
+    /// In a thread that has made a thread or a process.
+    fn child_born(&self, child_tid: u32) {
+        let _ = child_tid;
+    }
+
+    /// In a thread that is about to execute a program. It may still fail.
+    fn process_exec(&self, thread: &Thread) {
+        let _ = thread;
+    }
+
+    /// In a thread that is about to end its process (`exit_group`).
+    fn process_exit(&self, thread: &Thread, status: i32) {
+        let _ = (thread, status);
+    }
+
     /// A call that came out of the kernel, after [`Decision::ForwardAndExit`].
     /// Returns the result that the program sees.
     fn exit(&self, call: &SyscallExit) -> i64 {
         call.result()
+    }
+}
+
+/// Which thread something happens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Its id.
+    pub tid: u32,
+    /// Its thread group's id.
+    pub tgid: u32,
+    /// Its number in the group of all descendants, from 1, never given twice; 0
+    /// when it is not counted.
+    pub number: u64,
+}
+
+/// The functions of a [`Hook`] about threads and processes.
+pub(crate) trait Observer {
+    fn observes(&self) -> bool;
+    fn thread_start(&self, thread: &Thread, parent_tgid: u32);
+    fn thread_exit(&self, thread: &Thread);
+    fn process_start(&self, thread: &Thread, parent_tgid: u32);
+    fn child_born(&self, child_tid: u32);
+    fn process_exec(&self, thread: &Thread);
+    fn process_exit(&self, thread: &Thread, status: i32);
+    fn thread_gone(&self);
+    fn waited(&self);
+}
+
+impl<H: Hook> Observer for H {
+    fn observes(&self) -> bool {
+        self.observes_lifecycle()
+    }
+
+    fn thread_start(&self, thread: &Thread, parent_tgid: u32) {
+        Hook::thread_start(self, thread, parent_tgid);
+    }
+
+    fn thread_exit(&self, thread: &Thread) {
+        Hook::thread_exit(self, thread);
+    }
+
+    fn process_start(&self, thread: &Thread, parent_tgid: u32) {
+        Hook::process_start(self, thread, parent_tgid);
+    }
+
+    fn child_born(&self, child_tid: u32) {
+        Hook::child_born(self, child_tid);
+    }
+
+    fn process_exec(&self, thread: &Thread) {
+        Hook::process_exec(self, thread);
+    }
+
+    fn process_exit(&self, thread: &Thread, status: i32) {
+        Hook::process_exit(self, thread, status);
+    }
+
+    fn thread_gone(&self) {
+        Hook::thread_gone(self);
+    }
+
+    fn waited(&self) {
+        Hook::waited(self);
     }
 }
 

@@ -15,6 +15,7 @@ mod diagnostics;
 mod dispatch;
 mod environment;
 mod frame;
+mod group;
 mod hook;
 mod interest;
 mod lifecycle;
@@ -31,7 +32,7 @@ mod trace;
 mod vector;
 
 pub use coverage::{OBJECT_NAME, ObjectCoverage, coverage};
-pub use hook::{Decision, Hook, Subscription, SyscallEntry, SyscallExit, Vectors};
+pub use hook::{Decision, Hook, Subscription, SyscallEntry, SyscallExit, Thread, Vectors};
 pub use interceptor_abi::segment::Outcome;
 
 #[doc(hidden)]

@@ -8,15 +8,16 @@ use core::fmt;
 use core::ptr::null;
 use core::sync::atomic::Ordering::Relaxed;
 
-use interceptor_abi::segment::{self, Segment};
+use interceptor_abi::env;
 use syscalls::{Errno, Sysno};
 
 use crate::config::{BadValue, Config, last_component};
-use crate::diagnostics::{Lossy, say};
+use crate::diagnostics::{self, Lossy, say};
 use crate::hook::{Hook, Subscription};
-use crate::stat::{self, Counting};
-use crate::sys::{self, Mapping, Maps, PAGE, page_down};
-use crate::{environment, interest, lifecycle, patch, thread, thunk, trace, vector};
+use crate::lifecycle::Kept;
+use crate::stat;
+use crate::sys::{self, Maps, PAGE, page_down};
+use crate::{environment, group, interest, lifecycle, patch, thread, thunk, trace, vector};
 
 /// Why the runtime did not arm.
 enum Failure {
@@ -53,7 +54,7 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
     }
     if let Err(failure) = arm(hook, &config, envp) {
         say(format_args!("not armed, the program runs untouched: {failure}"));
-        if let Some(segment) = stat::segment() {
+        if let Some(segment) = group::segment() {
             segment.header.not_armed.fetch_add(1, Relaxed);
         }
     }
@@ -64,7 +65,7 @@ fn arm<H: Hook>(
     config: &Config<'_>,
     envp: *const *const c_char,
 ) -> Result<(), Failure> {
-    attach_segment(config);
+    join_group(config);
     if !patch::template_is_sound() {
         return Err(Failure::Template);
     }
@@ -78,13 +79,15 @@ fn arm<H: Hook>(
     let maps = Maps::read().map_err(Failure::Maps)?;
     patch::patch_everything(&maps, config);
     if config.carry {
-        carry_environment(&maps, envp);
+        carry_environment(&maps, envp, config);
     }
+    found_group(hook);
     let stack = maps.vmas().find(|vma| vma.name == b"[stack]").map(|vma| vma.range.end);
     maps.release();
     release_stack(stack);
     subscribe(hook, config);
-    if let Some(segment) = stat::segment() {
+    hook.started();
+    if let Some(segment) = group::segment() {
         let earlier = segment.header.armed.fetch_add(1, Relaxed);
         // All images but the tree's first come from an exec that was traced.
         if earlier > 0 && interest::of(Sysno::execve as u64) & interest::TRACE != 0 {
@@ -95,10 +98,14 @@ fn arm<H: Hook>(
 }
 
 /// Keeps what exec is to take along, and hides what the last one added.
-fn carry_environment(maps: &Maps, envp: *const *const c_char) {
+fn carry_environment(maps: &Maps, envp: *const *const c_char, config: &Config<'_>) {
     let here = carry_environment as *const () as u64;
     let own = maps.vmas().find(|vma| vma.range.contains(&here));
-    if !environment::remember(strings(envp), own.map_or(b"", |vma| vma.name)) {
+    let own = own.map_or(&b""[..], |vma| vma.name);
+    let (device, inode) = diagnostics::begin(config.stderr);
+    let stderr = (env::STDERR, format_args!("{device:x}:{inode:x}"));
+    let added: &[_] = if config.stderr.is_none() { &[stderr] } else { &[] };
+    if !environment::remember(strings(envp), own, added) {
         say(format_args!(
             "programs executed with a cleaned environment will not be followed: \
              LD_PRELOAD and INTERCEPTOR_* are too long together"
@@ -136,7 +143,7 @@ fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
             }
         }
     }
-    if config.stat && stat::segment().is_some() {
+    if config.stat && group::segment().is_some() {
         interest::add_all(interest::STAT);
     }
     let trace_fd = config.trace_fd.filter(|fd| {
@@ -148,7 +155,7 @@ fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
     });
     if let Some(fd) = trace_fd {
         trace::start(fd, config.string_limit);
-        lifecycle::keep_descriptor(fd);
+        lifecycle::keep_descriptor(Kept::Trace, fd);
         match &config.trace_calls {
             None => interest::add_all(interest::TRACE),
             Some(set) => {
@@ -160,39 +167,33 @@ fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
     }
 }
 
-/// Maps the segment, if the descriptor is one.
-fn attach_segment(config: &Config<'_>) {
-    let Some(fd) = config.segment_fd else {
-        return;
-    };
-    match map_segment(fd) {
-        Ok(segment) => {
-            let counting = if config.stat { Counting::Calls } else { Counting::CoverageOnly };
-            stat::attach(segment, counting);
-            lifecycle::keep_descriptor(fd);
+/// Joins the group that the environment names.
+fn join_group(config: &Config<'_>) {
+    if let Some(fd) = config.segment_fd {
+        report_group(group::attach(fd).map(|()| fd));
+        if config.stat && group::segment().is_some() {
+            stat::start();
         }
-        Err(why) => say(format_args!("no statistics: descriptor {fd} {why}")),
     }
 }
 
-fn map_segment(fd: i32) -> Result<&'static Segment, &'static str> {
-    let size = sys::file_size(fd).map_err(|_| "is not open; was it closed before exec?")?;
-    if size != segment::SIZE as u64 {
-        return Err("is not a segment of this version");
+/// Founds a group for a hook that wants to know who is in it.
+fn found_group<H: Hook>(hook: &H) {
+    if group::segment().is_none() && hook.wants_group() {
+        report_group(group::found());
+        thread::join_first();
     }
-    let mapping = Mapping::shared(fd, size).map_err(|_| "cannot be mapped")?;
-    // SAFETY: a mapping of the type's size, page-aligned, never unmapped when
-    // it is returned; every field is an atomic, so any content is valid.
-    let segment = unsafe { &*(mapping.start as *const Segment) };
-    let header = &segment.header;
-    if header.magic.load(Relaxed) != segment::MAGIC
-        || header.version.load(Relaxed) != segment::VERSION
-        || header.size.load(Relaxed) as usize != segment::SIZE
-    {
-        mapping.unmap();
-        return Err("is not a segment of this version");
+}
+
+fn report_group(segment: Result<i32, group::NoSegment>) {
+    match segment {
+        Ok(fd) => {
+            lifecycle::keep_descriptor(Kept::Segment, fd);
+        }
+        Err(why) => {
+            say(format_args!("no segment, so nothing is counted: {why}"));
+        }
     }
-    Ok(segment)
 }
 
 fn complain(bad: &BadValue<'_>) {

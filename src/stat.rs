@@ -5,10 +5,11 @@
 //! only the last lane is shared. One call in [`SAMPLE`] is timed.
 
 use core::arch::x86_64::_rdtsc;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use interceptor_abi::segment::{CALLS, LANES, Lane, Segment, bucket_of};
 
+use crate::group;
 use crate::sys;
 use crate::thread::ThreadBlock;
 
@@ -18,25 +19,12 @@ const SAMPLE: u64 = 8;
 const FIRST: u64 = 4096;
 const SAMPLE_LATER: u64 = 64;
 
-/// The mapped segment, null without one.
-static SEGMENT: AtomicPtr<Segment> = AtomicPtr::new(core::ptr::null_mut());
-
 /// Whether calls are counted.
-static COUNTING: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
+static COUNTING: AtomicBool = AtomicBool::new(false);
 
-/// Uses a segment from now on.
-pub(crate) fn attach(segment: &'static Segment, count: Counting) {
-    SEGMENT.store((segment as *const Segment).cast_mut(), Relaxed);
-    COUNTING.store(count == Counting::Calls, Relaxed);
-}
-
-/// What goes into the segment.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Counting {
-    /// Coverage and losses.
-    CoverageOnly,
-    /// Calls, errors and durations, too.
-    Calls,
+/// Counts calls from now on.
+pub(crate) fn start() {
+    COUNTING.store(true, Relaxed);
 }
 
 /// Whether the TSC may be read.
@@ -47,16 +35,10 @@ pub(crate) fn stop_timing() {
     IS_TIMING.store(false, Relaxed);
 }
 
-/// The segment, if there is one.
-pub(crate) fn segment() -> Option<&'static Segment> {
-    // SAFETY: set once, to a mapping that is never removed.
-    unsafe { SEGMENT.load(Relaxed).as_ref() }
-}
-
 /// A call went to the kernel, or a signal away, with nobody looking.
 #[cold]
 pub(crate) fn count_lost_call() {
-    if let Some(segment) = segment() {
+    if let Some(segment) = group::segment() {
         segment.header.lost_calls.fetch_add(1, Relaxed);
     }
 }
@@ -66,7 +48,7 @@ pub(crate) fn process_begin(block: &mut ThreadBlock) {
     if !COUNTING.load(Relaxed) {
         return;
     }
-    if let Some(segment) = segment() {
+    if let Some(segment) = group::segment() {
         block.lane = claim(segment, block.tid);
     }
 }
@@ -153,7 +135,7 @@ fn is_shared(lane: &Lane) -> bool {
 
 #[inline(never)]
 fn record(nr: u64, cycles: u64) {
-    let Some(segment) = segment() else {
+    let Some(segment) = group::segment() else {
         return;
     };
     let duration = &segment.durations[index_of(nr)];

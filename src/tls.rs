@@ -28,12 +28,33 @@ pub(crate) struct Tls {
     /// Set by a thunk that found no level; the next call reports the loss.
     pub lost: u32,
     reserved: u32,
+    /// In a thread that is about to be born: what its parent expects, as a
+    /// token. Read and cleared by the thread.
+    pub birth: u64,
+    /// `interceptor_tstat` of the C API.
+    pub identity: Identity,
+}
+
+/// The calling thread's id, if it has a block; 0 otherwise.
+pub(crate) fn tid() -> u32 {
+    // SAFETY: this thread's own words.
+    unsafe { (&raw const (*current()).identity.tid).read_volatile() }
+}
+
+/// Which thread this is.
+#[repr(C)]
+pub(crate) struct Identity {
+    pub tid: u32,
+    reserved: u32,
+    /// Its number in the group; 0 when it is not counted.
+    pub number: u64,
 }
 
 pub(crate) const READY: usize = offset_of!(Tls, ready);
 pub(crate) const BASE: usize = offset_of!(Tls, base);
 pub(crate) const BLOCK: usize = offset_of!(Tls, block);
 pub(crate) const LOST: usize = offset_of!(Tls, lost);
+pub(crate) const IDENTITY: usize = offset_of!(Tls, identity);
 
 unsafe extern "C" {
     fn interceptor_tls_offset() -> u64;
@@ -52,8 +73,18 @@ pub(crate) fn pages() -> Range<u64> {
     page_down(start)..page_up(thread_pointer + 8)
 }
 
+/// The words of the thread with this pointer.
+pub(crate) fn of(thread_pointer: u64) -> *mut Tls {
+    thread_pointer.wrapping_add_signed(offset()) as *mut Tls
+}
+
 /// The calling thread's block.
 pub(crate) fn current() -> *mut Tls {
+    of(thread_pointer())
+}
+
+/// The calling thread's pointer.
+pub(crate) fn thread_pointer() -> u64 {
     let thread_pointer: u64;
     // SAFETY: the x86-64 TLS ABI keeps the thread pointer at fs:0, and both
     // glibc and musl set it before a thread runs.
@@ -61,5 +92,5 @@ pub(crate) fn current() -> *mut Tls {
         core::arch::asm!("mov {}, fs:[0]", out(reg) thread_pointer,
             options(nostack, preserves_flags, readonly));
     }
-    thread_pointer.wrapping_add_signed(offset()) as *mut Tls
+    thread_pointer
 }

@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed};
 use interceptor_calls as calls;
 
 use crate::frame::SyscallFrame;
-use crate::stat;
+use crate::group;
 use crate::sys;
 use crate::thread::ThreadBlock;
 
@@ -38,6 +38,11 @@ pub struct PendingLine {
 /// Traces to a descriptor from now on.
 pub(crate) fn start(fd: i32, string_limit: usize) {
     STRING_LIMIT.store(string_limit, Relaxed);
+    FD.store(fd, Relaxed);
+}
+
+/// The descriptor has another number now.
+pub(crate) fn moved(fd: i32) {
     FD.store(fd, Relaxed);
 }
 
@@ -122,7 +127,7 @@ fn finish(line: &mut PendingLine) {
 
 fn emit(line: &[u8]) {
     if sys::write_all(FD.load(Relaxed), line).is_err()
-        && let Some(segment) = stat::segment()
+        && let Some(segment) = group::segment()
     {
         segment.header.lost_lines.fetch_add(1, Relaxed);
     }
@@ -150,6 +155,13 @@ impl fmt::Display for Name {
             Some(call) => f.write_str(call.name),
             None => write!(f, "syscall_{:#x}", self.0),
         }
+    }
+}
+
+impl PendingLine {
+    /// Forgets the line.
+    pub(crate) fn clear(&mut self) {
+        (self.len, self.nr, self.open) = (0, 0, 0);
     }
 }
 

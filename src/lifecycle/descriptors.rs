@@ -1,46 +1,98 @@
 //! Descriptors of ours, which the program must neither close nor use.
 //!
-//! To the program they behave as if they were not open.
+//! To the program they behave as if they were not open: what it wants to put
+//! at one of their numbers it gets there, and ours moves.
 
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
+use interceptor_abi::env;
 use syscalls::{Errno, Sysno, syscall};
 
 use super::Step;
 use crate::interest::{self, LIFECYCLE};
+use crate::sys;
+use crate::thread::ThreadBlock;
+use crate::trace;
 
-/// Descriptors that can be kept: the trace's and the segment's.
-static KEPT: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
+/// What a descriptor of ours is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Trace lines go there.
+    Trace,
+    /// It is the group segment.
+    Segment,
+}
+
+impl Kept {
+    const ALL: [Self; 2] = [Self::Trace, Self::Segment];
+
+    /// The variable that tells the next image its number.
+    const fn variable(self) -> &'static str {
+        match self {
+            Self::Trace => env::TRACE_FD,
+            Self::Segment => env::SEGMENT_FD,
+        }
+    }
+
+    fn number(self) -> &'static AtomicI32 {
+        static NUMBERS: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
+        &NUMBERS[self as usize]
+    }
+}
 
 /// Takes a descriptor out of the program's reach.
-pub(crate) fn keep(fd: i32) {
-    let Some(slot) = KEPT.iter().find(|slot| slot.load(Relaxed) < 0) else {
-        return;
-    };
-    slot.store(fd, Relaxed);
+pub(crate) fn keep(kept: Kept, fd: i32) {
+    kept.number().store(fd, Relaxed);
     for sysno in [Sysno::close, Sysno::dup2, Sysno::dup3, Sysno::close_range, Sysno::fcntl] {
         interest::add(sysno as usize, LIFECYCLE);
     }
 }
 
+/// The variables that tell the next image of our descriptors, and their values.
+pub(super) fn variables() -> impl Iterator<Item = (&'static str, i32)> {
+    let all = Kept::ALL.into_iter();
+    all.map(|kept| (kept.variable(), kept.number().load(Relaxed))).filter(|(_, fd)| *fd >= 0)
+}
+
 /// A call that names descriptors.
-pub(super) fn enter(sysno: Sysno, args: &[u64; 6]) -> Step {
+pub(super) fn enter(block: &ThreadBlock, sysno: Sysno, args: &[u64; 6]) -> Step {
     match sysno {
         Sysno::close | Sysno::fcntl if is_kept(args[0]) => bad_descriptor(),
-        Sysno::dup2 | Sysno::dup3 if is_kept(args[0]) || is_kept(args[1]) => bad_descriptor(),
+        Sysno::dup2 | Sysno::dup3 if is_kept(args[0]) => bad_descriptor(),
+        Sysno::dup2 | Sysno::dup3 if is_kept(args[1]) => make_room(block, args),
         Sysno::close_range => close_range(args),
         _ => Step::Forward,
     }
 }
 
+/// The program duplicates a descriptor to the number of one of ours.
+fn make_room(block: &ThreadBlock, args: &[u64; 6]) -> Step {
+    // A vfork child has descriptors of its own, but would move its parent's.
+    if block.depth > 0 || !sys::is_open(args[0] as i32) {
+        return bad_descriptor();
+    }
+    for kept in Kept::ALL {
+        if kept.number().load(Relaxed) as u32 == args[1] as u32 {
+            let Ok(fd) = sys::duplicate_above(args[1] as i32, args[1] as i32) else {
+                return bad_descriptor();
+            };
+            kept.number().store(fd, Relaxed);
+            if kept == Kept::Trace {
+                trace::moved(fd);
+            }
+        }
+    }
+    Step::Forward
+}
+
 /// Closes the pieces of the range between our descriptors.
 fn close_range(args: &[u64; 6]) -> Step {
     let (mut first, last) = (args[0] as u32, args[1] as u32);
-    if first > last || !kept().any(|fd| (first..=last).contains(&fd)) {
+    if first > last || !numbers().any(|fd| (first..=last).contains(&fd)) {
         return Step::Forward;
     }
     loop {
-        let next = kept().filter(|fd| (first..=last).contains(fd)).min();
+        let next = numbers().filter(|fd| (first..=last).contains(fd)).min();
         let piece_end = next.map_or(Some(last), |fd| fd.checked_sub(1));
         if let Some(end) = piece_end.filter(|end| *end >= first) {
             // SAFETY: the call the program made, on a part of its range.
@@ -56,11 +108,12 @@ fn close_range(args: &[u64; 6]) -> Step {
 }
 
 fn is_kept(fd: u64) -> bool {
-    kept().any(|kept| kept == fd as u32)
+    numbers().any(|kept| kept == fd as u32)
 }
 
-fn kept() -> impl Iterator<Item = u32> {
-    KEPT.iter().filter_map(|slot| u32::try_from(slot.load(Relaxed)).ok())
+fn numbers() -> impl Iterator<Item = u32> {
+    let all = Kept::ALL.into_iter();
+    all.filter_map(|kept| u32::try_from(kept.number().load(Relaxed)).ok())
 }
 
 fn bad_descriptor() -> Step {

@@ -5,12 +5,15 @@
 //! (see `environment`), in memory that the thread's block keeps: a failing exec
 //! comes back, and a vfork child leaves it to its parent.
 
+use core::fmt::Write as _;
+
 use syscalls::Sysno;
 
-use super::Step;
 use super::target::{self, Target};
+use super::{Observing, Step, descriptors};
 use crate::environment::{self, Carried, PLAIN, PREFIXED, PRELOAD, ROOM};
 use crate::frame::SyscallFrame;
+use crate::group;
 use crate::sys::{self, GuestRange, Mapping, PAGE, Result, page_up};
 use crate::thread::ThreadBlock;
 
@@ -26,10 +29,26 @@ const PRELOADS: usize = 4;
 const STRINGS: usize = 64;
 
 /// exec on its way in.
-pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) -> Step {
-    if sys::is_confined() {
+pub(super) fn enter(
+    block: &mut ThreadBlock,
+    sysno: Sysno,
+    frame: &mut SyscallFrame,
+    observing: &Observing<'_>,
+) -> Step {
+    let thread = block.thread();
+    observing.call(block, |hook| hook.process_exec(&thread));
+    if !sys::is_confined() {
+        carry(block, sysno, frame);
+    }
+    if group::segment().is_none() {
         return Step::Forward;
     }
+    block.membership().enter_exec();
+    Step::ForwardAndExit
+}
+
+/// Adds ours to the environment, if it is missing.
+fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
     let is_at = sysno == Sysno::execveat;
     target::report(&if is_at {
         Target { directory: frame.args[0] as i32, path: frame.args[1], flags: frame.args[4] }
@@ -37,15 +56,46 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFr
         Target { directory: target::AT_FDCWD, path: frame.args[0], flags: 0 }
     });
     let argument = if is_at { 3 } else { 2 };
-    if let Some(carried) = environment::carried()
-        && let Some(survey) = Survey::of(frame.args[argument], carried)
-        && !survey.is_complete(carried)
-        && let Ok(envp) = survey.compose(block, frame.args[argument], carried)
+    if let Some(wanted) = environment::carried().map(Wanted::new)
+        && let Some(survey) = Survey::of(frame.args[argument], &wanted)
+        && !survey.is_complete(&wanted)
+        && let Ok(envp) = survey.compose(block, frame.args[argument], &wanted)
     {
         frame.keep_original();
         frame.args[argument] = envp;
     }
-    Step::Forward
+}
+
+/// What the next image is to be told.
+struct Wanted {
+    carried: &'static Carried,
+    /// Variables with the numbers of our descriptors: `NAME=number`.
+    descriptors: heapless::Vec<heapless::String<40>, 2>,
+}
+
+impl Wanted {
+    fn new(carried: &'static Carried) -> Self {
+        let mut descriptors = heapless::Vec::new();
+        for (name, fd) in descriptors::variables() {
+            let mut variable = heapless::String::new();
+            if write!(variable, "{name}={fd}").is_ok() {
+                let _ = descriptors.push(variable);
+            }
+        }
+        Self { carried, descriptors }
+    }
+
+    /// All variables, with their numbers: the preload entries, settings, and
+    /// descriptors.
+    fn strings(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let descriptors = self.descriptors.iter().map(|variable| variable.as_bytes());
+        (0..STRINGS).zip(self.carried.strings().chain(descriptors))
+    }
+
+    /// Whether a program that sets this variable itself sets it as it must be.
+    fn accepts(&self, ours: &[u8], theirs: &[u8]) -> bool {
+        !self.descriptors.iter().any(|variable| variable.as_bytes() == ours) || ours == theirs
+    }
 }
 
 /// What an environment has of ours.
@@ -61,7 +111,7 @@ struct Survey {
 impl Survey {
     /// Reads an environment. `None` if it cannot be read: the kernel will say
     /// so.
-    fn of(envp: u64, carried: &Carried) -> Option<Self> {
+    fn of(envp: u64, wanted: &Wanted) -> Option<Self> {
         let mut survey = Self { count: 0, set: 0, preloads: heapless::Vec::new() };
         if envp == 0 {
             return Some(survey);
@@ -71,7 +121,7 @@ impl Survey {
             let read = read_pointers(envp + 8 * survey.count as u64, &mut pointers);
             let pointers = &pointers[..read];
             let end = pointers.iter().position(|pointer| *pointer == 0);
-            survey.add(&pointers[..end.unwrap_or(read)], carried)?;
+            survey.add(&pointers[..end.unwrap_or(read)], wanted)?;
             if end.is_some() {
                 return Some(survey);
             }
@@ -82,7 +132,7 @@ impl Survey {
     }
 
     /// Takes notice of some more strings.
-    fn add(&mut self, pointers: &[u64], carried: &Carried) -> Option<()> {
+    fn add(&mut self, pointers: &[u64], wanted: &Wanted) -> Option<()> {
         let mut heads = [[0u8; HEAD]; STEP];
         let mut pieces = [[GuestRange::default(); STEP]; 2];
         for ((pointer, head), at) in pointers.iter().zip(&mut heads).zip(0..) {
@@ -92,53 +142,54 @@ impl Survey {
             pieces[1][at] = GuestRange { start: *pointer, len };
         }
         let [local, guest] = pieces;
-        let wanted: u64 = guest.iter().map(|piece| piece.len).sum();
+        let all: u64 = guest.iter().map(|piece| piece.len).sum();
         // SAFETY: each local piece is one of the heads, and not longer.
         let read = unsafe { sys::read_guest_ranges(&local, &guest, pointers.len()) };
-        if read < wanted {
+        if read < all {
             return None;
         }
         for ((pointer, head), piece) in pointers.iter().zip(&heads).zip(&guest) {
             let head = &head[..piece.len as usize];
             if may_matter(head) {
-                self.look_at(*pointer, carried)?;
+                self.look_at(*pointer, wanted)?;
             }
             self.count += 1;
         }
         Some(())
     }
 
-    fn look_at(&mut self, pointer: u64, carried: &Carried) -> Option<()> {
+    fn look_at(&mut self, pointer: u64, wanted: &Wanted) -> Option<()> {
         let mut text = [0; LONGEST];
         let string = sys::read_guest_string(pointer, &mut text)?;
         if let Some(list) = string.strip_prefix(PRELOAD) {
-            if carried.is_in(list) {
+            if wanted.carried.is_in(list) {
                 self.set |= 1;
             } else {
                 self.preloads.push((self.count, pointer)).ok()?;
             }
         } else if environment::is_setting(string) {
-            for (ours, bit) in carried.strings().zip(0..STRINGS) {
+            for (bit, ours) in wanted.strings() {
                 if name(ours) == name(string) {
-                    self.set |= 1 << bit;
+                    self.set &= !(1 << bit);
+                    self.set |= u64::from(wanted.accepts(ours, string)) << bit;
                 }
             }
         }
         Some(())
     }
 
-    fn is_complete(&self, carried: &Carried) -> bool {
-        let all = carried.strings().zip(0..STRINGS).fold(0, |all, (_, bit)| all | 1 << bit);
+    fn is_complete(&self, wanted: &Wanted) -> bool {
+        let all = wanted.strings().fold(0, |all, (bit, _)| all | 1 << bit);
         self.set == all && self.preloads.is_empty()
     }
 
     /// Makes an environment of the program's strings and what it lacks of ours.
     /// Returns its address.
-    fn compose(&self, block: &mut ThreadBlock, envp: u64, carried: &Carried) -> Result<u64> {
+    fn compose(&self, block: &mut ThreadBlock, envp: u64, wanted: &Wanted) -> Result<u64> {
         let pointers = self.count + 1 + ROOM + STRINGS + 1;
         let prefixed =
-            self.preloads.len() * (PRELOAD.len() + carried.preload().len() + 1 + LONGEST);
-        let text = carried.strings().map(|string| string.len() + 1).sum::<usize>();
+            self.preloads.len() * (PRELOAD.len() + wanted.carried.preload().len() + 1 + LONGEST);
+        let text = wanted.strings().map(|(_, string)| string.len() + 1).sum::<usize>();
         let len = page_up((pointers * 8 + prefixed + text) as u64);
         let memory = memory(block, len)?;
         let mut out = Composer { pointer: memory.start, text: memory.start + 8 * pointers as u64 };
@@ -153,7 +204,7 @@ impl Survey {
                 let mut theirs = [0; LONGEST];
                 let theirs = sys::read_guest_string(*pointer, &mut theirs).unwrap_or(b"");
                 let theirs = theirs.strip_prefix(PRELOAD).unwrap_or(b"");
-                let text = out.string(&[PRELOAD, carried.preload(), b":", theirs]);
+                let text = out.string(&[PRELOAD, wanted.carried.preload(), b":", theirs]);
                 ((memory.start + 8 * *index as u64) as *mut u64).write(text);
             }
             let is_prefixed = !self.preloads.is_empty();
@@ -163,7 +214,7 @@ impl Survey {
                 out.push(c"".as_ptr() as u64);
             }
             let set = self.set | u64::from(is_prefixed);
-            for (string, bit) in carried.strings().zip(0..STRINGS) {
+            for (bit, string) in wanted.strings() {
                 if set & 1 << bit == 0 {
                     let text = out.string(&[string]);
                     out.push(text);
@@ -205,17 +256,21 @@ impl Composer {
     }
 }
 
-/// Memory of the block for an environment, from an earlier one if possible.
+/// Memory of the block for an environment. New memory only if it must be: the
+/// program may know that nothing is where it would come to lie.
 fn memory(block: &mut ThreadBlock, len: u64) -> Result<Mapping> {
-    if let Some(memory) = block.environment {
+    if len <= block.environment().len {
+        return Ok(block.environment());
+    }
+    if let Some(memory) = block.large_environment.take() {
         if memory.len >= len {
+            block.large_environment = Some(memory);
             return Ok(memory);
         }
         memory.unmap();
-        block.environment = None;
     }
     let memory = Mapping::anonymous(len)?;
-    block.environment = Some(memory);
+    block.large_environment = Some(memory);
     Ok(memory)
 }
 

@@ -4,21 +4,26 @@
 //! call to them. A lifecycle call is seen after the hooks had their say, so
 //! what arrives here is what the kernel will get.
 
+mod birth;
 mod confine;
 mod descriptors;
 mod exec;
 mod mapping;
 mod process;
+mod robust_list;
 mod target;
 
 use syscalls::Sysno;
 
 use crate::frame::SyscallFrame;
+use crate::group;
+use crate::hook::Observer;
 use crate::interest::{self, LIFECYCLE};
 use crate::signal;
 use crate::thread::{Call, ThreadBlock};
 
-pub(crate) use descriptors::keep as keep_descriptor;
+pub(crate) use birth::{Birth, thread_begins};
+pub(crate) use descriptors::{Kept, keep as keep_descriptor};
 
 /// What becomes of a lifecycle call.
 pub(crate) enum Step {
@@ -30,6 +35,37 @@ pub(crate) enum Step {
     NeverReturns,
     /// The kernel does not get it.
     Answer(i64),
+}
+
+/// A hook that may want to know of threads and processes, and the level that
+/// it would run on.
+pub(crate) struct Observing<'a> {
+    hook: Option<&'a dyn Observer>,
+    level: u64,
+}
+
+impl<'a> Observing<'a> {
+    pub(crate) fn new(hook: &'a dyn Observer, level: u64) -> Self {
+        Self { hook: hook.observes().then_some(hook), level }
+    }
+
+    /// For what a hook does itself.
+    pub(crate) fn nothing() -> Self {
+        Self { hook: None, level: 0 }
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.hook.is_some()
+    }
+
+    /// Tells the hook. Calls that it makes are not hooked.
+    fn call(&self, block: &mut ThreadBlock, tell: impl FnOnce(&dyn Observer)) {
+        if let Some(hook) = self.hook {
+            block.hook_level = self.level as u32 + 1;
+            tell(hook);
+            block.hook_level = 0;
+        }
+    }
 }
 
 /// Numbers that are always of interest.
@@ -53,53 +89,94 @@ const ALWAYS: [Sysno; 17] = [
     Sysno::seccomp,
 ];
 
+/// Numbers of interest to a member of a group.
+const GROUP: [Sysno; 6] = [
+    Sysno::wait4,
+    Sysno::waitid,
+    Sysno::set_robust_list,
+    Sysno::get_robust_list,
+    Sysno::unshare,
+    Sysno::setns,
+];
+
 /// Subscribes to what must always be known.
 pub(crate) fn subscribe() {
     for sysno in ALWAYS {
         interest::add(sysno as usize, LIFECYCLE);
     }
+    if group::segment().is_some() {
+        for sysno in GROUP {
+            interest::add(sysno as usize, LIFECYCLE);
+        }
+    }
 }
 
 /// A call on its way in.
-pub(crate) fn enter(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> Step {
+pub(crate) fn enter(
+    block: &mut ThreadBlock,
+    frame: &mut SyscallFrame,
+    observing: &Observing<'_>,
+) -> Step {
     let Some(sysno) = sysno(frame.rax) else {
         return Step::Forward;
     };
     match sysno {
-        Sysno::rt_sigreturn | Sysno::exit_group => Step::NeverReturns,
-        Sysno::exit => process::exit_thread(block),
-        Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => process::birth(block, frame),
-        Sysno::execve | Sysno::execveat => exec::enter(block, sysno, frame),
+        Sysno::rt_sigreturn => Step::NeverReturns,
+        Sysno::exit_group => process::exit_group(block, frame.args[0], observing),
+        Sysno::exit => birth::exit_thread(block, observing),
+        Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => {
+            birth::enter(block, frame, observing)
+        }
+        Sysno::execve | Sysno::execveat => exec::enter(block, sysno, frame, observing),
         Sysno::prctl | Sysno::seccomp => {
             confine::enter(block, sysno, &frame.args);
             process::prctl(sysno, &frame.args)
         }
+        Sysno::rt_sigaction if signal::is_native(block, &frame.args) => Step::Forward,
         Sysno::rt_sigaction => Step::Answer(signal::rt_sigaction(block, &frame.args)),
         Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             mapping::enter(block, sysno, frame)
         }
         Sysno::close | Sysno::dup2 | Sysno::dup3 | Sysno::close_range | Sysno::fcntl => {
-            descriptors::enter(sysno, &frame.args)
+            descriptors::enter(block, sysno, &frame.args)
         }
+        Sysno::get_robust_list => robust_list::get(block, &frame.args),
+        Sysno::set_robust_list => robust_list::set(block),
+        Sysno::wait4 | Sysno::waitid | Sysno::unshare | Sysno::setns => Step::ForwardAndExit,
+        // A monitor's waits, which it subscribed to.
+        _ if observing.is_wanted() => Step::ForwardAndExit,
         _ => Step::Forward,
     }
 }
 
 /// A call on its way out. Returns the result that the program sees.
-pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i64) -> i64 {
-    match sysno(nr) {
-        Some(Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3) => {
-            process::after_birth(block, nr, args, result);
-            result
+pub(crate) fn exit(
+    block: &mut ThreadBlock,
+    frame: &SyscallFrame,
+    call: &Call,
+    observing: &Observing<'_>,
+) -> i64 {
+    let (args, result) = (&call.args, frame.rax as i64);
+    let Some(sysno) = sysno(call.nr) else {
+        return result;
+    };
+    match sysno {
+        Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => {
+            birth::exit(block, call, result, observing);
         }
-        Some(Sysno::rt_sigprocmask) => {
-            signal::rt_sigprocmask_done(block, args, result);
-            result
+        Sysno::execve | Sysno::execveat => block.membership().leave_exec(),
+        Sysno::rt_sigprocmask => signal::rt_sigprocmask_done(block, args, result),
+        // Whoever was waited for is no longer counted.
+        Sysno::wait4 | Sysno::waitid => group::sync(),
+        Sysno::set_robust_list => robust_list::was_set(block, frame, args, result),
+        Sysno::unshare | Sysno::setns => process::entered_namespace(sysno, args, result),
+        Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
+            return mapping::exit(block, sysno, args, result);
         }
-        Some(sysno) => mapping::exit(block, sysno, args, result),
-        None => result,
+        _ => observing.call(block, |hook| hook.waited()),
     }
+    result
 }
 
 /// The record of a call that came out.
@@ -107,7 +184,7 @@ pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option
     let (rsp, anchor) = (frame.rsp, frame.anchor);
     if frame.rax == 0
         && let Some(call) = block.in_flight.newest_of(anchor)
-        && process::may_share_memory(call)
+        && birth::may_share_memory(call)
     {
         // A vfork child, perhaps on a stack of its own. The parent will want
         // the record, too.
@@ -116,10 +193,16 @@ pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option
     block.in_flight.take(rsp, anchor).copied()
 }
 
-/// A call came out that nobody of this thread sent in: a thread that a traced
-/// clone made.
-pub(crate) fn exit_unknown(block: &mut ThreadBlock, frame: &SyscallFrame) {
-    let _ = (block, frame);
+/// A call came out that nobody of this thread sent in: a new thread, or a
+/// record that had to make room.
+pub(crate) fn exit_unknown(
+    block: &mut ThreadBlock,
+    frame: &SyscallFrame,
+    observing: &Observing<'_>,
+) {
+    if frame.rax == 0 {
+        birth::thread_starts(block, observing);
+    }
 }
 
 fn sysno(nr: u64) -> Option<Sysno> {

@@ -1,10 +1,10 @@
 //! Programs into which interception does not follow, said once for a tree.
 
 use core::ffi::CStr;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::diagnostics::{Lossy, say};
-use crate::stat;
+use crate::diagnostics::{self, Lossy, say};
+use crate::group;
 use crate::sys::{self, File};
 
 pub(super) const AT_FDCWD: i32 = -100;
@@ -47,14 +47,22 @@ pub(super) fn report(target: &Target) {
     let Some(why) = obstacle(file) else {
         return;
     };
-    let is_first = stat::segment()
-        .is_none_or(|segment| segment.header.not_followed.fetch_add(1, Relaxed) == 0);
-    if is_first {
+    if let Some(segment) = group::segment() {
+        segment.header.not_followed.fetch_add(1, Relaxed);
+    }
+    if diagnostics::is_for_user() && !IS_SAID.swap(true, Relaxed) && is_first_in_group() {
         say(format_args!(
-            "{} {why}; its calls are not seen (this is said once, later ones are counted)",
+            "{} {why}; its calls are not seen (this is said once)",
             Lossy(name.to_bytes())
         ));
     }
+}
+
+/// Whether it has been said by this process, or by one that it is forked from.
+static IS_SAID: AtomicBool = AtomicBool::new(false);
+
+fn is_first_in_group() -> bool {
+    group::segment().is_none_or(|segment| segment.header.not_followed_said.swap(1, Relaxed) == 0)
 }
 
 /// Why ld.so will not load us into a program; `None` if it will.

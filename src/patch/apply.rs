@@ -27,8 +27,23 @@ const ROUND: usize = 2048;
 /// collectors of JIT compilers change the protection of large heaps often.
 const GENERATED_LIMIT: u64 = 256 * 1024;
 
+/// How all names of the C API begin.
+const API: &[u8] = b"interceptor_";
 /// Who imports it is a hook library.
-const HOOK_VARIABLE: &[u8] = b"interceptor_syscall_hook";
+const HOOK_VARIABLE: &[u8] = b"syscall_hook";
+/// Who imports one of these wants to know of threads and processes.
+const GROUP_NAMES: [&[u8]; 9] = [
+    b"pgstat",
+    b"tgstat",
+    b"tstat",
+    b"group_sync",
+    b"clone_hook_child",
+    b"clone_hook_parent",
+    b"monitor_fn",
+    b"attach_monitor",
+    b"destruct_monitor",
+];
+static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 
 const PROT_READ: usize = 1;
@@ -85,9 +100,17 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
         }
         let memory = ImageVmas::new(file.clone());
         let image = Image::at(base, &memory);
-        if image.as_ref().and_then(Image::dynamic_symbols).is_some_and(|s| s.imports(HOOK_VARIABLE))
+        for name in image
+            .as_ref()
+            .and_then(Image::dynamic_symbols)
+            .into_iter()
+            .flat_map(|symbols| symbols.imports(API))
         {
-            HOOK_IS_IMPORTED.store(true, Relaxed);
+            if name == HOOK_VARIABLE {
+                HOOK_IS_IMPORTED.store(true, Relaxed);
+            } else if GROUP_NAMES.contains(&name) {
+                GROUP_IS_IMPORTED.store(true, Relaxed);
+            }
         }
         let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
         let text = Text { range, prot, name: vma.name, is_pristine, is_early: true };
@@ -119,6 +142,12 @@ pub(crate) fn is_in_libc(address: u64) -> bool {
 #[cfg(feature = "capi")]
 pub(crate) fn hook_is_imported() -> bool {
     HOOK_IS_IMPORTED.load(Relaxed)
+}
+
+/// Whether one refers to what the C API says of threads and processes.
+#[cfg(feature = "capi")]
+pub(crate) fn group_is_imported() -> bool {
+    GROUP_IS_IMPORTED.load(Relaxed)
 }
 
 /// Patches one executable piece of an image that was just mapped.

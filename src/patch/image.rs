@@ -278,12 +278,14 @@ impl<'r> Symbols<'r> {
         self.bytes
     }
 
-    /// Whether the image refers to a symbol that another defines.
-    pub(super) fn imports(&self, name: &[u8]) -> bool {
-        self.bytes.chunks_exact(SYMBOL as usize).take(self.imported as usize).any(|symbol| {
-            u32_at(symbol, 0)
-                .and_then(|at| self.names.get(at as usize..))
-                .is_some_and(|text| text.get(name.len()) == Some(&0) && text.starts_with(name))
+    /// The names of symbols that another image defines, as far as they begin
+    /// with `prefix`, and without it.
+    pub(super) fn imports(self, prefix: &'static [u8]) -> impl Iterator<Item = &'r [u8]> {
+        let names = self.names;
+        let symbols = self.bytes.chunks_exact(SYMBOL as usize).take(self.imported as usize);
+        symbols.filter_map(move |symbol| {
+            let name = names.get(u32_at(symbol, 0)? as usize..)?.strip_prefix(prefix)?;
+            name.split(|byte| *byte == 0).next()
         })
     }
 }

@@ -59,6 +59,17 @@ pub(super) fn set(signal: u64, action: &SigAction) {
     }
 }
 
+/// Whether the kernel's answer to an rt_sigaction is also ours, and the call
+/// leaves the table as it is: queries for signals without a handler, and
+/// whatever a vfork child sets, for itself (posix_spawn does both for each
+/// signal).
+pub(crate) fn is_native(block: &ThreadBlock, args: &[u64; 6]) -> bool {
+    let [signal, new, old, ..] = *args;
+    let has_function = !matches!(get(signal).handler, SIG_DFL | SIG_IGN);
+    let asks_for_ours = old != 0 && has_function;
+    (new == 0 || block.depth > 0) && !asks_for_ours && !traps::are_caught()
+}
+
 /// Executes rt_sigaction for the program. Returns its raw result.
 pub(crate) fn rt_sigaction(block: &ThreadBlock, args: &[u64; 6]) -> i64 {
     match try_sigaction(block, args) {
@@ -93,7 +104,7 @@ fn try_sigaction(block: &ThreadBlock, args: &[u64; 6]) -> sys::Result<()> {
 /// of its own, but writes to its parent's memory; the call that made it may
 /// have gone unseen.
 fn has_own_memory(block: &ThreadBlock) -> bool {
-    block.borrowed == 0 && (sys::is_confined() || block.tid == sys::gettid())
+    block.depth == 0 && (sys::is_confined() || block.tid == sys::gettid())
 }
 
 impl SigAction {

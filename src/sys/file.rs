@@ -97,6 +97,36 @@ pub(crate) struct Status {
     pub gid: u32,
 }
 
+/// Makes a file in memory whose size cannot change. Its descriptor is high, out
+/// of the way of those a program gets, and survives exec.
+pub(crate) fn memory_file(name: &CStr, size: u64) -> Result<i32> {
+    const MFD_CLOEXEC: usize = 1;
+    const MFD_ALLOW_SEALING: usize = 2;
+    const F_ADD_SEALS: usize = 1033;
+    const SEAL_SHRINK_GROW_SEAL: usize = 1 | 2 | 4;
+    const NUMBER: i32 = 1000;
+    let flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    // SAFETY: the name is NUL-terminated.
+    let file = File(unsafe { syscall!(Sysno::memfd_create, name.as_ptr(), flags) }? as i32);
+    // SAFETY: numbers only.
+    unsafe {
+        syscall!(Sysno::ftruncate, file.0, size)?;
+        syscall!(Sysno::fcntl, file.0, F_ADD_SEALS, SEAL_SHRINK_GROW_SEAL)?;
+    }
+    duplicate_above(file.0, NUMBER)
+}
+
+/// Duplicates a descriptor to a number from `lowest` on.
+pub(crate) fn duplicate_above(fd: i32, lowest: i32) -> Result<i32> {
+    const F_DUPFD: usize = 0;
+    // SAFETY: numbers only.
+    unsafe {
+        let high = syscall!(Sysno::fcntl, fd, F_DUPFD, lowest);
+        // Where so high a number is not allowed, any will do.
+        high.or_else(|_| syscall!(Sysno::fcntl, fd, F_DUPFD, 3)).map(|fd| fd as i32)
+    }
+}
+
 /// Opens the file behind a descriptor once more.
 pub(crate) fn reopen(fd: i32) -> Result<File> {
     let mut path = heapless::String::<32>::new();
@@ -107,6 +137,12 @@ pub(crate) fn reopen(fd: i32) -> Result<File> {
 /// Size in bytes of the file behind a descriptor.
 pub(crate) fn file_size(fd: i32) -> Result<u64> {
     Ok(stat(fd)?[6])
+}
+
+/// Device and inode of the file behind a descriptor.
+pub(crate) fn file_identity(fd: i32) -> Result<(u64, u64)> {
+    let stat = stat(fd)?;
+    Ok((stat[0], stat[1]))
 }
 
 /// struct stat, 144 bytes, as words.

@@ -1,10 +1,23 @@
 //! The program's memory, accessed so that a bad pointer is no harm.
+//!
+//! The kernel copies it for us, as from another process. It is asked for by the
+//! calling thread's id: the process's own is its first thread's, which may have
+//! ended before the others, and has no memory then.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use syscalls::{Sysno, syscall};
 
-use super::{PAGE, getpid};
+use super::{PAGE, gettid};
+use crate::tls;
+
+/// The id of the calling thread.
+fn own_id() -> u32 {
+    match tls::tid() {
+        0 => gettid(),
+        tid => tid,
+    }
+}
 
 /// Whether the program's memory is accessed directly.
 static IS_DIRECT: AtomicBool = AtomicBool::new(false);
@@ -35,11 +48,14 @@ pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
         unsafe { core::ptr::copy_nonoverlapping(from, buffer.as_mut_ptr(), buffer.len()) };
         return buffer.len();
     }
+    if buffer.is_empty() {
+        return 0;
+    }
     let local = [buffer.as_mut_ptr() as u64, buffer.len() as u64];
     let remote = [address, buffer.len() as u64];
     // SAFETY: the kernel writes within the slice, and reports what it could
     // not read instead of faulting.
-    unsafe { syscall!(Sysno::process_vm_readv, getpid(), local.as_ptr(), 1, remote.as_ptr(), 1, 0) }
+    unsafe { syscall!(Sysno::process_vm_readv, own_id(), local.as_ptr(), 1, remote.as_ptr(), 1, 0) }
         .unwrap_or(0)
 }
 
@@ -57,7 +73,7 @@ pub(crate) fn write_guest(address: u64, words: &[u64]) -> usize {
     // SAFETY: the kernel writes to the program's memory what the program asked
     // to be written there, and reports what it could not write.
     unsafe {
-        syscall!(Sysno::process_vm_writev, getpid(), local.as_ptr(), 1, remote.as_ptr(), 1, 0)
+        syscall!(Sysno::process_vm_writev, own_id(), local.as_ptr(), 1, remote.as_ptr(), 1, 0)
     }
     .unwrap_or(0)
 }
@@ -95,9 +111,12 @@ pub(crate) unsafe fn read_guest_ranges(
         }
         return read;
     }
+    if count == 0 {
+        return 0;
+    }
     let (local, guest) = (local.as_ptr(), guest.as_ptr());
     // SAFETY: the caller's; what cannot be read is reported.
-    unsafe { syscall!(Sysno::process_vm_readv, getpid(), local, count, guest, count, 0) }
+    unsafe { syscall!(Sysno::process_vm_readv, own_id(), local, count, guest, count, 0) }
         .unwrap_or(0) as u64
 }
 

@@ -15,7 +15,9 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use syscalls::{Errno, Sysno, syscall};
 
-pub(crate) use file::{File, file_size, is_open, reopen, write_all};
+pub(crate) use file::{
+    File, duplicate_above, file_identity, file_size, is_open, memory_file, reopen, write_all,
+};
 pub(crate) use guest::{
     GuestRange, probe_guest_access, read_guest, read_guest_ranges, read_guest_string, write_guest,
 };

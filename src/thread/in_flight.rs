@@ -11,6 +11,9 @@
 //! `vfork` returns 0 and leaves it there for the parent; the child's own records
 //! come after it and die when the parent comes out.
 
+use crate::group::Expected;
+use crate::lifecycle::Birth;
+
 /// Records a thread can have. Each nested signal handler that makes a blocking
 /// call needs one.
 const CAPACITY: usize = 16;
@@ -33,7 +36,11 @@ pub struct Call {
     pub(crate) word: u64,
     /// Who wants to see the result: `dispatch::watch` bits.
     pub(crate) watchers: u32,
-    pub(crate) reserved: u32,
+    /// `ThreadBlock::depth` when it went in, and what it expects to be born;
+    /// for lifecycle calls.
+    pub(crate) depth: u32,
+    pub(crate) birth: Birth,
+    pub(crate) expected: Expected,
 }
 
 /// The calls of one thread that are in the kernel.
@@ -47,6 +54,11 @@ pub struct InFlight {
 }
 
 impl InFlight {
+    /// Forgets all calls.
+    pub(crate) fn clear(&mut self) {
+        (self.pushed, self.live) = (0, 0);
+    }
+
     /// A record to fill in for a call that is about to enter the kernel.
     #[inline(always)]
     pub(crate) fn push(&mut self) -> &mut Call {

@@ -4,7 +4,7 @@
 //! private stacks, one for each level:
 //!
 //! ```text
-//! low    guard page | stack 0 (largest) | stack 1 | stack 2 | stack 3 | block   high
+//! low    guard page | environment | stack 0 (largest) | stack 1 | stack 2 | stack 3 | block   high
 //! ```
 //!
 //! Each stack ends with that level's [`SyscallFrame`]. The block is made at the
@@ -15,8 +15,12 @@ mod in_flight;
 mod pool;
 
 use core::ffi::c_int;
+use core::sync::atomic::Ordering::Relaxed;
 
 use crate::frame::SyscallFrame;
+use crate::group::{Expected, Membership, TGSTAT};
+use crate::hook::Thread;
+use crate::lifecycle::{self, Birth};
 use crate::stat;
 use crate::sys::{self, Mapping, PAGE};
 use crate::thunk;
@@ -30,8 +34,10 @@ pub(crate) use pool::{after_fork, leave_for_reuse};
 const STACK_0: u64 = 192 * 1024;
 /// Bytes of stack of each further level.
 const STACK_N: u64 = 16 * 1024;
+/// Bytes for an environment that exec gets.
+const ENVIRONMENT: u64 = 4 * PAGE;
 /// Bytes of the whole mapping.
-const REGION: u64 = PAGE + STACK_0 + (LEVELS as u64 - 1) * STACK_N + BLOCK;
+const REGION: u64 = PAGE + ENVIRONMENT + STACK_0 + (LEVELS as u64 - 1) * STACK_N + BLOCK;
 /// Bytes reserved for the block.
 const BLOCK: u64 = 2 * PAGE;
 
@@ -40,18 +46,15 @@ const BLOCK: u64 = 2 * PAGE;
 pub struct ThreadBlock {
     /// Thread id, 0 until known.
     pub(crate) tid: u32,
-    /// Thread id of the vfork child that runs on this block; 0 without one.
-    pub(crate) borrowed: u32,
+    /// How many processes share this block: 0 for a thread by itself, 1 while
+    /// its vfork child runs, 2 while that one's does.
+    pub(crate) depth: u32,
     /// The level at which a hook of the user runs, plus one; 0 when none does.
     pub(crate) hook_level: u32,
     /// Statistics lane, null when not counting.
     pub(crate) lane: *const interceptor_abi::segment::Lane,
     /// Calls counted, for sampling.
     pub(crate) counted: u64,
-    /// Calls between their way in and their way out.
-    pub(crate) in_flight: InFlight,
-    /// The trace line begun and not yet ended.
-    pub(crate) pending: PendingLine,
     /// Descriptor, start and end of the last mapping of a file from its
     /// beginning, see
     /// `lifecycle::mapping`.
@@ -69,15 +72,57 @@ pub struct ThreadBlock {
     /// Start and end of thread storage that the program has unmapped and that
     /// is still mapped, for the thread's last call.
     pub(crate) storage: (u64, u64),
-    /// Where environments for exec are composed.
-    pub(crate) environment: Option<Mapping>,
+    /// Places in the group, one for each process that shares this block; the
+    /// last is for all deeper ones.
+    memberships: [Membership; DEPTHS],
+    /// The birth that goes in.
+    pub(crate) birth: Birth,
+    /// The child that it makes.
+    pub(crate) expected: Expected,
+    /// Where environments for exec are composed that need more room than there
+    /// is in the region.
+    pub(crate) large_environment: Option<Mapping>,
     /// Next block in the pool.
     next: *mut ThreadBlock,
+    /// Calls between their way in and their way out.
+    pub(crate) in_flight: InFlight,
+    /// The trace line begun and not yet ended.
+    pub(crate) pending: PendingLine,
 }
 
 const _: () = assert!(size_of::<ThreadBlock>() as u64 <= BLOCK);
 
+/// Processes on one block that are told apart.
+const DEPTHS: usize = 3;
+
 impl ThreadBlock {
+    /// Who the thread that runs on this block is.
+    pub(crate) fn thread(&mut self) -> Thread {
+        let tgid = if self.depth == 0 { TGSTAT.tgid.load(Relaxed) } else { self.tid };
+        Thread { tid: self.tid, tgid, number: self.membership().number() }
+    }
+
+    /// Makes a used block like a new one. What only counts tell to be used keeps
+    /// what it holds.
+    fn clear(&mut self) {
+        let small = core::mem::offset_of!(Self, in_flight);
+        // SAFETY: zeroes are valid for all fields up to there.
+        unsafe { (&raw mut *self).cast::<u8>().write_bytes(0, small) };
+        self.in_flight.clear();
+        self.pending.clear();
+    }
+
+    /// The place in the group of the process that runs on this block now.
+    pub(crate) fn membership(&mut self) -> &mut Membership {
+        let depth = (self.depth as usize).min(DEPTHS - 1);
+        &mut self.memberships[depth]
+    }
+
+    /// Where environments for exec are composed, if they are not too large.
+    pub(crate) fn environment(&self) -> Mapping {
+        Mapping { start: self.region().start + PAGE, len: ENVIRONMENT }
+    }
+
     /// The mapping that holds this block and its stacks.
     pub(crate) fn region(&self) -> core::ops::Range<u64> {
         let end = self as *const Self as u64 + BLOCK;
@@ -105,8 +150,9 @@ extern "C" fn interceptor_thread_begin() -> u64 {
         (*block).tid = sys::gettid();
         (*block).errno = libc_errno();
         stat::process_begin(&mut *block);
+        lifecycle::thread_begins(&mut *block);
         let region = (*block).region();
-        let mut top = region.start + PAGE + STACK_0;
+        let mut top = region.start + PAGE + ENVIRONMENT + STACK_0;
         for level in 0..LEVELS {
             let frame = (top - size_of::<SyscallFrame>() as u64) as *mut SyscallFrame;
             (*frame).leave = thunk::leave(level);
@@ -138,6 +184,17 @@ pub(crate) fn libc_errno() -> *mut c_int {
 /// Makes the first thread's block. Returns whether there is memory for it.
 pub(crate) fn begin_first() -> bool {
     interceptor_thread_begin() != 0
+}
+
+/// Gives the first thread its place in a group that was founded after it.
+pub(crate) fn join_first() {
+    // SAFETY: this thread's own words and block.
+    unsafe {
+        if let Some(block) = (&raw const (*tls::current()).block).read_volatile().as_mut() {
+            TGSTAT.tgid.store(0, Relaxed);
+            lifecycle::thread_begins(block);
+        }
+    }
 }
 
 /// Makes every level of the calling thread ready, but the one in use.

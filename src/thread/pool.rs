@@ -9,10 +9,12 @@
 //! and needs a new block itself does not wait: it maps one.
 
 use core::ptr::null_mut;
+use core::sync::atomic::Ordering::Relaxed;
 
 use spin::Mutex;
 
 use super::{REGION, ThreadBlock};
+use crate::group::TGSTAT;
 use crate::sys::{self, Mapping};
 
 struct Pool {
@@ -95,7 +97,7 @@ fn take_used() -> Option<*mut ThreadBlock> {
     };
     // SAFETY: taken out of the pool, so it is ours once its thread is gone.
     unsafe {
-        if (*block).tid != 0 && sys::thread_is_alive(sys::getpid(), (*block).tid) {
+        if (*block).tid != 0 && sys::thread_is_alive(TGSTAT.tgid.load(Relaxed), (*block).tid) {
             append(block);
             return None;
         }
@@ -104,10 +106,10 @@ fn take_used() -> Option<*mut ThreadBlock> {
             // Nobody can have mapped anything there.
             let _ = sys::unmap(&(start..end));
         }
-        if let Some(environment) = (*block).environment {
+        if let Some(environment) = (*block).large_environment {
             environment.unmap();
         }
-        block.write_bytes(0, 1);
+        (*block).clear();
     }
     Some(block)
 }

@@ -54,5 +54,10 @@ pub const SAVE: &str = "INTERCEPTOR_SAVE";
 /// `LD_PRELOAD` was removed. By default interception goes along.
 pub const CARRY: &str = "INTERCEPTOR_CARRY";
 
+/// Device and inode (hexadecimal, with a colon between) of the standard error of
+/// the first process of a tree. What only a user should read is written to no
+/// other file. The runtime sets it.
+pub const STDERR: &str = "INTERCEPTOR_STDERR";
+
 /// `off` leaves the process alone although the library is preloaded.
 pub const MODE: &str = "INTERCEPTOR";

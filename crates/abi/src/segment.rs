@@ -10,6 +10,10 @@
 //! thread claims a free lane, writes to it alone, and leaves its numbers behind
 //! for the next owner, so a lane's numbers survive its owner's death. A thread
 //! that finds none free shares the last lane, with atomic additions.
+//!
+//! Each live thread has a *slot* ([`Thread`]). Its first word is the *death
+//! word*: it holds the thread's id and lies on the thread's robust list, so the
+//! kernel itself marks it when the thread dies, however it dies (robust_list(7)).
 
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -35,6 +39,9 @@ pub const NAME_BYTES: usize = 96;
 /// Buckets of a duration histogram, see [`bucket_of`].
 pub const BUCKETS: usize = 160;
 
+/// Threads that can be alive at once and be counted.
+pub const THREADS: usize = 16384;
+
 /// Size of the segment in bytes.
 pub const SIZE: usize = core::mem::size_of::<Segment>();
 
@@ -49,6 +56,8 @@ pub struct Segment {
     pub lanes: [Lane; LANES],
     /// Sampled durations by call number.
     pub durations: [Duration; CALLS],
+    /// Live threads.
+    pub threads: [Thread; THREADS],
 }
 
 /// First part of the segment.
@@ -70,10 +79,45 @@ pub struct Header {
     /// Programs executed that the runtime could not follow: statically linked,
     /// of another architecture, or run with other privileges.
     pub not_followed: AtomicU32,
+    /// 1 when the user has been told of one of those.
+    pub not_followed_said: AtomicU32,
+    /// Padding.
+    pub reserved: AtomicU32,
     /// Trace lines that could not be written.
     pub lost_lines: AtomicU64,
     /// Calls that were executed without being counted or traced.
     pub lost_calls: AtomicU64,
+    /// Threads and processes.
+    pub population: Population,
+}
+
+/// How many threads and thread groups there are.
+///
+/// The first three are what the C API calls `interceptor_pgstat`; they repeat
+/// what `born` and `live` say, which follow from the slots.
+#[repr(C, align(64))]
+pub struct Population {
+    /// Threads ever born.
+    pub born_threads: AtomicU64,
+    /// Thread groups alive.
+    pub live_groups: AtomicU64,
+    /// Threads alive.
+    pub live_threads: AtomicU64,
+    /// Threads ever born; in the high 16 bits, how often the slots were counted
+    /// anew.
+    pub born: AtomicU64,
+    /// Threads alive (24 bits), groups alive (24 bits), and the same.
+    pub live: AtomicU64,
+    /// Thread numbers given out.
+    pub numbers: AtomicU64,
+    /// Threads that found no slot and are not counted.
+    pub lost_threads: AtomicU32,
+    /// Entries of [`Segment::threads`] before this one have been used.
+    pub used_threads: AtomicU32,
+    /// No entry before this one is free, as far as is known.
+    pub free_threads: AtomicU32,
+    /// PID namespaces entered by members.
+    pub namespaces: AtomicU32,
 }
 
 /// Coverage of one mapped object in one or more processes of the tree.
@@ -145,6 +189,114 @@ impl Outcome {
     }
 }
 
+/// A thread that is alive, from before its birth to after its death.
+///
+/// The layout fits two robust lists: glibc's, whose nodes lie 32 bytes behind
+/// the futex word, and musl's, 28 bytes behind. The library that owns the list
+/// writes to the eight bytes before a node, and musl reads the words 4 bytes
+/// before and behind the futex word.
+#[repr(C, align(64))]
+pub struct Thread {
+    /// The death word, which the kernel writes, in the low half; a
+    /// [`ThreadState`] in the high half. Before its birth the low half says who
+    /// has reserved the slot.
+    pub state: AtomicU64,
+    /// Its process, in its own PID namespace; 0 while that is not known.
+    pub tgid: AtomicU32,
+    /// Its PID namespace, from [`Population::namespaces`].
+    pub namespace: AtomicU32,
+    /// Padding.
+    pub reserved: AtomicU32,
+    /// The links of the robust list, valid in the thread's process only.
+    pub links: [AtomicU32; 5],
+    /// Unique in the segment, from 1.
+    pub number: AtomicU64,
+    /// Padding.
+    pub reserved_last: [AtomicU64; 2],
+}
+
+/// What a thread's slot says of its owner, beside the death word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadState {
+    /// What the owner does.
+    pub life: Life,
+    /// The owner stands for its thread group when groups are counted.
+    pub is_first: bool,
+    /// How often the slot was reserved for nothing (6 bits).
+    pub cancelled: u8,
+    /// How many owners were born before (22 bits).
+    pub births: u32,
+}
+
+/// From being expected to being dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Life {
+    /// There is nobody.
+    Free = 0,
+    /// It may be born.
+    Reserved = 1,
+    /// It lives, and its death word is on no list.
+    Unwatched = 2,
+    /// It lives, and its death word will say when it is dead.
+    Watched = 3,
+    /// It is in exec: a death word that says so means that its old image is
+    /// gone.
+    InExec = 4,
+}
+
+impl ThreadState {
+    const BIRTHS: u32 = 0x3f_ffff;
+    const CANCELLED: u32 = 0x3f;
+
+    /// From the high half of [`Thread::state`]; `None` for nonsense.
+    pub const fn from_bits(bits: u32) -> Option<Self> {
+        let life = match bits & 7 {
+            0 => Life::Free,
+            1 => Life::Reserved,
+            2 => Life::Unwatched,
+            3 => Life::Watched,
+            4 => Life::InExec,
+            _ => return None,
+        };
+        let is_first = bits & 8 != 0;
+        let cancelled = ((bits >> 4) & Self::CANCELLED) as u8;
+        Some(Self { life, is_first, cancelled, births: bits >> 10 })
+    }
+
+    /// The high half of [`Thread::state`].
+    pub const fn bits(self) -> u32 {
+        self.life as u32 | (self.is_first as u32) << 3 | self.owner()
+    }
+
+    /// What tells the slot's owners apart.
+    pub const fn owner(self) -> u32 {
+        ((self.cancelled as u32 & Self::CANCELLED) << 4) | ((self.births & Self::BIRTHS) << 10)
+    }
+
+    /// Whether somebody lives.
+    pub const fn is_alive(self) -> bool {
+        matches!(self.life, Life::Unwatched | Life::Watched | Life::InExec)
+    }
+
+    /// The state after the owner's death, or when it is not born after all.
+    pub const fn freed(self) -> Self {
+        let born = self.is_alive() as u32;
+        Self {
+            life: Life::Free,
+            is_first: false,
+            cancelled: ((self.cancelled as u32 + 1 - born) & Self::CANCELLED) as u8,
+            births: (self.births + born) & Self::BIRTHS,
+        }
+    }
+}
+
+/// Set by the kernel in the death word of a dead thread: `FUTEX_OWNER_DIED`.
+pub const DIED: u32 = 0x4000_0000;
+
+/// The bits of a death word that hold the thread's id: `FUTEX_TID_MASK`.
+pub const TID: u32 = 0x3fff_ffff;
+
 /// Counters that one thread at a time writes.
 #[repr(C, align(64))]
 pub struct Lane {
@@ -195,12 +347,14 @@ pub const fn bucket_floor(bucket: usize) -> u64 {
     (4 + (bucket as u64 & 3)) << (log2 - 2)
 }
 
-const _: () = assert!(core::mem::size_of::<Header>() == 64);
+const _: () = assert!(core::mem::size_of::<Header>() == 128);
+const _: () = assert!(core::mem::size_of::<Thread>() == 64);
+const _: () = assert!(core::mem::offset_of!(Thread, links) == 20);
 const _: () = assert!(core::mem::size_of::<Object>() == 192);
 const _: () = assert!(core::mem::size_of::<Lane>() == 64 + 2 * 8 * CALLS);
 const _: () = assert!(core::mem::size_of::<Duration>() == 1344);
 const _: () = assert!(
-    SIZE == 64 + OBJECTS * 192 + LANES * (64 + 16 * CALLS) + CALLS * 1344,
+    SIZE == 128 + OBJECTS * 192 + LANES * (64 + 16 * CALLS) + CALLS * 1344 + THREADS * 64,
     "a change of the layout is a new VERSION"
 );
 
@@ -220,6 +374,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_slot_s_owners_differ() {
+        let lives = [Life::Free, Life::Reserved, Life::Unwatched, Life::Watched, Life::InExec];
+        for life in lives {
+            for is_first in [false, true] {
+                let state = ThreadState { life, is_first, cancelled: 63, births: 0x3f_ffff };
+                assert_eq!(ThreadState::from_bits(state.bits()), Some(state));
+                assert_eq!(state.bits() & !15, state.owner());
+                let next = state.freed();
+                assert_ne!(next.owner(), state.owner());
+                assert_eq!(next.births, if state.is_alive() { 0 } else { 0x3f_ffff });
+                assert_eq!(ThreadState::from_bits(next.bits()), Some(next));
+            }
+        }
+        assert_eq!(ThreadState::from_bits(7), None);
     }
 
     #[test]

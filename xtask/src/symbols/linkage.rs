@@ -11,6 +11,7 @@ use super::Library;
 const WEAK_REFERENCES: &[&str] = &[
     "__environ",
     "__errno_location",
+    "__register_atfork",
     "__libc_start_main",
     "pthread_cancel",
     "pthread_create",

@@ -1,0 +1,182 @@
+//! The monitor thread of a thread group.
+
+use core::ffi::{c_int, c_ulong, c_void};
+use core::ptr::null_mut;
+use core::sync::atomic::{
+    AtomicPtr,
+    Ordering::{AcqRel, Relaxed},
+};
+
+use syscalls::Sysno;
+
+use crate::diagnostics::say;
+use crate::group::TGSTAT;
+use crate::interest;
+use crate::tls;
+
+/// `pthread_t`, as both libcs have it.
+type Pthread = c_ulong;
+type Function = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
+type Create = unsafe extern "C" fn(*mut Pthread, *const c_void, Function, *mut c_void) -> c_int;
+type Cancel = unsafe extern "C" fn(Pthread) -> c_int;
+type Join = unsafe extern "C" fn(Pthread, *mut *mut c_void) -> c_int;
+type RegisterAtfork = unsafe extern "C" fn(
+    Option<unsafe extern "C" fn()>,
+    Option<unsafe extern "C" fn()>,
+    Option<unsafe extern "C" fn()>,
+    *mut c_void,
+) -> c_int;
+
+unsafe extern "C" {
+    // Each is null where libc does not have it (`asm/weak.S`).
+    fn interceptor_libc_pthread_create() -> Option<Create>;
+    fn interceptor_libc_pthread_cancel() -> Option<Cancel>;
+    fn interceptor_libc_pthread_join() -> Option<Join>;
+    fn interceptor_libc_register_atfork() -> Option<RegisterAtfork>;
+}
+
+/// Somebody attaches or destructs at the moment.
+const BUSY: Pthread = Pthread::MAX;
+
+/// Calls in which a monitor waits, and after which it looks at the counts.
+const WAITS: [Sysno; 9] = [
+    Sysno::nanosleep,
+    Sysno::clock_nanosleep,
+    Sysno::poll,
+    Sysno::ppoll,
+    Sysno::select,
+    Sysno::pselect6,
+    Sysno::epoll_wait,
+    Sysno::epoll_pwait,
+    Sysno::rt_sigtimedwait,
+];
+
+/// The monitor's attributes; null for the default.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "the name is the C API's")]
+pub static interceptor_monitor_attr: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
+/// The monitor's function; null when new groups get none.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "the name is the C API's")]
+pub static interceptor_monitor_fn: AtomicPtr<()> = AtomicPtr::new(null_mut());
+
+/// Gives every process that `fork` makes a monitor from now on.
+pub(super) fn follow_forks() {
+    // SAFETY: libc's functions, with arguments as it wants them.
+    unsafe {
+        if let Some(register) = interceptor_libc_register_atfork() {
+            register(None, None, Some(in_forked_child), null_mut());
+        }
+    }
+}
+
+unsafe extern "C" fn in_forked_child() {
+    let function = interceptor_monitor_fn.load(Relaxed);
+    if !function.is_null() {
+        // SAFETY: the header says that only a function of this type may be
+        // assigned.
+        let function = unsafe { core::mem::transmute::<*mut (), Function>(function) };
+        let attributes = interceptor_monitor_attr.load(Relaxed);
+        // SAFETY: as above.
+        unsafe {
+            interceptor_attach_monitor(attributes, Some(function), super::group::child_argument());
+        }
+    }
+}
+
+/// Starts the monitor of the calling thread group. Returns it, or the one that
+/// there is; -1 while another thread attaches or destructs one; 0 when it cannot
+/// be made, which is said.
+///
+/// # Safety
+///
+/// As pthread_create(3).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn interceptor_attach_monitor(
+    attributes: *const c_void,
+    function: Option<Function>,
+    argument: *mut c_void,
+) -> Pthread {
+    let Some(function) = function else {
+        return 0;
+    };
+    if let Err(current) = TGSTAT.monitor.compare_exchange(0, BUSY, AcqRel, Relaxed) {
+        return current;
+    }
+    let mut thread = 0;
+    // SAFETY: null, or libc's function.
+    let result = match unsafe { interceptor_libc_pthread_create() } {
+        // SAFETY: the caller's.
+        Some(create) => unsafe { create(&mut thread, attributes, function, argument) },
+        None => {
+            say(format_args!("no monitor thread: the program has no pthread_create"));
+            -1
+        }
+    };
+    if result > 0 {
+        say(format_args!("no monitor thread: pthread_create failed ({result})"));
+    }
+    if result != 0 {
+        thread = 0;
+    }
+    for sysno in WAITS {
+        interest::add(sysno as usize, interest::LIFECYCLE);
+    }
+    TGSTAT.monitor.store(thread, Relaxed);
+    thread
+}
+
+/// Ends the monitor of the calling thread group and stores its result, if
+/// `result` is not null. Returns the thread that it was; 0 if there was none; -1
+/// while another thread attaches or destructs it.
+///
+/// # Safety
+///
+/// As pthread_join(3).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn interceptor_destruct_monitor(result: *mut *mut c_void) -> Pthread {
+    let thread = TGSTAT.monitor.load(Relaxed);
+    if thread == 0 || thread == BUSY {
+        return thread;
+    }
+    if TGSTAT.monitor.compare_exchange(thread, BUSY, AcqRel, Relaxed).is_err() {
+        return BUSY;
+    }
+    // SAFETY: a thread that nobody has joined; libc's functions.
+    unsafe {
+        if let (Some(cancel), Some(join)) =
+            (interceptor_libc_pthread_cancel(), interceptor_libc_pthread_join())
+        {
+            cancel(thread);
+            join(thread, result);
+        }
+    }
+    TGSTAT.monitor.store(0, Relaxed);
+    thread
+}
+
+/// A thread is about to end. If only the monitor is left then, it ends, too,
+/// and with it the process.
+pub(super) fn thread_exits() {
+    let monitor = TGSTAT.monitor.load(Relaxed);
+    if monitor == 0 || monitor == BUSY || is_monitor() || TGSTAT.nr_local_thread.load(Relaxed) > 1 {
+        return;
+    }
+    // SAFETY: as above.
+    if let Some(cancel) = unsafe { interceptor_libc_pthread_cancel() } {
+        // SAFETY: it has not been joined.
+        unsafe { cancel(monitor) };
+    }
+}
+
+/// Whether there is one.
+pub(super) fn is_attached() -> bool {
+    TGSTAT.monitor.load(Relaxed) != 0
+}
+
+/// Whether the calling thread is the monitor: both libcs' `pthread_t` is the
+/// thread pointer.
+pub(super) fn is_monitor() -> bool {
+    TGSTAT.monitor.load(Relaxed) == tls::thread_pointer()
+}

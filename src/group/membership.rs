@@ -1,0 +1,289 @@
+//! What a thread knows of its own place in the group.
+
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use interceptor_abi::segment::Life;
+
+use super::robust::{self, Head, Trust};
+use super::slots::{self, Born, By, Member, Newborn, Slot};
+use super::{TGSTAT, segment};
+
+/// The namespace of the children that this process makes.
+static CHILD_NAMESPACE: AtomicU32 = AtomicU32::new(0);
+
+/// One thread's membership. Zeroes are one who is not counted.
+#[repr(C)]
+pub(crate) struct Membership {
+    member: Member,
+    /// How the program's list may be accessed.
+    trust: Trust,
+    /// What the slot was before exec.
+    before_exec: Option<Life>,
+    /// The list that the program has registered, 0 without one.
+    program_list: u64,
+    /// Where the death word lies on that, or on `own_list`; 0 for nowhere.
+    node: u64,
+    own_list: Head,
+}
+
+/// What a parent keeps of a child until the call has come out.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Expected {
+    /// Its place; number 0 without one.
+    member: Member,
+    is_process: bool,
+    /// Its ids are the same for its parent.
+    is_visible: bool,
+}
+
+impl Expected {
+    /// The child's thread number; 0 when it is not counted.
+    pub(crate) fn number(&self) -> u64 {
+        self.member.number
+    }
+
+    /// One word that says where the child's place is.
+    pub(crate) fn token(&self) -> u64 {
+        self.member.token()
+    }
+
+    fn slot(&self) -> Option<Slot> {
+        if self.number() == 0 { None } else { self.member.slot(segment()?) }
+    }
+
+    /// The call has come out, and this is the parent of thread `tid`.
+    pub(crate) fn born(&self, tid: u32) {
+        let Some(segment) = segment() else {
+            return;
+        };
+        if self.number() == 0 {
+            segment.header.population.lost_threads.fetch_add(1, Relaxed);
+        } else if self.is_visible
+            && let Some(slot) = self.slot()
+        {
+            if self.is_process {
+                slot.set_tgid(tid);
+            }
+            if slot.born(tid) == Born::Now && !self.is_process {
+                TGSTAT.count_local(1);
+            }
+        }
+    }
+
+    /// The call has failed.
+    pub(crate) fn cancel(&self) {
+        if let Some(slot) = self.slot() {
+            slot.cancel();
+        }
+    }
+}
+
+impl Membership {
+    /// The thread's number, from 1; 0 when it is not counted.
+    pub(crate) fn number(&self) -> u64 {
+        self.member.number
+    }
+
+    fn slot(&self) -> Option<Slot> {
+        if self.member.number == 0 { None } else { self.member.slot(segment()?) }
+    }
+
+    /// Its PID namespace.
+    pub(crate) fn namespace(&self) -> u32 {
+        self.slot().map_or(0, |slot| slot.namespace())
+    }
+
+    /// Reserves a place for a child.
+    pub(crate) fn expect(&self, is_process: bool, new_namespace: bool) -> Expected {
+        let mut expected = Expected { member: Member::NONE, is_process, is_visible: true };
+        let (Some(segment), Some(own)) = (segment(), self.slot()) else {
+            return expected;
+        };
+        let chosen = CHILD_NAMESPACE.load(Relaxed);
+        let namespace = match (is_process, new_namespace, chosen) {
+            (true, true, _) => slots::new_namespace(segment),
+            (false, _, _) | (_, _, 0) => own.namespace(),
+            _ => chosen,
+        };
+        expected.is_visible = namespace == own.namespace();
+        let newborn = Newborn {
+            by: By::Parent(self.member),
+            tgid: if is_process { 0 } else { own.tgid() },
+            namespace,
+            is_first: is_process,
+        };
+        expected.member = slots::reserve(segment, &newborn).unwrap_or(Member::NONE);
+        expected
+    }
+
+    /// The calling thread is the first of an image: of a process that nobody
+    /// has counted yet, or of one that has executed a program.
+    pub(crate) fn begin_image(&mut self, tgid: u32) {
+        let Some(segment) = segment() else {
+            return;
+        };
+        if let Some(member) = slots::adopt_exec(segment, tgid) {
+            self.member = member;
+            // The others of the process are gone.
+            slots::sync(segment, self.namespace());
+        } else {
+            self.reserve_and_begin(tgid, tgid, 0, true);
+        }
+        self.watch();
+    }
+
+    /// The calling thread of a process is there, and nobody has expected it.
+    pub(crate) fn begin_unexpected(&mut self, tgid: u32, tid: u32, namespace: u32) {
+        if self.reserve_and_begin(tgid, tid, namespace, false) == Born::Now {
+            TGSTAT.count_local(1);
+            self.watch();
+        }
+    }
+
+    fn reserve_and_begin(&mut self, tgid: u32, tid: u32, namespace: u32, is_first: bool) -> Born {
+        let Some(segment) = segment() else {
+            return Born::TooLate;
+        };
+        let newborn = Newborn { by: By::Itself(tid), tgid, namespace, is_first };
+        match slots::reserve(segment, &newborn) {
+            Some(member) => self.begin(member, tid),
+            None => {
+                segment.header.population.lost_threads.fetch_add(1, Relaxed);
+                Born::TooLate
+            }
+        }
+    }
+
+    /// The calling thread is a child process that its parent has expected.
+    pub(crate) fn begin_expected(&mut self, child: &Expected, tid: u32) {
+        self.forget();
+        if let Some(slot) = child.slot() {
+            slot.set_tgid(tid);
+            self.begin(child.member, tid);
+            self.watch_alone();
+        }
+    }
+
+    /// The calling thread is one that its parent has told `token`.
+    pub(crate) fn begin_told(&mut self, token: u64, tid: u32) {
+        let Some(member) = segment().and_then(|segment| Member::of_token(token, segment)) else {
+            return;
+        };
+        if self.begin(member, tid) == Born::Now {
+            TGSTAT.count_local(1);
+        }
+        self.watch_alone();
+    }
+
+    fn begin(&mut self, member: Member, tid: u32) -> Born {
+        self.member = member;
+        let born = self.slot().map_or(Born::TooLate, |slot| slot.born(tid));
+        if born == Born::TooLate {
+            // Nobody thought that it would still come.
+            self.member = Member::NONE;
+        }
+        born
+    }
+
+    /// Nothing of what was is true any more.
+    fn forget(&mut self) {
+        self.member = Member::NONE;
+        self.program_list = 0;
+        self.node = 0;
+    }
+
+    /// Puts the death word on a list: the one that the kernel knows, or ours.
+    fn watch(&mut self) {
+        match robust::registered() {
+            0 => self.watch_alone(),
+            list => self.put_on(list, Trust::None),
+        }
+    }
+
+    /// Puts the death word on a list of our own; the kernel knows none yet.
+    fn watch_alone(&mut self) {
+        self.program_list = 0;
+        let slot = self.slot();
+        self.node = slot.and_then(|slot| robust::own_list(&mut self.own_list, slot)).unwrap_or(0);
+    }
+
+    /// The program is about to register another list for the calling thread.
+    pub(crate) fn list_changes(&self) {
+        if let Some(slot) = self.slot() {
+            slot.watch(false);
+        }
+    }
+
+    /// It could not.
+    pub(crate) fn list_stays(&self) {
+        if let Some(slot) = self.slot().filter(|_| self.node != 0) {
+            slot.watch(true);
+        }
+    }
+
+    /// The program has registered a list for the calling thread; 0 for none.
+    pub(crate) fn list_registered(&mut self, head: u64, is_libc: bool) {
+        robust::clear(&mut self.own_list);
+        match (head, is_libc) {
+            (0, _) => self.watch_alone(),
+            (_, true) => self.put_on(head, Trust::Libc),
+            (_, false) => self.put_on(head, Trust::None),
+        }
+    }
+
+    fn put_on(&mut self, head: u64, trust: Trust) {
+        self.program_list = head;
+        self.trust = trust;
+        let node = self.slot().and_then(|slot| robust::splice(head, slot, trust));
+        self.node = node.unwrap_or(0);
+    }
+
+    /// The list that the program believes to be registered, if it is not the
+    /// one that the kernel knows.
+    pub(crate) fn is_on_own_list(&self) -> bool {
+        self.node != 0 && self.program_list == 0
+    }
+
+    /// The calling thread is about to end.
+    pub(crate) fn end(&mut self) {
+        if self.number() != 0 {
+            TGSTAT.count_local(-1);
+        }
+        if let Some(slot) = self.slot() {
+            if self.node != 0 {
+                if self.program_list == 0 {
+                    robust::clear(&mut self.own_list);
+                } else {
+                    robust::unsplice(self.program_list, self.node, self.trust);
+                }
+            }
+            slot.bury();
+        }
+        self.forget();
+    }
+
+    /// The calling thread is about to execute a program.
+    pub(crate) fn enter_exec(&mut self) {
+        self.before_exec = self.slot().and_then(|slot| slot.enter_exec());
+    }
+
+    /// It could not.
+    pub(crate) fn leave_exec(&mut self) {
+        if let (Some(slot), Some(was)) = (self.slot(), self.before_exec.take()) {
+            slot.leave_exec(was);
+        }
+    }
+}
+
+/// A new process: its children will be where it is itself.
+pub(crate) fn children_stay() {
+    CHILD_NAMESPACE.store(0, Relaxed);
+}
+
+/// The children of this process will be in another PID namespace.
+pub(crate) fn children_leave_namespace() {
+    if let Some(segment) = segment() {
+        CHILD_NAMESPACE.store(slots::new_namespace(segment), Relaxed);
+    }
+}

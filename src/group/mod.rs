@@ -1,0 +1,126 @@
+//! The group segment, as its members see it: who is alive.
+//!
+//! Every live thread has a slot. A slot changes its state by one
+//! compare-and-exchange, and whoever succeeds counts the change, so nothing is
+//! counted twice, no matter who notices a birth or a death first: the thread
+//! itself, its parent, or anybody who looks at the slots after the kernel has
+//! marked the death word ([`robust`]).
+//!
+//! Forbidden here: locks, allocation. Another member may be stopped or killed at
+//! any instruction.
+
+mod membership;
+mod published;
+mod robust;
+mod slots;
+
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed};
+
+use interceptor_abi::segment::{self, Segment};
+
+use crate::sys::{self, Mapping};
+
+pub(crate) use membership::{Expected, Membership, children_leave_namespace};
+pub(crate) use published::TGSTAT;
+pub(crate) use robust::HEAD_LEN;
+
+/// The mapped segment, null without one.
+static SEGMENT: AtomicPtr<Segment> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The segment, if there is one.
+pub(crate) fn segment() -> Option<&'static Segment> {
+    // SAFETY: set once, to a mapping that is never removed.
+    unsafe { SEGMENT.load(Relaxed).as_ref() }
+}
+
+/// Why there is no segment.
+pub(crate) enum NoSegment {
+    NotOpen,
+    OtherVersion,
+    NotMapped,
+    NotMade(syscalls::Errno),
+}
+
+impl core::fmt::Display for NoSegment {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NotOpen => write!(f, "its descriptor is not open; was it closed before exec?"),
+            Self::OtherVersion => write!(f, "it is not one of this version"),
+            Self::NotMapped => write!(f, "it cannot be mapped; is a memory limit set?"),
+            Self::NotMade(error) => write!(f, "it cannot be made ({error})"),
+        }
+    }
+}
+
+/// Uses the segment behind a descriptor from now on.
+pub(crate) fn attach(fd: i32) -> Result<(), NoSegment> {
+    let size = sys::file_size(fd).map_err(|_| NoSegment::NotOpen)?;
+    if size != segment::SIZE as u64 {
+        return Err(NoSegment::OtherVersion);
+    }
+    let mapping = Mapping::shared(fd, size).map_err(|_| NoSegment::NotMapped)?;
+    // SAFETY: a mapping of the type's size, page-aligned, never unmapped when
+    // it is kept; every field is an atomic, so any content is valid.
+    let segment = unsafe { &*(mapping.start as *const Segment) };
+    let header = &segment.header;
+    if header.magic.load(Relaxed) != segment::MAGIC
+        || header.version.load(Relaxed) != segment::VERSION
+        || header.size.load(Relaxed) as usize != segment::SIZE
+    {
+        mapping.unmap();
+        return Err(NoSegment::OtherVersion);
+    }
+    use_segment(segment);
+    Ok(())
+}
+
+/// Makes a segment for this process and its descendants, and uses it. Returns its
+/// descriptor.
+pub(crate) fn found() -> Result<i32, NoSegment> {
+    let fd = sys::memory_file(c"interceptor", segment::SIZE as u64).map_err(NoSegment::NotMade)?;
+    let mapping = Mapping::shared(fd, segment::SIZE as u64).map_err(|_| NoSegment::NotMapped)?;
+    // SAFETY: as in `attach`.
+    let segment = unsafe { &*(mapping.start as *const Segment) };
+    segment.header.version.store(segment::VERSION, Relaxed);
+    segment.header.size.store(segment::SIZE as u32, Relaxed);
+    segment.header.magic.store(segment::MAGIC, Relaxed);
+    use_segment(segment);
+    Ok(fd)
+}
+
+fn use_segment(segment: &'static Segment) {
+    SEGMENT.store((segment as *const Segment).cast_mut(), Relaxed);
+    published::publish_group(segment);
+}
+
+/// The PID namespace of the calling process.
+static NAMESPACE: AtomicU32 = AtomicU32::new(0);
+
+/// A thread has a block: gives it its place in the group. `token` is what its
+/// parent has left for it, 0 for nothing.
+pub(crate) fn begin(membership: &mut Membership, token: u64, tid: u32) {
+    let tgid = TGSTAT.tgid.load(Relaxed);
+    if tgid == 0 {
+        begin_process(membership);
+        membership.begin_image(sys::getpid());
+        NAMESPACE.store(membership.namespace(), Relaxed);
+    } else if token == 0 {
+        membership.begin_unexpected(tgid, tid, NAMESPACE.load(Relaxed));
+    } else {
+        membership.begin_told(token, tid);
+    }
+}
+
+/// The first thread of a process begins; it has memory of its own.
+pub(crate) fn begin_process(membership: &Membership) {
+    TGSTAT.begin(sys::getpid());
+    NAMESPACE.store(membership.namespace(), Relaxed);
+    membership::children_stay();
+}
+
+/// Counts the deaths that nobody has noticed yet.
+pub(crate) fn sync() {
+    if let Some(segment) = segment() {
+        slots::sync(segment, NAMESPACE.load(Relaxed));
+    }
+}

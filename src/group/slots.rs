@@ -1,0 +1,506 @@
+//! Slots of threads: claiming, freeing, counting.
+//!
+//! ```text
+//! Free ─reserve─▶ Reserved ─born─▶ Unwatched ─watch─▶ Watched ─exec─▶ InExec
+//!  ▲                 │cancel           │                 │              │
+//!  └─────────────────┴─────────────────┴──────bury───────┴──────────────┘
+//! ```
+//!
+//! The parent reserves before it makes the call, so that a thread is counted as
+//! soon as either side has come out of it, and a failing call leaves nothing
+//! behind.
+//!
+//! **Counting.** Who changes a slot adds the change to the counts, in a second
+//! step. It may be killed between the two; then the counts are wrong until
+//! somebody counts the slots anew ([`recount`]). A recount may in turn come
+//! between the two steps of somebody who is only slow, and have seen the first.
+//! So the counts carry the number of recounts, and whoever finds that there was
+//! one since before its first step counts anew instead of adding.
+
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+use interceptor_abi::segment::{
+    DIED, Life, Population, Segment, THREADS, TID, Thread, ThreadState,
+};
+
+use crate::sys;
+
+/// A thread's place in the segment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Member {
+    /// Index in the segment's threads.
+    index: u32,
+    /// `ThreadState::owner`.
+    owner: u32,
+    /// Its number, from 1.
+    pub(crate) number: u64,
+}
+
+/// The two halves of a slot's state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State {
+    word: u32,
+    high: ThreadState,
+}
+
+impl State {
+    fn of(bits: u64) -> Option<Self> {
+        let high = ThreadState::from_bits((bits >> 32) as u32)?;
+        Some(Self { word: bits as u32, high })
+    }
+
+    fn bits(self) -> u64 {
+        u64::from(self.high.bits()) << 32 | u64::from(self.word)
+    }
+
+    fn with(self, life: Life) -> Self {
+        Self { high: ThreadState { life, ..self.high }, ..self }
+    }
+}
+
+/// A slot with its segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot {
+    segment: &'static Segment,
+    thread: &'static Thread,
+    /// Whose it has to be; `None` for anybody's.
+    owner: Option<u32>,
+}
+
+impl Member {
+    /// Nobody.
+    pub(crate) const NONE: Self = Self { index: 0, owner: 0, number: 0 };
+
+    /// One word that says where its slot is; not 0.
+    pub(crate) fn token(self) -> u64 {
+        u64::from(self.owner) << 32 | u64::from(self.index + 1)
+    }
+
+    /// The member that a token stands for, as long as the slot is its own.
+    pub(crate) fn of_token(token: u64, segment: &'static Segment) -> Option<Self> {
+        let index = (token as u32).checked_sub(1)?;
+        let member = Self { index, owner: (token >> 32) as u32, number: 0 };
+        let slot = member.slot(segment)?;
+        Some(Self { number: slot.thread.number.load(Relaxed), ..member })
+    }
+
+    /// Its slot, if it is still this member's.
+    pub(crate) fn slot(self, segment: &'static Segment) -> Option<Slot> {
+        let thread = segment.threads.get(self.index as usize)?;
+        let slot = Slot { segment, thread, owner: Some(self.owner) };
+        slot.state().map(|_| slot)
+    }
+}
+
+/// Who reserves a slot.
+#[derive(Clone, Copy)]
+pub(crate) enum By {
+    /// The parent of the thread.
+    Parent(Member),
+    /// The thread with this id, for itself.
+    Itself(u32),
+}
+
+/// In the word of a reserved slot: who it is has an id, else a slot.
+const BY_ITSELF: u32 = 1 << 31;
+/// Bits of the index of a slot, plus one.
+const INDEX_BITS: u32 = 15;
+
+impl By {
+    /// What the word of a reserved slot says.
+    fn word(self) -> u32 {
+        match self {
+            Self::Itself(tid) => BY_ITSELF | tid,
+            Self::Parent(Member { index, owner, .. }) => {
+                (owner >> OWNER_SHIFT) << INDEX_BITS & !BY_ITSELF | (index + 1)
+            }
+        }
+    }
+}
+
+/// Bits of an owner that are not kept there.
+const OWNER_SHIFT: u32 = 10;
+
+/// What a reserved slot says of the thread to come.
+pub(crate) struct Newborn {
+    pub by: By,
+    /// Its process, 0 when it is a new one.
+    pub tgid: u32,
+    pub namespace: u32,
+    /// It is the first thread of its process.
+    pub is_first: bool,
+}
+
+/// Reserves a slot. `None` when there is no room.
+pub(crate) fn reserve(segment: &'static Segment, newborn: &Newborn) -> Option<Member> {
+    let population = &segment.header.population;
+    let (index, owner) = claim(segment, newborn)?;
+    let thread = &segment.threads[index];
+    thread.tgid.store(newborn.tgid, Relaxed);
+    thread.namespace.store(newborn.namespace, Relaxed);
+    let number = population.numbers.fetch_add(1, Relaxed) + 1;
+    thread.number.store(number, Relaxed);
+    Some(Member { index: index as u32, owner, number })
+}
+
+fn claim(segment: &Segment, newborn: &Newborn) -> Option<(usize, u32)> {
+    let is_first = newborn.is_first;
+    let word = newborn.by.word();
+    let population = &segment.header.population;
+    let first = population.free_threads.load(Relaxed) as usize;
+    // The hint may be too high: somebody frees a slot at any time.
+    for index in (first..THREADS).chain(0..first.min(THREADS)) {
+        let thread = &segment.threads[index];
+        let bits = thread.state.load(Relaxed);
+        let Some(state) = State::of(bits).filter(|state| state.high.life == Life::Free) else {
+            continue;
+        };
+        let high = ThreadState { life: Life::Reserved, is_first, ..state.high };
+        let reserved = State { word, high };
+        if thread.state.compare_exchange(bits, reserved.bits(), AcqRel, Relaxed).is_ok() {
+            population.used_threads.fetch_max(index as u32 + 1, Release);
+            population.free_threads.store(index as u32 + 1, Relaxed);
+            return Some((index, state.high.owner()));
+        }
+    }
+    None
+}
+
+impl Slot {
+    fn state(&self) -> Option<State> {
+        let state = State::of(self.thread.state.load(Acquire))?;
+        self.owner.is_none_or(|owner| owner == state.high.owner()).then_some(state)
+    }
+
+    fn population(&self) -> &'static Population {
+        &self.segment.header.population
+    }
+
+    /// Changes the state from `from` to `to`, unless somebody was faster.
+    fn change(&self, from: State, to: State) -> bool {
+        self.thread.state.compare_exchange(from.bits(), to.bits(), AcqRel, Relaxed).is_ok()
+    }
+
+    /// Its process, 0 while that is not known.
+    pub(crate) fn tgid(&self) -> u32 {
+        self.thread.tgid.load(Relaxed)
+    }
+
+    /// Says which process it is, if that is not known.
+    pub(crate) fn set_tgid(&self, tgid: u32) {
+        let _ = self.thread.tgid.compare_exchange(0, tgid, Relaxed, Relaxed);
+    }
+
+    pub(crate) fn namespace(&self) -> u32 {
+        self.thread.namespace.load(Relaxed)
+    }
+
+    /// The death word.
+    fn word(&self) -> u64 {
+        self.thread.state.as_ptr() as u64
+    }
+
+    /// Where the node of a robust list lies whose futex words have this offset
+    /// from their nodes, if the slot has room for it.
+    pub(crate) fn node(&self, futex_offset: i64) -> Option<u64> {
+        let links = &self.thread.links;
+        let first = links.as_ptr() as u64;
+        let node = self.word().wrapping_sub(futex_offset as u64);
+        // The list's owner writes to the eight bytes before.
+        let fits = first + 8 <= node && node + 8 <= first + size_of_val(links) as u64;
+        (fits && node.is_multiple_of(4)).then_some(node)
+    }
+
+    /// It is born. Both the parent and the child say so. Returns whether the slot
+    /// is still the child's, and whether this was the first to say so.
+    pub(crate) fn born(&self, tid: u32) -> Born {
+        let counts = Counts::of(self.population());
+        let Some(state) = self.state() else {
+            return Born::TooLate;
+        };
+        if state.high.life == Life::Reserved {
+            let alive = State { word: tid & TID, ..state }.with(Life::Unwatched);
+            if self.change(state, alive) {
+                counts.add(
+                    self.segment,
+                    1,
+                    Change { threads: 1, groups: i64::from(state.high.is_first) },
+                );
+                return Born::Now;
+            }
+        }
+        // The other side was faster, or it was cancelled after the parent's death.
+        if self.state().is_some_and(|now| now.high.is_alive()) {
+            Born::Before
+        } else {
+            Born::TooLate
+        }
+    }
+
+    /// It will not be born.
+    pub(crate) fn cancel(&self) {
+        if let Some(state) = self.state().filter(|state| state.high.life == Life::Reserved)
+            && self.change(state, State { word: 0, high: state.high.freed() })
+        {
+            self.lower_hint();
+        }
+    }
+
+    /// Its death word is on a robust list now, or no longer.
+    pub(crate) fn watch(&self, is_watched: bool) {
+        use Life::{Unwatched, Watched};
+        let (from, to) = if is_watched { (Unwatched, Watched) } else { (Watched, Unwatched) };
+        if let Some(state) = self.state().filter(|state| state.high.life == from) {
+            self.change(state, state.with(to));
+        }
+    }
+
+    /// It is about to enter exec. Returns what it was.
+    pub(crate) fn enter_exec(&self) -> Option<Life> {
+        let state = self.state()?;
+        let alive = matches!(state.high.life, Life::Unwatched | Life::Watched);
+        (alive && self.change(state, state.with(Life::InExec))).then_some(state.high.life)
+    }
+
+    /// exec has failed.
+    pub(crate) fn leave_exec(&self, was: Life) {
+        if let Some(state) = self.state().filter(|state| state.high.life == Life::InExec) {
+            self.change(state, state.with(was));
+        }
+    }
+
+    /// It is about to end by itself. Of all who say so one counts it.
+    pub(crate) fn bury(&self) {
+        let counts = Counts::of(self.population());
+        let Some(state) = self.state().filter(|state| state.high.is_alive()) else {
+            return;
+        };
+        if state.high.is_first {
+            self.pass_on();
+        }
+        if self.change(state, State { word: 0, high: state.high.freed() }) {
+            // Whether it stood for its group now depends on who was faster.
+            counts.add(self.segment, 0, Change { threads: -1, groups: 0 });
+            self.lower_hint();
+        }
+    }
+
+    /// Lets another thread of the process stand for it.
+    fn pass_on(&self) {
+        let population = self.population();
+        let counts = Counts::of(population);
+        let (tgid, namespace) = (self.tgid(), self.namespace());
+        let is_other = |slot: &Slot| {
+            !core::ptr::eq(slot.thread, self.thread)
+                && slot.tgid() == tgid
+                && slot.namespace() == namespace
+        };
+        for slot in used(self.segment).filter(is_other) {
+            if let Some(state) = slot.state().filter(|state| state.high.is_alive()) {
+                let high = ThreadState { is_first: true, ..state.high };
+                if slot.change(state, State { high, ..state }) {
+                    return;
+                }
+            }
+        }
+        counts.add(self.segment, 0, Change { threads: 0, groups: -1 });
+    }
+
+    fn lower_hint(&self) {
+        let first = self.segment.threads.as_ptr() as usize;
+        let index = (self.thread as *const Thread as usize - first) / size_of::<Thread>();
+        self.population().free_threads.fetch_min(index as u32, Relaxed);
+    }
+
+    /// Frees the slot if it was reserved by a thread that is no more.
+    fn cancel_orphan(&self, word: u32) {
+        let lives = if word & BY_ITSELF != 0 {
+            sys::process_exists(word & TID)
+        } else {
+            let index = (word & ((1 << INDEX_BITS) - 1)).wrapping_sub(1);
+            let parent = self.segment.threads.get(index as usize);
+            parent.and_then(|parent| State::of(parent.state.load(Acquire))).is_some_and(|state| {
+                let by = By::Parent(Member { index, owner: state.high.owner(), number: 0 });
+                state.high.is_alive() && by.word() == word
+            })
+        };
+        if !lives {
+            self.cancel();
+        }
+    }
+
+    /// Asks the kernel for a thread whose death word says nothing.
+    fn is_gone(&self, state: State, namespace: u32) -> bool {
+        let tgid = self.tgid();
+        if self.namespace() != namespace || tgid == 0 {
+            return false;
+        }
+        if state.high.life == Life::InExec {
+            // Only the process's id is certain: exec gives it to the thread.
+            return !sys::process_exists(tgid);
+        }
+        !sys::thread_is_alive(tgid, state.word & TID)
+    }
+}
+
+/// What [`Slot::born`] has found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Born {
+    /// Counted by this call.
+    Now,
+    /// Counted before.
+    Before,
+    /// The slot is no longer its own.
+    TooLate,
+}
+
+/// All slots that have ever been used.
+fn used(segment: &'static Segment) -> impl Iterator<Item = Slot> {
+    let used = segment.header.population.used_threads.load(Acquire) as usize;
+    segment.threads.iter().take(used).map(move |thread| Slot { segment, thread, owner: None })
+}
+
+/// Looks at all slots, frees those of the dead, and makes the counts right.
+/// `namespace` is the caller's: threads in others cannot be asked for.
+pub(crate) fn sync(segment: &'static Segment, namespace: u32) {
+    for slot in used(segment) {
+        let Some(state) = slot.state() else {
+            continue;
+        };
+        let has_died = state.word & DIED != 0;
+        let is_dead = match state.high.life {
+            Life::Free => false,
+            Life::Reserved => {
+                slot.cancel_orphan(state.word);
+                false
+            }
+            Life::Watched => has_died,
+            // Watched by nobody: a thread of the program's own making, or one
+            // whose new image runs without us, or is about to start.
+            Life::Unwatched => has_died || slot.is_gone(state, namespace),
+            Life::InExec => slot.is_gone(state, namespace),
+        };
+        if is_dead && slot.change(state, State { word: 0, high: state.high.freed() }) {
+            slot.lower_hint();
+        }
+    }
+    recount(segment);
+}
+
+/// A change of the counts of live threads and groups.
+struct Change {
+    threads: i64,
+    groups: i64,
+}
+
+/// Bits of a count of threads or groups.
+const COUNT_BITS: u32 = 24;
+/// Where the number of recounts begins.
+const RECOUNTS: u32 = 48;
+
+/// The counts before a slot changes.
+struct Counts<'a> {
+    population: &'a Population,
+    born: u64,
+    live: u64,
+}
+
+impl<'a> Counts<'a> {
+    fn of(population: &'a Population) -> Self {
+        let (born, live) = (population.born.load(Acquire), population.live.load(Acquire));
+        Self { population, born, live }
+    }
+
+    /// Adds what has changed since.
+    fn add(&self, segment: &'static Segment, born: u64, change: Change) {
+        let live = (change.threads as u64).wrapping_add((change.groups as u64) << COUNT_BITS);
+        let added = add_since(&self.population.born, self.born, born)
+            && add_since(&self.population.live, self.live, live);
+        if added {
+            publish(self.population);
+        } else {
+            recount(segment);
+        }
+    }
+}
+
+/// Adds to a count, unless the slots were counted anew since it was `seen`.
+fn add_since(count: &AtomicU64, seen: u64, added: u64) -> bool {
+    let change = |now: u64| {
+        let low = now.wrapping_add(added) & ((1 << RECOUNTS) - 1);
+        (now >> RECOUNTS == seen >> RECOUNTS).then_some(now >> RECOUNTS << RECOUNTS | low)
+    };
+    count.fetch_update(AcqRel, Acquire, change).is_ok()
+}
+
+/// Makes the counts what the slots say.
+fn recount(segment: &'static Segment) {
+    let population = &segment.header.population;
+    loop {
+        let (born_before, live_before) =
+            (population.born.load(Acquire), population.live.load(Acquire));
+        let (mut born, mut threads, mut groups) = (0u64, 0u64, 0u64);
+        for state in used(segment).filter_map(|slot| slot.state()) {
+            let is_alive = u64::from(state.high.is_alive());
+            born += u64::from(state.high.births) + is_alive;
+            threads += is_alive;
+            let stands = state.high.is_first || state.high.life == Life::InExec;
+            groups += u64::from(stands) & is_alive;
+        }
+        // Births do not become fewer, only a slot's count of them starts anew.
+        let born = born.max(born_before & ((1 << RECOUNTS) - 1));
+        if replace(&population.born, born_before, born)
+            && replace(&population.live, live_before, threads | groups << COUNT_BITS)
+        {
+            break;
+        }
+    }
+    publish(population);
+}
+
+/// Sets a count that has not changed since it was `seen`.
+fn replace(count: &AtomicU64, seen: u64, counted: u64) -> bool {
+    let recounts = (seen >> RECOUNTS).wrapping_add(1) << RECOUNTS;
+    let is_right = seen & ((1 << RECOUNTS) - 1) == counted;
+    is_right || count.compare_exchange(seen, recounts | counted, AcqRel, Relaxed).is_ok()
+}
+
+/// Writes the counts where hooks read them.
+fn publish(population: &Population) {
+    const COUNT: u64 = (1 << COUNT_BITS) - 1;
+    // Others do the same at the same time; the last one to look is right.
+    loop {
+        let (born, live) = (population.born.load(Acquire), population.live.load(Acquire));
+        population.born_threads.store(born & ((1 << RECOUNTS) - 1), Relaxed);
+        population.live_threads.store(live & COUNT, Relaxed);
+        population.live_groups.store(live >> COUNT_BITS & COUNT, Release);
+        if population.born.load(Acquire) == born && population.live.load(Acquire) == live {
+            break;
+        }
+    }
+}
+
+/// Finds the slot of a process that has executed the caller, and gives it to
+/// the thread that is left.
+pub(crate) fn adopt_exec(segment: &'static Segment, tgid: u32) -> Option<Member> {
+    used(segment).find_map(|slot| {
+        let state = slot.state().filter(|state| state.high.life == Life::InExec)?;
+        let high = ThreadState { life: Life::Unwatched, is_first: true, ..state.high };
+        if slot.tgid() != tgid || !slot.change(state, State { word: tgid & TID, high }) {
+            return None;
+        }
+        let first = segment.threads.as_ptr() as usize;
+        let index = (slot.thread as *const Thread as usize - first) / size_of::<Thread>();
+        let number = slot.thread.number.load(Relaxed);
+        Some(Member { index: index as u32, owner: high.owner(), number })
+    })
+}
+
+/// A PID namespace that has no number yet.
+pub(crate) fn new_namespace(segment: &Segment) -> u32 {
+    segment.header.population.namespaces.fetch_add(1, Relaxed) + 1
+}

@@ -1,0 +1,250 @@
+//! fork, vfork, clone, clone3: threads and processes are born.
+//!
+//! The child's place in the group is reserved before the call. A process finds
+//! it in the record of the call, of which it has a copy or which it shares; a
+//! thread finds it in its own storage, where the parent has left a token.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use syscalls::Sysno;
+
+use super::{Observing, Step};
+use crate::diagnostics::say;
+use crate::frame::SyscallFrame;
+use crate::group;
+use crate::hook::Thread;
+use crate::interest;
+use crate::patch;
+use crate::sys;
+use crate::thread::{self, Call, ThreadBlock};
+use crate::tls;
+use crate::trace;
+
+const CLONE_VM: u64 = 0x100;
+const CLONE_VFORK: u64 = 0x4000;
+const CLONE_SETTLS: u64 = 0x8_0000;
+const CLONE_THREAD: u64 = 0x1_0000;
+const CLONE_DETACHED: u64 = 0x40_0000;
+const CLONE_NEWPID: u64 = 0x2000_0000;
+
+/// The flags with which glibc and musl make a thread: VM, FS, FILES, SIGHAND,
+/// THREAD, SYSVSEM, SETTLS, PARENT_SETTID, CHILD_CLEARTID.
+const PTHREAD: u64 = 0x3d_0f00;
+
+/// What a new thread is told when nobody counts it.
+const UNCOUNTED: u64 = u64::MAX;
+
+/// A birth as its caller asks for it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Birth {
+    flags: u64,
+    /// The new thread's pointer; 0 for its parent's.
+    thread_pointer: u64,
+}
+
+impl Birth {
+    fn of(nr: u64, args: &[u64; 6]) -> Self {
+        let (flags, thread_pointer) = match super::sysno(nr) {
+            Some(Sysno::clone) => (args[0], args[4]),
+            Some(Sysno::vfork) => (CLONE_VM | CLONE_VFORK, 0),
+            Some(Sysno::clone3) => {
+                const WORDS: usize = 8;
+                let mut bytes = [0; 8 * WORDS];
+                if sys::read_guest(args[0], &mut bytes) < bytes.len() {
+                    // The kernel will say EFAULT.
+                    return Self { flags: 0, thread_pointer: 0 };
+                }
+                let words = bytes.as_chunks().0;
+                let word = |at: usize| words.get(at).map_or(0, |word| u64::from_le_bytes(*word));
+                (word(0), word(7))
+            }
+            _ => (0, 0),
+        };
+        let has_own = flags & CLONE_SETTLS != 0;
+        Self { flags, thread_pointer: if has_own { thread_pointer } else { 0 } }
+    }
+
+    fn is_thread(&self) -> bool {
+        self.flags & CLONE_THREAD != 0
+    }
+
+    fn shares_memory(&self) -> bool {
+        self.flags & CLONE_VM != 0
+    }
+
+    /// Whether the parent waits until the child has other memory.
+    fn is_vfork(&self) -> bool {
+        self.flags & CLONE_VFORK != 0
+    }
+
+    /// Whether a new thread gets storage in which libc has made room for our
+    /// words. Both libcs keep the thread pointer where it points to.
+    fn has_storage(&self, is_libc: bool) -> bool {
+        if !is_libc || self.thread_pointer == 0 {
+            return false;
+        }
+        let is_pthread = self.flags & !CLONE_DETACHED == PTHREAD;
+        let mut word = [0; 8];
+        is_pthread
+            || (sys::read_guest(self.thread_pointer, &mut word) == word.len()
+                && u64::from_le_bytes(word) == self.thread_pointer)
+    }
+
+    /// Leaves a token in the storage of the thread that is about to be born.
+    fn tell(&self, token: u64) {
+        let tls = tls::of(self.thread_pointer);
+        // SAFETY: `has_storage` holds, and nobody runs on that storage.
+        unsafe { (&raw mut (*tls).birth).write_volatile(token) };
+    }
+}
+
+/// A birth on its way in.
+pub(super) fn enter(
+    block: &mut ThreadBlock,
+    frame: &SyscallFrame,
+    observing: &Observing<'_>,
+) -> Step {
+    let birth = Birth::of(frame.rax, &frame.args);
+    if birth.shares_memory() && !birth.is_vfork() {
+        if !birth.has_storage(patch::is_in_libc(frame.address_after_site())) {
+            stand_back(block);
+            return Step::Forward;
+        }
+        if group::segment().is_none() && !observing.is_wanted() {
+            // Its first call makes its block.
+            return Step::Forward;
+        }
+    }
+    let new_namespace = birth.flags & CLONE_NEWPID != 0;
+    let expected = block.membership().expect(!birth.is_thread(), new_namespace);
+    if birth.shares_memory() && !birth.is_vfork() {
+        let token = if expected.number() == 0 { UNCOUNTED } else { expected.token() };
+        birth.tell(token);
+    }
+    (block.birth, block.expected) = (birth, expected);
+    Step::ForwardAndExit
+}
+
+/// A thread is about to be born that shares its parent's FS base, or brings one
+/// that only the program knows. Our words are found through FS; there are none,
+/// or somebody else's. So nobody is interested in any call any more: then no
+/// stub leads to us.
+#[cold]
+fn stand_back(block: &mut ThreadBlock) {
+    const WHY: &str =
+        "the program makes threads that do not have libc's storage; interception ends here";
+    if interest::is_any() {
+        trace::stop(block, WHY);
+        say(format_args!("{WHY}"));
+    }
+    interest::clear();
+    sys::confine();
+}
+
+/// A birth came out: in the parent, or (`result` 0) in a child process.
+pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing: &Observing<'_>) {
+    let birth = &call.birth;
+    if result == 0 {
+        process_begins(block, call, observing);
+        return;
+    }
+    if block.depth != call.depth {
+        // The vfork child is gone; what it wrote here was the truth for it.
+        block.depth = call.depth;
+        block.tid = sys::gettid();
+        crate::stat::process_begin(block);
+        publish_identity(block);
+    }
+    if result < 0 {
+        call.expected.cancel();
+        if birth.has_storage(true) && birth.is_thread() {
+            birth.tell(0);
+        }
+        return;
+    }
+    let tid = result as u32;
+    call.expected.born(tid);
+    observing.call(block, |hook| hook.child_born(tid));
+}
+
+/// The child process, before its first instruction.
+fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_>) {
+    let birth = &call.birth;
+    let tid = sys::gettid();
+    let parent_tgid = group::TGSTAT.tgid.load(Relaxed);
+    block.tid = tid;
+    if birth.shares_memory() {
+        block.depth = call.depth + 1;
+    } else {
+        thread::after_fork();
+        block.depth = 0;
+    }
+    block.membership().begin_expected(&call.expected, tid);
+    if !birth.shares_memory() {
+        group::begin_process(block.membership());
+    }
+    crate::stat::process_begin(block);
+    publish_identity(block);
+    let thread = Thread { tid, tgid: tid, number: block.membership().number() };
+    observing.call(block, |hook| hook.process_start(&thread, parent_tgid));
+}
+
+/// The first intercepted call of a thread makes its block: this completes it.
+/// Runs on the program's stack.
+pub(crate) fn thread_begins(block: &mut ThreadBlock) {
+    let tls = tls::current();
+    // SAFETY: this thread's own words.
+    let token = unsafe { (&raw const (*tls).birth).read_volatile() };
+    let tid = block.tid;
+    group::begin(block.membership(), token, tid);
+    publish_identity(block);
+}
+
+/// A call came out that this thread did not send in: it is the thread that the
+/// call made.
+pub(super) fn thread_starts(block: &mut ThreadBlock, observing: &Observing<'_>) {
+    let tls = tls::current();
+    // SAFETY: this thread's own words.
+    unsafe {
+        if (&raw const (*tls).birth).read_volatile() == 0 {
+            return;
+        }
+        (&raw mut (*tls).birth).write_volatile(0);
+    }
+    let thread = block.thread();
+    observing.call(block, |hook| hook.thread_start(&thread, thread.tgid));
+}
+
+/// `exit`: the thread's block may be used again once the kernel has ended it.
+pub(super) fn exit_thread(block: &mut ThreadBlock, observing: &Observing<'_>) -> Step {
+    let thread = block.thread();
+    observing.call(block, |hook| hook.thread_exit(&thread));
+    if block.depth == 0 {
+        crate::stat::thread_exit(block);
+        block.membership().end();
+        observing.call(block, |hook| hook.thread_gone());
+        thread::leave_for_reuse(block);
+    }
+    Step::NeverReturns
+}
+
+/// Tells the thread's own variable who it is.
+fn publish_identity(block: &mut ThreadBlock) {
+    let number = block.membership().number();
+    let tls = tls::current();
+    // SAFETY: this thread's own words; hooks only read them.
+    unsafe {
+        (&raw mut (*tls).identity.tid).write_volatile(block.tid);
+        (&raw mut (*tls).identity.number).write_volatile(number);
+    }
+}
+
+/// Whether the child of this call may run on its parent's memory and TLS.
+pub(super) fn may_share_memory(call: &Call) -> bool {
+    let is_birth = matches!(
+        super::sysno(call.nr),
+        Some(Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3)
+    );
+    is_birth && call.birth.shares_memory()
+}

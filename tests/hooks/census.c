@@ -1,0 +1,522 @@
+/*
+ * Counts threads and processes against the truth. CENSUS names a scenario,
+ * which runs in the constructor of whatever program this is preloaded into; it
+ * prints "ok", or what is wrong, and ends the process. With CENSUS=attach the
+ * program itself runs, beside a monitor. Without CENSUS nothing happens but the
+ * counting, so that images of exec can be preloaded, too.
+ */
+// flags: -pthread
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <interceptor.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define CHECK(condition, ...)                                                  \
+    do {                                                                       \
+        if (!(condition)) {                                                    \
+            dprintf(1, "line %d: ", __LINE__);                                 \
+            dprintf(1, __VA_ARGS__);                                           \
+            dprintf(1, "\n");                                                  \
+            syscall(SYS_exit_group, 1);                                        \
+        }                                                                      \
+    } while (0)
+
+/* What the hooks have seen. */
+static _Thread_local pid_t hook_ran_in, hook_parent;
+static _Atomic int parent_hooks;
+static _Atomic pid_t last_child;
+
+static void *child_hook(pid_t parent_tgid) {
+    hook_ran_in = (pid_t)syscall(SYS_gettid);
+    hook_parent = parent_tgid;
+    return (void *)(intptr_t)hook_ran_in;
+}
+
+static void parent_hook(pid_t child_tid) {
+    last_child = child_tid;
+    parent_hooks++;
+}
+
+/* Counts relative to those at the beginning. */
+static size_t born_before, groups_before, threads_before;
+
+static void begin(void) {
+    born_before = interceptor_pgstat->cnt_thread;
+    groups_before = interceptor_pgstat->nr_tgrp;
+    threads_before = interceptor_pgstat->nr_thread;
+}
+
+static void expect(const char *when, long born, long groups, long threads) {
+    long b = (long)(interceptor_pgstat->cnt_thread - born_before);
+    long g = (long)(interceptor_pgstat->nr_tgrp - groups_before);
+    long t = (long)(interceptor_pgstat->nr_thread - threads_before);
+    CHECK(b == born && g == groups && t == threads,
+          "%s: %ld born, %ld groups, %ld threads; expected %ld, %ld, %ld", when, b, g, t, born, groups, threads);
+}
+
+static void await(pid_t child, int expected) {
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child && status == expected, "child ends with %#x, not %#x", status, expected);
+}
+
+static void check_own_identity(void) {
+    CHECK(interceptor_tstat.tid == (pid_t)syscall(SYS_gettid), "tstat.tid is %d", interceptor_tstat.tid);
+    CHECK(interceptor_tstat.thread_nr > 0, "no number");
+}
+
+static atomic_int gate;
+
+/* The numbers that threads have had, in memory that all processes share. */
+static struct {
+    atomic_uint count;
+    size_t number[1 << 14];
+} *numbers;
+
+static void note_number(void) {
+    if (numbers)
+        numbers->number[atomic_fetch_add(&numbers->count, 1)] = interceptor_tstat.thread_nr;
+}
+
+static void *wait_at_gate(void *unused) {
+    CHECK(hook_ran_in == (pid_t)syscall(SYS_gettid), "the thread began before its hook");
+    CHECK(hook_parent == getpid(), "parent_tgid is %d", hook_parent);
+    check_own_identity();
+    while (!gate)
+        syscall(SYS_futex, &gate, FUTEX_WAIT, 0, NULL);
+    return unused;
+}
+
+static void open_gate(void) {
+    gate = 1;
+    syscall(SYS_futex, &gate, FUTEX_WAKE, INT_MAX);
+}
+
+static void threads(void) {
+    enum { N = 20 };
+    pthread_t ids[N];
+    begin();
+    size_t local = interceptor_tgstat.nr_local_thread;
+    for (int i = 0; i < N; i++)
+        CHECK(!pthread_create(&ids[i], NULL, wait_at_gate, NULL), "pthread_create");
+    expect("created", N, 0, N);
+    CHECK(interceptor_tgstat.nr_local_thread == local + N, "%zu local", interceptor_tgstat.nr_local_thread);
+    CHECK(parent_hooks == N, "%d parent hooks", parent_hooks);
+    open_gate();
+    for (int i = 0; i < N; i++)
+        pthread_join(ids[i], NULL);
+    expect("joined", N, 0, 0);
+    CHECK(interceptor_tgstat.nr_local_thread == local, "%zu local", interceptor_tgstat.nr_local_thread);
+}
+
+static void many(void) {
+    const char *count = getenv("CENSUS_THREADS");
+    int n = count ? atoi(count) : 2000;
+    pthread_t *ids = calloc((size_t)n, sizeof *ids);
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, PTHREAD_STACK_MIN + 16384);
+    begin();
+    for (int i = 0; i < n; i++)
+        CHECK(!pthread_create(&ids[i], &attr, wait_at_gate, NULL), "pthread_create %d", i);
+    expect("created", n, 0, n);
+    open_gate();
+    for (int i = 0; i < n; i++)
+        pthread_join(ids[i], NULL);
+    expect("joined", n, 0, 0);
+    for (int i = 0; i < 20000; i++) {
+        pthread_t one;
+        CHECK(!pthread_create(&one, &attr, wait_at_gate, NULL), "pthread_create");
+        pthread_join(one, NULL);
+    }
+    expect("one by one", n + 20000, 0, 0);
+}
+
+static void check_child(pid_t parent) {
+    CHECK(hook_ran_in == getpid(), "the child began before its hook");
+    CHECK(hook_parent == parent, "parent_tgid is %d", hook_parent);
+    check_own_identity();
+}
+
+static void processes(void) {
+    begin();
+    pid_t self = getpid();
+    size_t own_number = interceptor_tstat.thread_nr;
+    int pipes[2];
+    char byte;
+    CHECK(!pipe(pipes), "pipe");
+    for (int i = 0; i < 10; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            check_child(self);
+            CHECK(interceptor_tgstat.tgid == getpid() && interceptor_tgstat.nr_local_thread == 1, "tgstat");
+            CHECK(interceptor_tstat.thread_nr != own_number, "the parent's number");
+            CHECK(read(pipes[0], &byte, 1) == 1, "read");
+            _exit(3);
+        }
+        CHECK(child > 0 && last_child == child, "fork: hook saw %d, not %d", last_child, child);
+        expect("forked", i + 1, 1, 1);
+        CHECK(write(pipes[1], "", 1) == 1, "write");
+        await(child, 3 << 8);
+        expect("waited", i + 1, 0, 0);
+    }
+    for (int i = 0; i < 10; i++) {
+        pid_t child = vfork();
+        if (child == 0) {
+            check_child(self);
+            if (i % 2)
+                execl("/no/such/program", "program", NULL);
+            _exit(4);
+        }
+        CHECK(interceptor_tstat.thread_nr == own_number && interceptor_tstat.tid == self, "the child's identity");
+        await(child, 4 << 8);
+        expect("vforked", 11 + i, 0, 0);
+    }
+    char *arguments[] = {"true", NULL};
+    for (int i = 0; i < 10; i++) {
+        pid_t child;
+        char *empty[] = {NULL};
+        CHECK(!posix_spawn(&child, "/bin/true", NULL, NULL, arguments, i % 2 ? environ : empty), "posix_spawn");
+        await(child, 0);
+        expect("spawned", 21 + i, 0, 0);
+    }
+    pid_t child;
+    CHECK(posix_spawn(&child, "/no/such/program", NULL, NULL, arguments, environ) == ENOENT, "posix_spawn");
+    expect("failing spawn", 31, 0, 0);
+    CHECK(system("exit 5") == 5 << 8, "system");
+    expect("system", 32, 0, 0);
+    check_own_identity();
+    CHECK(interceptor_tgstat.tgid == self && interceptor_tgstat.nr_local_thread == 1, "tgstat");
+}
+
+static void failures(void) {
+    begin();
+    for (int i = 0; i < 100; i++) {
+        CHECK(syscall(SYS_clone, CLONE_THREAD, 0, 0, 0, 0) == -1 && errno == EINVAL, "clone of a thread without memory");
+        CHECK(syscall(SYS_clone, CLONE_SIGHAND | SIGCHLD, 0, 0, 0, 0) == -1 && errno == EINVAL, "clone");
+        CHECK(syscall(SYS_clone, CLONE_NEWNS | CLONE_FS | SIGCHLD, 0, 0, 0, 0) == -1 && errno == EINVAL, "clone");
+        CHECK(syscall(SYS_clone3, 8L, 64L) == -1 && errno == EFAULT, "clone3 of nothing");
+        CHECK(syscall(SYS_clone3, &gate, 3L) == -1 && errno == EINVAL, "clone3 of no size");
+    }
+    expect("failed births", 0, 0, 0);
+    CHECK(parent_hooks == 0, "%d parent hooks", parent_hooks);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    await(child, 0);
+    expect("a birth after failures", 1, 0, 0);
+}
+
+static void *idle(void *unused) {
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void *ends_process(void *how) {
+    switch ((intptr_t)how) {
+    case 0: exit(7);
+    case 1: syscall(SYS_exit_group, 7); break;
+    case 2: raise(SIGKILL); break;
+    case 3: *(volatile int *)8 = 1; break;
+    case 4: abort();
+    default: execl("/bin/sh", "sh", "-c", "exit 7", NULL);
+    }
+    return NULL;
+}
+
+/* A process with several threads ends, by one that is not the first. */
+static void deaths(void) {
+    static const int statuses[] = {7 << 8, 7 << 8, SIGKILL, SIGSEGV, SIGABRT, 7 << 8};
+    begin();
+    long born = 0;
+    for (intptr_t how = 0; how < 6; how++) {
+        pid_t child = fork();
+        if (child == 0) {
+            pthread_t id;
+            prctl(PR_SET_DUMPABLE, 0);
+            for (int i = 0; i < 4; i++)
+                pthread_create(&id, NULL, idle, NULL);
+            CHECK(interceptor_tgstat.nr_local_thread == 5, "%zu local", interceptor_tgstat.nr_local_thread);
+            pthread_create(&id, NULL, ends_process, (void *)how);
+            for (;;)
+                pause();
+        }
+        await(child, statuses[how]);
+        born += 6;
+        expect("the end of a process", born, 0, 0);
+    }
+}
+
+/* exec keeps the thread that calls it, and its number. */
+static void execs(void) {
+    begin();
+    int pipes[2];
+    CHECK(!pipe(pipes), "pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t id;
+        pthread_create(&id, NULL, idle, NULL);
+        dup2(pipes[0], 0);
+        close(pipes[1]);
+        char *arguments[] = {"cat", NULL}, *empty[] = {NULL};
+        CHECK(execve("/no/such/program", arguments, environ) == -1 && errno == ENOENT, "failing exec");
+        CHECK(interceptor_tgstat.nr_local_thread == 2, "%zu after a failing exec", interceptor_tgstat.nr_local_thread);
+        unsetenv("CENSUS");
+        execve("/bin/cat", arguments, empty);
+        _exit(9);
+    }
+    close(pipes[0]);
+    char path[64], name[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/exe", child);
+    for (int i = 0; i < 2000 && (readlink(path, name, sizeof name - 1) < 0 || !strstr(name, "cat")); i++)
+        usleep(1000);
+    CHECK(strstr(name, "cat"), "no exec");
+    usleep(50000);
+    interceptor_group_sync();
+    expect("executed", 2, 1, 1);
+    close(pipes[1]);
+    await(child, 0);
+    expect("ended", 2, 0, 0);
+    /* Into an image that we cannot follow: still alive until it is dead. */
+    CHECK(!access("/sbin/ldconfig", X_OK), "no static program");
+    CHECK(system("/sbin/ldconfig -V >/dev/null") == 0, "ldconfig");
+    expect("not followed", 4, 0, 0);
+}
+
+static void *number_thread(void *unused) {
+    note_number();
+    return unused;
+}
+
+static int by_size(const void *a, const void *b) {
+    size_t left = *(const size_t *)a, right = *(const size_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+static void unique(void) {
+    enum { PROCESSES = 6, ROUNDS = 50, THREADS = 5 };
+    numbers = mmap(NULL, sizeof *numbers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    begin();
+    note_number();
+    for (int i = 0; i < PROCESSES; i++) {
+        if (fork() == 0) {
+            note_number();
+            for (int round = 0; round < ROUNDS; round++) {
+                pthread_t ids[THREADS];
+                for (int k = 0; k < THREADS; k++)
+                    CHECK(!pthread_create(&ids[k], NULL, number_thread, NULL), "pthread_create");
+                for (int k = 0; k < THREADS; k++)
+                    pthread_join(ids[k], NULL);
+            }
+            _exit(0);
+        }
+    }
+    while (wait(NULL) > 0)
+        ;
+    unsigned count = 1 + PROCESSES * (1 + ROUNDS * THREADS);
+    CHECK(numbers->count == count, "%u numbers", numbers->count);
+    expect("all", (long)count - 1, 0, 0);
+    qsort(numbers->number, count, sizeof *numbers->number, by_size);
+    for (unsigned i = 0; i < count; i++)
+        CHECK(numbers->number[i] && (!i || numbers->number[i] != numbers->number[i - 1]), "number %zu",
+              numbers->number[i]);
+}
+
+/* kill -9 at random moments. */
+static void kills(void) {
+    const char *rounds = getenv("CENSUS_ROUNDS");
+    unsigned seed = (unsigned)getpid();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    interceptor_group_sync();
+    begin();
+    for (int round = 0; round < (rounds ? atoi(rounds) : 100); round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            for (unsigned n = seed + (unsigned)round;; n = n * 1103515245 + 12345) {
+                pthread_t id;
+                switch (n >> 16 & 3) {
+                case 0:
+                    if (interceptor_tgstat.nr_local_thread < 8 && !pthread_create(&id, NULL, number_thread, NULL))
+                        pthread_detach(id);
+                    break;
+                case 1:
+                    if (interceptor_pgstat->nr_tgrp < 16 && fork() == 0)
+                        continue;
+                    break;
+                case 2: {
+                    char *arguments[] = {"true", NULL};
+                    pid_t spawned;
+                    posix_spawn(&spawned, "/bin/true", NULL, NULL, arguments, environ);
+                    break;
+                }
+                default: waitpid(-1, NULL, WNOHANG);
+                }
+            }
+        }
+        CHECK(child > 0, "fork");
+        usleep(rand_r(&seed) % 8000);
+        kill(child, SIGKILL);
+        /* Its children are ours now; they fork on until all are dead. */
+        pid_t dead;
+        do {
+            DIR *directory = opendir("/proc/self/task");
+            struct dirent *entry;
+            while ((entry = readdir(directory))) {
+                char path[300], list[4096];
+                snprintf(path, sizeof path, "/proc/self/task/%s/children", entry->d_name);
+                FILE *file = fopen(path, "r");
+                if (!file)
+                    continue;
+                size_t length = fread(list, 1, sizeof list - 1, file);
+                fclose(file);
+                list[length] = 0;
+                for (char *at = strtok(list, " "); at; at = strtok(NULL, " "))
+                    kill(atoi(at), SIGKILL);
+            }
+            closedir(directory);
+            dead = waitpid(-1, NULL, WNOHANG);
+            if (dead == 0)
+                usleep(200);
+        } while (dead >= 0);
+        CHECK(interceptor_pgstat->nr_thread == threads_before && interceptor_pgstat->nr_tgrp == groups_before,
+              "round %d: %zu threads in %zu groups; expected %zu in %zu", round, interceptor_pgstat->nr_thread,
+              interceptor_pgstat->nr_tgrp, threads_before, groups_before);
+    }
+}
+
+/* All descriptors closed: the count goes on, also behind exec. */
+static void descriptors(void) {
+    begin();
+    CHECK(!syscall(SYS_close_range, 3L, ~0UL, 0L), "close_range");
+    for (int fd = 3; fd < 4096; fd++)
+        CHECK(close(fd) == -1 && errno == EBADF, "descriptor %d is open", fd);
+    int fds[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = open("/dev/null", O_RDONLY);
+        CHECK(fds[i] == 3 + i, "the first free descriptor is %d", fds[i]);
+    }
+    for (int fd = 900; fd < 1100; fd++) {
+        CHECK(dup2(fds[0], fd) == fd, "dup2 to %d", fd);
+        CHECK(fcntl(fd, F_GETFD) >= 0, "descriptor %d after dup2", fd);
+    }
+    CHECK(system("exit 0") == 0, "system");
+    expect("after all were closed", 1, 0, 0);
+    char *arguments[] = {"true", NULL}, *empty[] = {NULL};
+    pid_t child;
+    CHECK(!posix_spawn(&child, "/bin/true", NULL, NULL, arguments, empty), "posix_spawn");
+    await(child, 0);
+    expect("spawned", 2, 0, 0);
+}
+
+/* Monitors. */
+static atomic_int ticks;
+
+static void *tick(void *argument) {
+    for (;;) {
+        ticks++;
+        usleep(1000);
+    }
+    return argument;
+}
+
+static void *returns(void *argument) { return (char *)argument + 1; }
+
+static void monitors(void) {
+    begin();
+    void *result = NULL;
+    CHECK(interceptor_destruct_monitor(&result) == 0, "a monitor that nobody attached");
+    pthread_t monitor = interceptor_attach_monitor(NULL, tick, NULL);
+    CHECK(monitor && monitor != (pthread_t)-1 && interceptor_tgstat.monitor == monitor, "attach");
+    CHECK(interceptor_attach_monitor(NULL, returns, NULL) == monitor, "a second one");
+    CHECK(interceptor_tgstat.nr_local_thread == 2, "%zu local", interceptor_tgstat.nr_local_thread);
+    while (ticks < 3)
+        usleep(1000);
+    CHECK(interceptor_destruct_monitor(&result) == monitor && result == PTHREAD_CANCELED, "destruct");
+    CHECK(interceptor_tgstat.monitor == 0 && interceptor_tgstat.nr_local_thread == 1, "after destruct");
+    monitor = interceptor_attach_monitor(NULL, returns, (void *)41);
+    usleep(20000);
+    CHECK(interceptor_destruct_monitor(&result) == monitor && result == (void *)42, "its result");
+    expect("monitors", 2, 0, 0);
+
+    /* For every group that fork makes. */
+    interceptor_monitor_fn = tick;
+    ticks = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK(interceptor_tgstat.monitor && interceptor_tgstat.nr_local_thread == 2, "no monitor in a child");
+        for (int i = 0; ticks < 3; i++) {
+            CHECK(i < 5000, "the child's monitor does not run");
+            usleep(1000);
+        }
+        _exit(6);
+    }
+    await(child, 6 << 8);
+    interceptor_monitor_fn = NULL;
+
+    /* It notices deaths by itself. */
+    monitor = interceptor_attach_monitor(NULL, tick, NULL);
+    begin();
+    signal(SIGCHLD, SIG_IGN);
+    child = fork();
+    if (child == 0)
+        idle(NULL);
+    expect("forked", 1, 1, 1);
+    kill(child, SIGKILL);
+    for (int i = 0; interceptor_pgstat->nr_thread != threads_before; i++) {
+        CHECK(i < 1000, "nobody noticed");
+        struct timespec pause = {0, 1000000};
+        syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &pause, NULL);
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} scenarios[] = {
+    {"threads", threads},   {"many", many},   {"processes", processes}, {"failures", failures},
+    {"deaths", deaths},     {"execs", execs}, {"unique", unique},       {"kills", kills},
+    {"descriptors", descriptors}, {"monitors", monitors},
+};
+
+__attribute__((constructor(102))) static void start(void) {
+    const char *wanted = getenv("CENSUS");
+    interceptor_clone_hook_child = child_hook;
+    interceptor_clone_hook_parent = parent_hook;
+    if (!wanted)
+        return;
+    if (!strcmp(wanted, "attach")) {
+        /* The program is to behave as without a monitor, and its children, too. */
+        interceptor_monitor_fn = tick;
+        INTERCEPTOR_ATTACH_MONITOR_NOW(NULL);
+        return;
+    }
+    CHECK(interceptor_pgstat->nr_thread >= 1, "nobody is counted");
+    check_own_identity();
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
+        if (!strcmp(scenarios[i].name, wanted)) {
+            unsetenv("CENSUS");
+            scenarios[i].run();
+            dprintf(1, "ok\n");
+            _exit(0);
+        }
+    CHECK(0, "no scenario %s", wanted);
+}

@@ -1,0 +1,64 @@
+//! Threads and processes are counted exactly, whatever ends them, and a monitor
+//! thread does not change what its program does.
+//!
+//! The scenarios are those of `tests/hooks/census.c`.
+
+use interceptor_tests::{Dist, Missing, Program, guest, installed, need};
+
+/// Runs a scenario in a process that loads the hook.
+fn scenario(name: &str) {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libcensus.so"));
+    let program = Program::new("/bin/true").environment("CENSUS", name);
+    let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+    assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
+}
+
+macro_rules! scenarios {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                scenario($name);
+            }
+        )*
+    };
+}
+
+scenarios! {
+    threads_are_counted_from_birth_to_death: "threads",
+    thousands_of_threads_are_counted: "many",
+    processes_are_counted_whatever_makes_them: "processes",
+    births_that_fail_leave_no_trace: "failures",
+    processes_with_threads_are_gone_however_they_end: "deaths",
+    exec_keeps_its_thread_and_ends_the_others: "execs",
+    no_number_is_given_twice: "unique",
+    kill_at_random_moments_is_counted: "kills",
+    counting_survives_closed_descriptors: "descriptors",
+    monitors_run_are_cancelled_and_hand_over_their_result: "monitors",
+}
+
+/// Programs beside a monitor behave as without one.
+fn beside_a_monitor(program: &Program) -> Result<(), Missing> {
+    let dist = Dist::find()?;
+    let hook = guest("libcensus.so")?;
+    let native = program.natively();
+    let program = program.clone().environment("CENSUS", "attach");
+    let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+    assert_eq!(ended, native);
+    Ok(())
+}
+
+#[test]
+fn a_monitor_does_not_keep_a_process_alive() {
+    for name in ["exits_in_thread", "threads", "fork_family", "vfork_family", "cancel"] {
+        let program = Program::new(need!(guest(name)));
+        need!(beside_a_monitor(&program));
+    }
+    need!(beside_a_monitor(&Program::shell("ls / | wc -l; (exit 3)")));
+    let python = need!(installed("python3"));
+    let script = "import ctypes, threading, time\n\
+                  threading.Thread(target=lambda: (time.sleep(0.1), print('last', flush=True))).start()\n\
+                  ctypes.CDLL(None).pthread_exit(None)\n";
+    need!(beside_a_monitor(&Program::new(python).arguments(["-c", script])));
+}
