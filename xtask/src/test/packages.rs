@@ -65,6 +65,7 @@ pub const FOR_TESTS: &[Package] = &[
     program("nginx-light", "nginx"),
     program("nodejs", "node"),
     program("perl", "perl"),
+    program("postgresql", "pg_ctlcluster"),
     Package {
         name: "qemu-user",
         proof: "qemu-x86_64",
