@@ -73,6 +73,7 @@ pub const FOR_TESTS: &[Package] = &[
     },
     program("redis-server", "redis-server"),
     program("redis-tools", "redis-benchmark"),
+    program("stress-ng", "stress-ng"),
     program("tmux", "tmux"),
     program("vim", "vim"),
 ];
