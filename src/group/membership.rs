@@ -165,6 +165,16 @@ impl Membership {
         }
     }
 
+    /// The calling thread is a forked child with its parent's membership. Takes
+    /// the parent's death word off the child's copy of the parent's list: libc
+    /// may go on with it.
+    pub(crate) fn leave_to_parent(&mut self) {
+        if self.node != 0 && self.program_list != 0 {
+            robust::unsplice(self.program_list, self.node, self.trust);
+        }
+        self.forget();
+    }
+
     /// The calling thread is one that its parent has told `token`.
     pub(crate) fn begin_told(&mut self, token: u64, tid: u32) {
         let Some(member) = segment().and_then(|segment| Member::of_token(token, segment)) else {

@@ -178,6 +178,7 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
         block.depth = call.depth + 1;
     } else {
         thread::after_fork();
+        block.membership().leave_to_parent();
         block.depth = 0;
     }
     block.membership().begin_expected(&call.expected, tid);
