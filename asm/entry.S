@@ -339,7 +339,7 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
 // again, or the call goes on without us.
 //
 // In: r11 = anchor, all else the program's (on exit: rax = result).
-.macro INTERCEPTOR_COLD name, thunk, past
+.macro INTERCEPTOR_COLD name, thunk, past, nr
     .balign 16
     .hidden \name
     .globl  \name
@@ -367,6 +367,7 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
     movaps  xmmword ptr [rsp + 16 * \n], xmm\n
     .endr
+    mov     rdi, \nr
     call    interceptor_thread_begin
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
     movaps  xmm\n, xmmword ptr [rsp + 16 * \n]
@@ -393,7 +394,7 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
     .size   \name, . - \name
 .endm
 
-INTERCEPTOR_COLD interceptor_enter_cold, interceptor_enter_thunk, 0
-INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}
+INTERCEPTOR_COLD interceptor_enter_cold, interceptor_enter_thunk, 0, rax
+INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, -1
 
     .popsection

@@ -170,7 +170,7 @@ fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
 /// Joins the group that the environment names.
 fn join_group(config: &Config<'_>) {
     if let Some(fd) = config.segment_fd {
-        report_group(group::attach(fd).map(|()| fd));
+        report_group(group::attach(fd).map(|()| Some(fd)));
         if config.stat && group::segment().is_some() {
             stat::start();
         }
@@ -185,11 +185,10 @@ fn found_group<H: Hook>(hook: &H) {
     }
 }
 
-fn report_group(segment: Result<i32, group::NoSegment>) {
+fn report_group(segment: Result<Option<i32>, group::NoSegment>) {
     match segment {
-        Ok(fd) => {
-            lifecycle::keep_descriptor(Kept::Segment, fd);
-        }
+        Ok(Some(fd)) => lifecycle::keep_descriptor(Kept::Segment, fd),
+        Ok(None) => {}
         Err(why) => {
             say(format_args!("no segment, so nothing is counted: {why}"));
         }

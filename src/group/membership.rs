@@ -1,12 +1,15 @@
 //! What a thread knows of its own place in the group.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use interceptor_abi::segment::Life;
 
 use super::robust::{self, Head, Trust};
 use super::slots::{self, Born, By, Member, Newborn, Slot};
 use super::{TGSTAT, segment};
+
+/// libc registers a list for each thread as soon as it runs, as glibc does.
+static LIBC_REGISTERS: AtomicBool = AtomicBool::new(false);
 
 /// The namespace of the children that this process makes.
 static CHILD_NAMESPACE: AtomicU32 = AtomicU32::new(0);
@@ -183,7 +186,9 @@ impl Membership {
         if self.begin(member, tid) == Born::Now {
             TGSTAT.count_local(1);
         }
-        self.watch_alone();
+        if !LIBC_REGISTERS.load(Relaxed) {
+            self.watch_alone();
+        }
     }
 
     fn begin(&mut self, member: Member, tid: u32) -> Born {
@@ -207,7 +212,10 @@ impl Membership {
     fn watch(&mut self) {
         match robust::registered() {
             0 => self.watch_alone(),
-            list => self.put_on(list, Trust::None),
+            list => {
+                LIBC_REGISTERS.store(true, Relaxed);
+                self.put_on(list, Trust::None);
+            }
         }
     }
 

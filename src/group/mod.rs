@@ -18,6 +18,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed};
 
 use interceptor_abi::segment::{self, Segment};
 
+use crate::diagnostics::say;
 use crate::sys::{self, Mapping};
 
 pub(crate) use membership::{Expected, Membership, children_leave_namespace};
@@ -38,7 +39,6 @@ pub(crate) enum NoSegment {
     NotOpen,
     OtherVersion,
     NotMapped,
-    NotMade(syscalls::Errno),
 }
 
 impl core::fmt::Display for NoSegment {
@@ -47,7 +47,6 @@ impl core::fmt::Display for NoSegment {
             Self::NotOpen => write!(f, "its descriptor is not open; was it closed before exec?"),
             Self::OtherVersion => write!(f, "it is not one of this version"),
             Self::NotMapped => write!(f, "it cannot be mapped; is a memory limit set?"),
-            Self::NotMade(error) => write!(f, "it cannot be made ({error})"),
         }
     }
 }
@@ -75,17 +74,27 @@ pub(crate) fn attach(fd: i32) -> Result<(), NoSegment> {
 }
 
 /// Makes a segment for this process and its descendants, and uses it. Returns its
-/// descriptor.
-pub(crate) fn found() -> Result<i32, NoSegment> {
-    let fd = sys::memory_file(c"interceptor", segment::SIZE as u64).map_err(NoSegment::NotMade)?;
-    let mapping = Mapping::shared(fd, segment::SIZE as u64).map_err(|_| NoSegment::NotMapped)?;
+/// descriptor; without one, those that execute a program count by themselves.
+pub(crate) fn found() -> Result<Option<i32>, NoSegment> {
+    let size = segment::SIZE as u64;
+    let file = sys::memory_file(c"interceptor", size);
+    let mapping = match file {
+        Ok(fd) => Mapping::shared(fd, size),
+        Err(_) => Mapping::shared_anonymous(size),
+    };
+    let mapping = mapping.map_err(|_| NoSegment::NotMapped)?;
+    if let Err(error) = file {
+        say(format_args!(
+            "no descriptor for the segment ({error}): programs that are executed count by themselves"
+        ));
+    }
     // SAFETY: as in `attach`.
     let segment = unsafe { &*(mapping.start as *const Segment) };
     segment.header.version.store(segment::VERSION, Relaxed);
     segment.header.size.store(segment::SIZE as u32, Relaxed);
     segment.header.magic.store(segment::MAGIC, Relaxed);
     use_segment(segment);
-    Ok(fd)
+    Ok(file.ok())
 }
 
 fn use_segment(segment: &'static Segment) {

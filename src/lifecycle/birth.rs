@@ -44,14 +44,14 @@ pub(crate) struct Birth {
 }
 
 impl Birth {
-    fn of(nr: u64, args: &[u64; 6]) -> Self {
+    fn of(nr: u64, args: &[u64; 6], stack: Option<u64>) -> Self {
         let (flags, thread_pointer) = match super::sysno(nr) {
             Some(Sysno::clone) => (args[0], args[4]),
             Some(Sysno::vfork) => (CLONE_VM | CLONE_VFORK, 0),
             Some(Sysno::clone3) => {
                 const WORDS: usize = 8;
                 let mut bytes = [0; 8 * WORDS];
-                if sys::read_guest(args[0], &mut bytes) < bytes.len() {
+                if sys::read_guest_near(stack, args[0], &mut bytes) < bytes.len() {
                     // The kernel will say EFAULT.
                     return Self { flags: 0, thread_pointer: 0 };
                 }
@@ -105,7 +105,7 @@ pub(super) fn enter(
     frame: &SyscallFrame,
     observing: &Observing<'_>,
 ) -> Step {
-    let birth = Birth::of(frame.rax, &frame.args);
+    let birth = Birth::of(frame.rax, &frame.args, patch::stack_of_libc(frame));
     if birth.shares_memory() && !birth.is_vfork() {
         if !birth.has_storage(patch::is_in_libc(frame.address_after_site())) {
             stand_back(block);

@@ -133,7 +133,7 @@ pub(crate) fn enter(
             process::prctl(sysno, &frame.args)
         }
         Sysno::rt_sigaction if signal::is_native(block, &frame.args) => Step::Forward,
-        Sysno::rt_sigaction => Step::Answer(signal::rt_sigaction(block, &frame.args)),
+        Sysno::rt_sigaction => Step::Answer(signal::rt_sigaction(block, frame)),
         Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             mapping::enter(block, sysno, frame)

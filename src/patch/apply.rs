@@ -18,6 +18,7 @@ use super::{near, registry, trap};
 use crate::config::{Config, ForcedRung};
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, say};
+use crate::frame::SyscallFrame;
 use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down, page_up};
 
 /// Sites that are planned before they are applied; more go in further rounds,
@@ -136,6 +137,12 @@ static LIBC_TEXT: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 pub(crate) fn is_in_libc(address: u64) -> bool {
     let [start, end] = &LIBC_TEXT;
     (start.load(Relaxed)..end.load(Relaxed)).contains(&address)
+}
+
+/// The program's stack pointer, if it is in use: the call is made by a function of
+/// libc, to which its caller has jumped by pushing an address.
+pub(crate) fn stack_of_libc(frame: &SyscallFrame) -> Option<u64> {
+    is_in_libc(frame.address_after_site()).then_some(frame.rsp)
 }
 
 /// Whether an object mapped at start-up assigns the C hook.

@@ -9,6 +9,8 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use syscalls::{Errno, Sysno, syscall};
 
 use super::{SIGNALS, deliver, traps};
+use crate::frame::SyscallFrame;
+use crate::patch;
 use crate::sys;
 use crate::thread::ThreadBlock;
 
@@ -71,19 +73,19 @@ pub(crate) fn is_native(block: &ThreadBlock, args: &[u64; 6]) -> bool {
 }
 
 /// Executes rt_sigaction for the program. Returns its raw result.
-pub(crate) fn rt_sigaction(block: &ThreadBlock, args: &[u64; 6]) -> i64 {
-    match try_sigaction(block, args) {
+pub(crate) fn rt_sigaction(block: &ThreadBlock, frame: &SyscallFrame) -> i64 {
+    match try_sigaction(block, &frame.args, patch::stack_of_libc(frame)) {
         Ok(()) => 0,
         Err(error) => -i64::from(error.into_raw()),
     }
 }
 
-fn try_sigaction(block: &ThreadBlock, args: &[u64; 6]) -> sys::Result<()> {
+fn try_sigaction(block: &ThreadBlock, args: &[u64; 6], stack: Option<u64>) -> sys::Result<()> {
     let [signal, new, old, size, ..] = *args;
     if size != 8 {
         return Err(Errno::EINVAL);
     }
-    let new = if new == 0 { None } else { Some(SigAction::read(new)?) };
+    let new = if new == 0 { None } else { Some(SigAction::read(new, stack)?) };
     let has_own_memory = has_own_memory(block);
     let given = new.map(|action| action.for_kernel(signal, has_own_memory));
     let mut kernels = SigAction::default();
@@ -94,7 +96,7 @@ fn try_sigaction(block: &ThreadBlock, args: &[u64; 6]) -> sys::Result<()> {
     if let Some(action) = new.filter(|_| has_own_memory) {
         set(signal, &action);
     }
-    if old != 0 && sys::write_guest(old, &previous.words()) < BYTES {
+    if old != 0 && sys::write_guest_near(stack, old, &previous.words()) < BYTES {
         return Err(Errno::EFAULT);
     }
     Ok(())
@@ -108,9 +110,9 @@ fn has_own_memory(block: &ThreadBlock) -> bool {
 }
 
 impl SigAction {
-    fn read(address: u64) -> sys::Result<Self> {
+    fn read(address: u64, stack: Option<u64>) -> sys::Result<Self> {
         let mut bytes = [0; BYTES];
-        if sys::read_guest(address, &mut bytes) < BYTES {
+        if sys::read_guest_near(stack, address, &mut bytes) < BYTES {
             return Err(Errno::EFAULT);
         }
         let words = bytes.as_chunks::<8>().0;

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use syscalls::{Sysno, syscall};
 
-use super::{PAGE, gettid};
+use super::{PAGE, gettid, page_down};
 use crate::tls;
 
 /// The id of the calling thread.
@@ -76,6 +76,37 @@ pub(crate) fn write_guest(address: u64, words: &[u64]) -> usize {
         syscall!(Sysno::process_vm_writev, own_id(), local.as_ptr(), 1, remote.as_ptr(), 1, 0)
     }
     .unwrap_or(0)
+}
+
+/// As [`read_guest`], without a system call if the memory is on the page of
+/// `stack`, a stack pointer that is certainly good.
+pub(crate) fn read_guest_near(stack: Option<u64>, address: u64, buffer: &mut [u8]) -> usize {
+    if !stack.is_some_and(|stack| is_on_page_of(stack, address, buffer.len())) {
+        return read_guest(address, buffer);
+    }
+    // SAFETY: the whole page is mapped and is the program's stack.
+    unsafe {
+        core::ptr::copy_nonoverlapping(address as *const u8, buffer.as_mut_ptr(), buffer.len());
+    }
+    buffer.len()
+}
+
+/// As [`write_guest`], in the same way.
+pub(crate) fn write_guest_near(stack: Option<u64>, address: u64, words: &[u64]) -> usize {
+    let len = size_of_val(words);
+    if !stack.is_some_and(|stack| is_on_page_of(stack, address, len)) {
+        return write_guest(address, words);
+    }
+    // SAFETY: as above.
+    unsafe {
+        core::ptr::copy_nonoverlapping(words.as_ptr().cast(), address as *mut u8, len);
+    }
+    len
+}
+
+fn is_on_page_of(stack: u64, address: u64, len: usize) -> bool {
+    let last = address.wrapping_add(len as u64).wrapping_sub(1);
+    page_down(address) == page_down(stack) && page_down(last) == page_down(stack)
 }
 
 /// A piece of memory, as the kernel's `struct iovec` describes it.

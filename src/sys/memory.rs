@@ -63,6 +63,15 @@ impl Mapping {
         Ok(mapping)
     }
 
+    /// Maps zeroed memory that forked children share.
+    pub(crate) fn shared_anonymous(len: u64) -> Result<Self> {
+        let flags = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE;
+        // SAFETY: a new mapping disturbs nothing.
+        let start =
+            unsafe { syscall!(Sysno::mmap, 0, len, PROT_READ | PROT_WRITE, flags, -1isize, 0) }?;
+        Ok(Self { start: start as u64, len })
+    }
+
     /// Maps the first `len` bytes of a file, shared and writable.
     pub(crate) fn shared(fd: i32, len: u64) -> Result<Self> {
         let prot = PROT_READ | PROT_WRITE;

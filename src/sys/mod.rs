@@ -19,7 +19,8 @@ pub(crate) use file::{
     File, duplicate_above, file_identity, file_size, is_open, memory_file, reopen, write_all,
 };
 pub(crate) use guest::{
-    GuestRange, probe_guest_access, read_guest, read_guest_ranges, read_guest_string, write_guest,
+    GuestRange, probe_guest_access, read_guest, read_guest_near, read_guest_ranges,
+    read_guest_string, write_guest, write_guest_near,
 };
 pub(crate) use maps::{Maps, Vma};
 pub(crate) use memory::{Mapping, PAGE, page_down, page_up, populate, protect, release, unmap};

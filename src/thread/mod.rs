@@ -17,14 +17,17 @@ mod pool;
 use core::ffi::c_int;
 use core::sync::atomic::Ordering::Relaxed;
 
+use syscalls::Sysno;
+
 use crate::frame::SyscallFrame;
 use crate::group::{Expected, Membership, TGSTAT};
 use crate::hook::Thread;
+use crate::interest;
 use crate::lifecycle::{self, Birth};
 use crate::stat;
 use crate::sys::{self, Mapping, PAGE};
 use crate::thunk;
-use crate::tls::{self, LEVELS};
+use crate::tls::{self, LEVELS, Tls};
 use crate::trace::PendingLine;
 
 pub(crate) use in_flight::{Call, InFlight};
@@ -84,6 +87,9 @@ pub struct ThreadBlock {
     pub(crate) large_environment: Option<Mapping>,
     /// Next block in the pool.
     next: *mut ThreadBlock,
+    /// The constant fields of the levels' frames are filled in. Stays so in a
+    /// block that is used again.
+    has_frames: bool,
     /// Calls between their way in and their way out.
     pub(crate) in_flight: InFlight,
     /// The trace line begun and not yet ended.
@@ -105,7 +111,7 @@ impl ThreadBlock {
     /// Makes a used block like a new one. What only counts tell to be used keeps
     /// what it holds.
     fn clear(&mut self) {
-        let small = core::mem::offset_of!(Self, in_flight);
+        let small = core::mem::offset_of!(Self, has_frames);
         // SAFETY: zeroes are valid for all fields up to there.
         unsafe { (&raw mut *self).cast::<u8>().write_bytes(0, small) };
         self.in_flight.clear();
@@ -132,11 +138,16 @@ impl ThreadBlock {
 
 /// Makes a block for the calling thread, if it has none.
 ///
-/// Called by the entry's cold path, on the program's stack, and by start-up.
-/// Returns 1 when the thread has a block now, 0 when there is no memory.
+/// Called by the entry's cold path, on the program's stack, with the number of
+/// the call that goes in, or [`NO_NUMBER`]; and by start-up. Returns 1 when the
+/// thread has a block now, 0 when there is no memory, or no need: the call goes
+/// to the kernel.
 #[unsafe(no_mangle)]
-extern "C" fn interceptor_thread_begin() -> u64 {
+extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
     let tls = tls::current();
+    if is_unobserved_end(nr, tls) {
+        return 0;
+    }
     let Ok(block) = pool::take() else {
         return 0;
     };
@@ -155,18 +166,32 @@ extern "C" fn interceptor_thread_begin() -> u64 {
         let mut top = region.start + PAGE + ENVIRONMENT + STACK_0;
         for level in 0..LEVELS {
             let frame = (top - size_of::<SyscallFrame>() as u64) as *mut SyscallFrame;
-            (*frame).leave = thunk::leave(level);
-            (*frame).level = level as u64;
-            (*frame).block = block;
+            if !(*block).has_frames {
+                (*frame).leave = thunk::leave(level);
+                (*frame).level = level as u64;
+                (*frame).block = block;
+            }
             (&raw mut (*tls).base[level]).write_volatile(frame as u64);
             top += STACK_N;
         }
+        (*block).has_frames = true;
         (&raw mut (*tls).block).write_volatile(block);
         for level in 0..LEVELS {
             (&raw mut (*tls).ready[level]).write_volatile(1);
         }
     }
     1
+}
+
+/// What stands for the number of a call that comes out.
+const NO_NUMBER: u64 = u64::MAX;
+
+/// Whether a thread that nobody has heard of ends, and nobody wants to hear of
+/// it now.
+fn is_unobserved_end(nr: u64, tls: *const Tls) -> bool {
+    // SAFETY: this thread's own words.
+    let is_expected = unsafe { (&raw const (*tls).birth).read_volatile() } != 0;
+    nr == Sysno::exit as u64 && !is_expected && interest::of(nr) == interest::LIFECYCLE
 }
 
 unsafe extern "C" {
@@ -183,7 +208,7 @@ pub(crate) fn libc_errno() -> *mut c_int {
 
 /// Makes the first thread's block. Returns whether there is memory for it.
 pub(crate) fn begin_first() -> bool {
-    interceptor_thread_begin() != 0
+    interceptor_thread_begin(NO_NUMBER) != 0
 }
 
 /// Gives the first thread its place in a group that was founded after it.
