@@ -191,6 +191,36 @@ pthread_t interceptor_attach_monitor(const pthread_attr_t *attr,
  */
 pthread_t interceptor_destruct_monitor(void **result);
 
+/*
+ * What another member of the group did to this thread or process: kill, tkill,
+ * tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal, pidfd_getfd,
+ * process_vm_writev, process_madvise, migrate_pages, move_pages, prlimit64,
+ * setpgid, ptrace, setpriority, ioprio_set, sched_setaffinity, sched_setscheduler,
+ * sched_setparam, sched_setattr.
+ */
+struct interceptor_remote {
+    pid_t caller_tid;      /* the thread that made the call */
+    pid_t target;          /* the thread or process that it named */
+    unsigned long nr;      /* number of the call */
+    unsigned long args[6]; /* its arguments; pointers are the caller's */
+    long result;           /* its result; calls that fail are not told */
+};
+
+/*
+ * Called in the target, at its next intercepted call (subscribe to the calls
+ * at which you want to be told); NULL (the initial value) for none.
+ */
+extern void (*interceptor_remote_hook)(const struct interceptor_remote *effect);
+
+/*
+ * For a monitor, which is told beside the hook, at once: waits until somebody
+ * does something to any thread of this process, or takes what was done since the
+ * calling thread has called this first. target is the process's or the thread's
+ * id in the hook, the process's here. timeout_ms -1 waits for ever. Returns 1; or 0 when the time is over or a signal
+ * has come. Not a cancellation point.
+ */
+int interceptor_remote_wait(struct interceptor_remote *effect, int timeout_ms);
+
 #ifdef __cplusplus
 }
 #endif

@@ -9,12 +9,13 @@
 
 mod group;
 mod monitor;
+mod remote;
 
 use core::ffi::{c_int, c_long, c_uint};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
 
-use crate::hook::{Decision, Hook, Subscription, SyscallEntry, Thread, Vectors};
+use crate::hook::{Decision, Hook, RemoteEffect, Subscription, SyscallEntry, Thread, Vectors};
 use crate::interest;
 
 /// A C hook: number, six arguments, and where to say that the call is to be
@@ -63,7 +64,16 @@ impl Hook for CHook {
     }
 
     fn wants_group(&self) -> bool {
-        crate::patch::group_is_imported()
+        crate::patch::group_is_imported() || crate::patch::remote_is_imported()
+    }
+
+    #[inline(always)]
+    fn observes_remote(&self) -> bool {
+        crate::patch::remote_is_imported()
+    }
+
+    fn remote_effect(&self, effect: &RemoteEffect) {
+        remote::effect(effect);
     }
 
     fn started(&self) {

@@ -34,7 +34,8 @@ const WATCH_LIFECYCLE: u32 = LIFECYCLE as u32;
 #[inline(always)]
 pub fn route_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     let who = interest::of(frame.rax);
-    if who == HOOK && frame.level == 0 && hook.vectors() == Vectors::None {
+    if who == HOOK && frame.level == 0 && hook.vectors() == Vectors::None && !hook.observes_remote()
+    {
         return match H::VECTORS {
             Vectors::All => enter_for_foreign_hook(hook, frame),
             _ => enter_for_hook(hook, frame),
@@ -83,6 +84,9 @@ fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u
     frame.halfway = 0;
     if frame.level != 0 {
         return STAGE_SSE.min(stage_of(hook));
+    }
+    if hook.observes_remote() {
+        return stage_of(hook);
     }
     let vectors = if who & HOOK != 0 { hook.vectors() } else { Vectors::None };
     match vectors {
@@ -133,6 +137,13 @@ pub fn run_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     }
     if frame.level != 0 && is_made_by_hook(frame) {
         return enter_unhooked(frame, who);
+    }
+    if hook.observes_remote() {
+        // SAFETY: as in `enter`.
+        let block = unsafe { &mut *frame.block };
+        if block.membership().has_mail() {
+            lifecycle::read_mail(block, &Observing::new(hook, frame.level));
+        }
     }
     enter::<H, LATE>(hook, frame, who)
 }

@@ -70,7 +70,7 @@ pub trait Hook: Sync {
     /// Whether a group is founded where there is none.
     #[doc(hidden)]
     fn wants_group(&self) -> bool {
-        Self::LIFECYCLE
+        Self::LIFECYCLE || Self::REMOTE
     }
 
     /// Interception has begun, in a new image.
@@ -107,6 +107,23 @@ pub trait Hook: Sync {
         let _ = child_tid;
     }
 
+    /// Whether [`remote_effect`](Self::remote_effect) is called. Without it, calls
+    /// that act on others cost less.
+    const REMOTE: bool = false;
+
+    /// [`REMOTE`](Self::REMOTE), for hooks that learn it at run time.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn observes_remote(&self) -> bool {
+        Self::REMOTE
+    }
+
+    /// Another member of the group has done something to this thread, or to its
+    /// process: told at the thread's next intercepted call.
+    fn remote_effect(&self, effect: &RemoteEffect) {
+        let _ = effect;
+    }
+
     /// In a thread that is about to execute a program. It may still fail.
     fn process_exec(&self, thread: &Thread) {
         let _ = thread;
@@ -136,6 +153,22 @@ pub struct Thread {
     pub number: u64,
 }
 
+/// What a thread did to another one, or to another process, by a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct RemoteEffect {
+    /// Id of the thread that made the call.
+    pub caller_tid: u32,
+    /// Id of the thread or process that it acted on.
+    pub target: u32,
+    /// Number of the call.
+    pub nr: u64,
+    /// Its arguments. Pointers are the caller's.
+    pub args: [u64; 6],
+    /// Its result.
+    pub result: i64,
+}
+
 /// The functions of a [`Hook`] about threads and processes.
 pub(crate) trait Observer {
     fn observes(&self) -> bool;
@@ -147,11 +180,12 @@ pub(crate) trait Observer {
     fn process_exit(&self, thread: &Thread, status: i32);
     fn thread_gone(&self);
     fn waited(&self);
+    fn remote_effect(&self, effect: &RemoteEffect);
 }
 
 impl<H: Hook> Observer for H {
     fn observes(&self) -> bool {
-        self.observes_lifecycle()
+        self.observes_lifecycle() || self.observes_remote()
     }
 
     fn thread_start(&self, thread: &Thread, parent_tgid: u32) {
@@ -184,6 +218,10 @@ impl<H: Hook> Observer for H {
 
     fn waited(&self) {
         Hook::waited(self);
+    }
+
+    fn remote_effect(&self, effect: &RemoteEffect) {
+        Hook::remote_effect(self, effect);
     }
 }
 

@@ -32,7 +32,9 @@ mod trace;
 mod vector;
 
 pub use coverage::{OBJECT_NAME, ObjectCoverage, coverage};
-pub use hook::{Decision, Hook, Subscription, SyscallEntry, SyscallExit, Thread, Vectors};
+pub use hook::{
+    Decision, Hook, RemoteEffect, Subscription, SyscallEntry, SyscallExit, Thread, Vectors,
+};
 pub use interceptor_abi::segment::Outcome;
 
 #[doc(hidden)]

@@ -86,6 +86,9 @@ fn arm<H: Hook>(
     maps.release();
     release_stack(stack);
     subscribe(hook, config);
+    if hook.observes_remote() && group::segment().is_some() {
+        lifecycle::subscribe_remote();
+    }
     hook.started();
     if let Some(segment) = group::segment() {
         let earlier = segment.header.armed.fetch_add(1, Relaxed);

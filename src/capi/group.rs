@@ -61,7 +61,7 @@ pub(super) fn child_born(child_tid: u32) {
     }
 }
 
-fn keeping_errno<T>(call: impl FnOnce() -> T) -> T {
+pub(super) fn keeping_errno<T>(call: impl FnOnce() -> T) -> T {
     let errno = super::Errno::save(crate::thread::libc_errno());
     let result = call();
     errno.restore();

@@ -4,9 +4,11 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use interceptor_abi::segment::Life;
 
+use super::effects::{self, Concerned};
 use super::robust::{self, Head, Trust};
 use super::slots::{self, Born, By, Member, Newborn, Slot};
 use super::{TGSTAT, segment};
+use crate::hook::RemoteEffect;
 
 /// libc registers a list for each thread as soon as it runs, as glibc does.
 static LIBC_REGISTERS: AtomicBool = AtomicBool::new(false);
@@ -279,6 +281,32 @@ impl Membership {
             slot.bury();
         }
         self.forget();
+    }
+
+    /// Whether there may be an effect on the calling thread.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.slot().is_some_and(|slot| slot.mail().load(Relaxed) != 0)
+    }
+
+    /// The next effect on the calling thread, or on its process.
+    pub(crate) fn take_effect(&self) -> Option<RemoteEffect> {
+        let slot = self.slot()?;
+        slot.mail().store(0, Relaxed);
+        effects::take(segment()?, slot, false)
+    }
+
+    /// The next effect on the process, for its monitor: the calling thread.
+    pub(crate) fn take_monitors_effect(&self) -> Option<RemoteEffect> {
+        let slot = self.slot()?;
+        slot.monitor_flag().store(1, Relaxed);
+        effects::take(segment()?, slot, true)
+    }
+
+    /// Tells another member what the calling thread did to it.
+    pub(super) fn send(&self, concerned: Concerned, effect: &RemoteEffect) {
+        if let Some(segment) = segment() {
+            effects::send(segment, self.namespace(), concerned, effect);
+        }
     }
 
     /// The calling thread is about to execute a program.

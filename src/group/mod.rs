@@ -9,18 +9,24 @@
 //! Forbidden here: locks, allocation. Another member may be stopped or killed at
 //! any instruction.
 
+mod effects;
 mod membership;
 mod published;
 mod robust;
 mod slots;
 
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicPtr, AtomicU32,
+    Ordering::{Acquire, Relaxed},
+};
 
 use interceptor_abi::segment::{self, Segment};
 
 use crate::diagnostics::say;
+use crate::hook::RemoteEffect;
 use crate::sys::{self, Mapping};
 
+pub(crate) use effects::Concerned;
 pub(crate) use membership::{Expected, Membership, children_leave_namespace};
 pub(crate) use published::TGSTAT;
 pub(crate) use robust::HEAD_LEN;
@@ -125,6 +131,34 @@ pub(crate) fn begin_process(membership: &Membership) {
     TGSTAT.begin(sys::getpid());
     NAMESPACE.store(membership.namespace(), Relaxed);
     membership::children_stay();
+}
+
+/// Tells another member what the calling thread did to it.
+pub(crate) fn send(by: &Membership, concerned: Concerned, effect: &RemoteEffect) {
+    by.send(concerned, effect);
+}
+
+/// The ids of the processes in a member's PID namespace.
+pub(crate) fn processes(of: &Membership) -> impl Iterator<Item = u32> + use<> {
+    let namespace = of.namespace();
+    segment().into_iter().flat_map(slots::used).filter_map(move |slot| {
+        (slot.is_first() && slot.namespace() == namespace).then(|| slot.tgid())
+    })
+}
+
+/// Waits, as the monitor, for an effect on the process. `timeout_ns` is negative for
+/// ever. `None` when a signal or the time has ended the wait, or without a group.
+pub(crate) fn wait_for_effect(reader: &Membership, timeout_ns: i64) -> Option<RemoteEffect> {
+    let segment = segment()?;
+    loop {
+        let seen = segment.header.effects_sent.load(Acquire);
+        if let Some(effect) = reader.take_monitors_effect() {
+            return Some(effect);
+        }
+        if !effects::wait(segment, seen, timeout_ns) {
+            return reader.take_monitors_effect();
+        }
+    }
 }
 
 /// Counts the deaths that nobody has noticed yet.

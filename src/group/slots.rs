@@ -18,7 +18,7 @@
 //! one since before its first step counts anew instead of adding.
 
 use core::sync::atomic::{
-    AtomicU64,
+    AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
@@ -142,6 +142,8 @@ pub(crate) fn reserve(segment: &'static Segment, newborn: &Newborn) -> Option<Me
     let thread = &segment.threads[index];
     thread.tgid.store(newborn.tgid, Relaxed);
     thread.namespace.store(newborn.namespace, Relaxed);
+    thread.mail.store(0, Relaxed);
+    thread.is_monitor.store(0, Relaxed);
     let number = population.numbers.fetch_add(1, Relaxed) + 1;
     thread.number.store(number, Relaxed);
     Some(Member { index: index as u32, owner, number })
@@ -197,6 +199,27 @@ impl Slot {
 
     pub(crate) fn namespace(&self) -> u32 {
         self.thread.namespace.load(Relaxed)
+    }
+
+    /// The thread's id, while it lives.
+    pub(super) fn tid(&self) -> Option<u32> {
+        let state = self.state().filter(|state| state.high.is_alive() && state.word & DIED == 0)?;
+        Some(state.word & TID)
+    }
+
+    /// Whether it stands for its process.
+    pub(super) fn is_first(&self) -> bool {
+        self.state().is_some_and(|state| state.high.is_alive() && state.high.is_first)
+    }
+
+    /// The word that says that it waits for effects.
+    pub(super) fn monitor_flag(&self) -> &'static AtomicU32 {
+        &self.thread.is_monitor
+    }
+
+    /// The word that says that there may be an effect for it.
+    pub(super) fn mail(&self) -> &'static AtomicU32 {
+        &self.thread.mail
     }
 
     /// The death word.
@@ -359,7 +382,7 @@ pub(crate) enum Born {
 }
 
 /// All slots that have ever been used.
-fn used(segment: &'static Segment) -> impl Iterator<Item = Slot> {
+pub(super) fn used(segment: &'static Segment) -> impl Iterator<Item = Slot> {
     let used = segment.header.population.used_threads.load(Acquire) as usize;
     segment.threads.iter().take(used).map(move |thread| Slot { segment, thread, owner: None })
 }

@@ -10,6 +10,7 @@ mod descriptors;
 mod exec;
 mod mapping;
 mod process;
+mod remote;
 mod robust_list;
 mod target;
 
@@ -111,6 +112,21 @@ pub(crate) fn subscribe() {
     }
 }
 
+/// Subscribes to calls that act on others.
+pub(crate) fn subscribe_remote() {
+    for sysno in remote::numbers() {
+        interest::add(sysno as usize, LIFECYCLE);
+    }
+}
+
+/// Tells the hook what others did to the calling thread.
+#[cold]
+pub(crate) fn read_mail(block: &mut ThreadBlock, observing: &Observing<'_>) {
+    while let Some(effect) = block.membership().take_effect() {
+        observing.call(block, |hook| hook.remote_effect(&effect));
+    }
+}
+
 /// A call on its way in.
 pub(crate) fn enter(
     block: &mut ThreadBlock,
@@ -174,6 +190,7 @@ pub(crate) fn exit(
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             return mapping::exit(block, sysno, args, result);
         }
+        _ if remote::is_one(sysno) => remote::done(block, sysno, call, result),
         _ => observing.call(block, |hook| hook.waited()),
     }
     result

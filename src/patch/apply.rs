@@ -45,6 +45,9 @@ const GROUP_NAMES: [&[u8]; 9] = [
     b"destruct_monitor",
 ];
 static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+/// Who imports one of these wants to know what others do to it.
+const REMOTE_NAMES: [&[u8]; 2] = [b"remote_hook", b"remote_wait"];
+static REMOTE_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 
 const PROT_READ: usize = 1;
@@ -111,6 +114,8 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
                 HOOK_IS_IMPORTED.store(true, Relaxed);
             } else if GROUP_NAMES.contains(&name) {
                 GROUP_IS_IMPORTED.store(true, Relaxed);
+            } else if REMOTE_NAMES.contains(&name) {
+                REMOTE_IS_IMPORTED.store(true, Relaxed);
             }
         }
         let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
@@ -149,6 +154,13 @@ pub(crate) fn stack_of_libc(frame: &SyscallFrame) -> Option<u64> {
 #[cfg(feature = "capi")]
 pub(crate) fn hook_is_imported() -> bool {
     HOOK_IS_IMPORTED.load(Relaxed)
+}
+
+/// Whether one refers to what the C API says of effects on others.
+#[cfg(feature = "capi")]
+#[inline(always)]
+pub(crate) fn remote_is_imported() -> bool {
+    REMOTE_IS_IMPORTED.load(Relaxed)
 }
 
 /// Whether one refers to what the C API says of threads and processes.

@@ -87,3 +87,9 @@ pub(crate) fn group() -> u32 {
     // SAFETY: takes no arguments and cannot fail.
     unsafe { syscall!(Sysno::getgid) }.unwrap_or(0) as u32
 }
+
+/// The process group of a process, 0 for the caller's; 0 when there is none.
+pub(crate) fn process_group(tgid: u32) -> u32 {
+    // SAFETY: takes a number only.
+    unsafe { syscall!(Sysno::getpgid, tgid) }.unwrap_or(0) as u32
+}

@@ -211,6 +211,14 @@ pub(crate) fn begin_first() -> bool {
     interceptor_thread_begin(NO_NUMBER) != 0
 }
 
+/// The calling thread's block, if it has one or can have one.
+#[cfg(feature = "capi")]
+pub(crate) fn own_block<'a>() -> Option<&'a mut ThreadBlock> {
+    interceptor_thread_begin(NO_NUMBER);
+    // SAFETY: this thread's own words and block.
+    unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() }
+}
+
 /// Gives the first thread its place in a group that was founded after it.
 pub(crate) fn join_first() {
     // SAFETY: this thread's own words and block.

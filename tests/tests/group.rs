@@ -1,7 +1,7 @@
 //! Threads and processes are counted exactly, whatever ends them, and a monitor
 //! thread does not change what its program does.
 //!
-//! The scenarios are those of `tests/hooks/census.c`.
+//! The scenarios are those of `tests/hooks/census.c` and `remote.c`.
 
 use interceptor_tests::{Dist, Missing, Program, guest, installed, need};
 
@@ -36,6 +36,15 @@ scenarios! {
     kill_at_random_moments_is_counted: "kills",
     counting_survives_closed_descriptors: "descriptors",
     monitors_run_are_cancelled_and_hand_over_their_result: "monitors",
+}
+
+#[test]
+fn members_are_told_what_others_did_to_them() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libremote.so"));
+    let program = Program::new("/bin/true").environment("REMOTE", "1");
+    let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+    assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
 }
 
 /// Programs beside a monitor behave as without one.

@@ -42,6 +42,9 @@ pub const BUCKETS: usize = 160;
 /// Threads that can be alive at once and be counted.
 pub const THREADS: usize = 16384;
 
+/// Effects on other members that can be on their way.
+pub const EFFECTS: usize = 1024;
+
 /// Size of the segment in bytes.
 pub const SIZE: usize = core::mem::size_of::<Segment>();
 
@@ -58,6 +61,8 @@ pub struct Segment {
     pub durations: [Duration; CALLS],
     /// Live threads.
     pub threads: [Thread; THREADS],
+    /// What members did to other members.
+    pub effects: [Effect; EFFECTS],
 }
 
 /// First part of the segment.
@@ -81,12 +86,16 @@ pub struct Header {
     pub not_followed: AtomicU32,
     /// 1 when the user has been told of one of those.
     pub not_followed_said: AtomicU32,
-    /// Padding.
-    pub reserved: AtomicU32,
+    /// Effects on members that found no room.
+    pub lost_effects: AtomicU32,
     /// Trace lines that could not be written.
     pub lost_lines: AtomicU64,
     /// Calls that were executed without being counted or traced.
     pub lost_calls: AtomicU64,
+    /// Effects ever sent: a futex word.
+    pub effects_sent: AtomicU32,
+    /// Threads that wait for it.
+    pub effect_readers: AtomicU32,
     /// Threads and processes.
     pub population: Population,
 }
@@ -211,8 +220,37 @@ pub struct Thread {
     pub links: [AtomicU32; 5],
     /// Unique in the segment, from 1.
     pub number: AtomicU64,
+    /// Not 0 when there may be an effect for it.
+    pub mail: AtomicU32,
+    /// Not 0 when it waits for effects on its process, from time to time.
+    pub is_monitor: AtomicU32,
     /// Padding.
-    pub reserved_last: [AtomicU64; 2],
+    pub reserved_last: [AtomicU32; 2],
+}
+
+/// What one member did to another.
+#[repr(C, align(64))]
+pub struct Effect {
+    /// 0 free, 1 ready to be read; else the highest bit and the id of the thread
+    /// that writes or reads it.
+    pub state: AtomicU32,
+    /// Id of the thread or process that it was done to.
+    pub target: AtomicU32,
+    /// Who is to be told: 0 a thread of that process, 1 that thread, 2 the monitor
+    /// of that process.
+    pub reader: AtomicU32,
+    /// Its PID namespace.
+    pub namespace: AtomicU32,
+    /// Id of the thread that did it.
+    pub caller: AtomicU32,
+    /// Padding.
+    pub reserved: AtomicU32,
+    /// The call's number.
+    pub nr: AtomicU64,
+    /// Its arguments.
+    pub args: [AtomicU64; 6],
+    /// Its result.
+    pub result: AtomicU64,
 }
 
 /// What a thread's slot says of its owner, beside the death word.
@@ -347,14 +385,20 @@ pub const fn bucket_floor(bucket: usize) -> u64 {
     (4 + (bucket as u64 & 3)) << (log2 - 2)
 }
 
-const _: () = assert!(core::mem::size_of::<Header>() == 128);
+const _: () = assert!(core::mem::size_of::<Header>() == 192);
 const _: () = assert!(core::mem::size_of::<Thread>() == 64);
+const _: () = assert!(core::mem::size_of::<Effect>() == 128);
 const _: () = assert!(core::mem::offset_of!(Thread, links) == 20);
 const _: () = assert!(core::mem::size_of::<Object>() == 192);
 const _: () = assert!(core::mem::size_of::<Lane>() == 64 + 2 * 8 * CALLS);
 const _: () = assert!(core::mem::size_of::<Duration>() == 1344);
 const _: () = assert!(
-    SIZE == 128 + OBJECTS * 192 + LANES * (64 + 16 * CALLS) + CALLS * 1344 + THREADS * 64,
+    SIZE == 192
+        + OBJECTS * 192
+        + LANES * (64 + 16 * CALLS)
+        + CALLS * 1344
+        + THREADS * 64
+        + EFFECTS * 128,
     "a change of the layout is a new VERSION"
 );
 

@@ -28,6 +28,8 @@ pub fn lines(segment: &TreeSegment) -> Vec<String> {
         (segment.lost_lines(), "trace lines"),
         (segment.lost_calls(), "calls"),
         (segment.lost_objects() as u64, "objects of this report"),
+        (segment.lost_threads().into(), "threads of the counts"),
+        (segment.lost_effects().into(), "effects on other processes"),
     ];
     for (count, what) in lost.into_iter().filter(|(count, _)| *count > 0) {
         lines.push(format!("{count} {what} were lost"));

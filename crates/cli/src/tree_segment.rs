@@ -85,6 +85,16 @@ impl TreeSegment {
         value(&self.shared().header.lost_calls)
     }
 
+    /// Threads that were not counted.
+    pub fn lost_threads(&self) -> u32 {
+        small_value(&self.shared().header.population.lost_threads)
+    }
+
+    /// Effects on other members that they were not told of.
+    pub fn lost_effects(&self) -> u32 {
+        small_value(&self.shared().header.lost_effects)
+    }
+
     /// Objects that found no entry.
     pub fn lost_objects(&self) -> usize {
         (small_value(&self.shared().header.objects_used) as usize).saturating_sub(segment::OBJECTS)
