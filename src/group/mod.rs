@@ -141,9 +141,11 @@ pub(crate) fn send(by: &Membership, concerned: Concerned, effect: &RemoteEffect)
 /// The ids of the processes in a member's PID namespace.
 pub(crate) fn processes(of: &Membership) -> impl Iterator<Item = u32> + use<> {
     let namespace = of.namespace();
-    segment().into_iter().flat_map(slots::used).filter_map(move |slot| {
-        (slot.is_first() && slot.namespace() == namespace).then(|| slot.tgid())
-    })
+    segment()
+        .into_iter()
+        .flat_map(slots::used)
+        .filter(move |slot| slot.is_first() && slot.namespace() == namespace)
+        .map(|slot| slot.tgid())
 }
 
 /// Waits, as the monitor, for an effect on the process. `timeout_ns` is negative for

@@ -15,6 +15,7 @@ use crate::group;
 use crate::hook::Thread;
 use crate::interest;
 use crate::patch;
+use crate::signal;
 use crate::sys;
 use crate::thread::{self, Call, ThreadBlock};
 use crate::tls;
@@ -25,7 +26,13 @@ const CLONE_VFORK: u64 = 0x4000;
 const CLONE_SETTLS: u64 = 0x8_0000;
 const CLONE_THREAD: u64 = 0x1_0000;
 const CLONE_DETACHED: u64 = 0x40_0000;
+const CLONE_FS: u64 = 0x200;
+const CLONE_SIGHAND: u64 = 0x800;
+const CLONE_PARENT: u64 = 0x8000;
+const CLONE_NEWNS: u64 = 0x2_0000;
+const CLONE_NEWUSER: u64 = 0x1000_0000;
 const CLONE_NEWPID: u64 = 0x2000_0000;
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 
 /// The flags with which glibc and musl make a thread: VM, FS, FILES, SIGHAND,
 /// THREAD, SYSVSEM, SETTLS, PARENT_SETTID, CHILD_CLEARTID.
@@ -41,28 +48,41 @@ pub(crate) struct Birth {
     flags: u64,
     /// The new thread's pointer; 0 for its parent's.
     thread_pointer: u64,
+    /// The kernel will say that what is asked for cannot be.
+    is_refused: bool,
+    /// `ThreadBlock::is_sigill_blocked` of the parent.
+    is_sigill_blocked: bool,
 }
 
 impl Birth {
     fn of(nr: u64, args: &[u64; 6], stack: Option<u64>) -> Self {
-        let (flags, thread_pointer) = match super::sysno(nr) {
-            Some(Sysno::clone) => (args[0], args[4]),
-            Some(Sysno::vfork) => (CLONE_VM | CLONE_VFORK, 0),
-            Some(Sysno::clone3) => {
-                const WORDS: usize = 8;
-                let mut bytes = [0; 8 * WORDS];
-                if sys::read_guest_near(stack, args[0], &mut bytes) < bytes.len() {
-                    // The kernel will say EFAULT.
-                    return Self { flags: 0, thread_pointer: 0 };
-                }
-                let words = bytes.as_chunks().0;
-                let word = |at: usize| words.get(at).map_or(0, |word| u64::from_le_bytes(*word));
-                (word(0), word(7))
+        let mut birth =
+            Self { flags: 0, thread_pointer: 0, is_refused: false, is_sigill_blocked: false };
+        match super::sysno(nr) {
+            Some(Sysno::clone) => {
+                (birth.flags, birth.thread_pointer) = (args[0], args[4]);
+                birth.is_refused = excludes_itself(args[0]);
             }
-            _ => (0, 0),
-        };
-        let has_own = flags & CLONE_SETTLS != 0;
-        Self { flags, thread_pointer: if has_own { thread_pointer } else { 0 } }
+            Some(Sysno::vfork) => birth.flags = CLONE_VM | CLONE_VFORK,
+            Some(Sysno::clone3) => {
+                let mut bytes = [0; 8 * CLONE_ARGS];
+                if sys::read_guest_near(stack, args[0], &mut bytes) < bytes.len() {
+                    birth.is_refused = true;
+                    return birth;
+                }
+                let mut words = [0; CLONE_ARGS];
+                for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+                    *word = u64::from_le_bytes(*bytes);
+                }
+                (birth.flags, birth.thread_pointer) = (words[0], words[7]);
+                birth.is_refused = is_wrong(&words, args[1]);
+            }
+            _ => {}
+        }
+        if birth.flags & CLONE_SETTLS == 0 {
+            birth.thread_pointer = 0;
+        }
+        birth
     }
 
     fn is_thread(&self) -> bool {
@@ -99,13 +119,46 @@ impl Birth {
     }
 }
 
+/// Words of the first version of `struct clone_args`: flags, pidfd, child_tid,
+/// parent_tid, exit_signal, stack, stack_size, tls.
+const CLONE_ARGS: usize = 8;
+
+/// Whether the kernel refuses clone with these flags.
+fn excludes_itself(flags: u64) -> bool {
+    let has = |wanted: u64| flags & wanted == wanted;
+    has(CLONE_NEWNS | CLONE_FS)
+        || has(CLONE_NEWUSER | CLONE_FS)
+        || has(CLONE_THREAD) && !has(CLONE_SIGHAND)
+        || has(CLONE_SIGHAND) && !has(CLONE_VM)
+        || has(CLONE_THREAD) && flags & (CLONE_NEWUSER | CLONE_NEWPID) != 0
+        || has(CLONE_SIGHAND | CLONE_CLEAR_SIGHAND)
+}
+
+/// Whether the kernel refuses clone3 with this structure of this size.
+fn is_wrong(words: &[u64; CLONE_ARGS], size: u64) -> bool {
+    const SIGNALS: u64 = 64;
+    let [flags, _, _, _, exit_signal, stack, stack_size, _] = *words;
+    let shares_exit = flags & (CLONE_THREAD | CLONE_PARENT) != 0;
+    size < size_of_val(words) as u64
+        || size > sys::PAGE
+        || flags & CLONE_DETACHED != 0
+        || exit_signal > SIGNALS
+        || exit_signal != 0 && shares_exit
+        || (stack == 0) != (stack_size == 0)
+        || excludes_itself(flags)
+}
+
 /// A birth on its way in.
 pub(super) fn enter(
     block: &mut ThreadBlock,
     frame: &SyscallFrame,
     observing: &Observing<'_>,
 ) -> Step {
-    let birth = Birth::of(frame.rax, &frame.args, patch::stack_of_libc(frame));
+    let mut birth = Birth::of(frame.rax, &frame.args, patch::stack_of_libc(frame));
+    if birth.is_refused {
+        return Step::Forward;
+    }
+    birth.is_sigill_blocked = block.is_sigill_blocked;
     if birth.shares_memory() && !birth.is_vfork() {
         if !birth.has_storage(patch::is_in_libc(frame.address_after_site())) {
             stand_back(block);
@@ -153,6 +206,7 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
         // The vfork child is gone; what it wrote here was the truth for it.
         block.depth = call.depth;
         block.tid = sys::gettid();
+        block.is_sigill_blocked = birth.is_sigill_blocked;
         crate::stat::process_begin(block);
         publish_identity(block);
     }
@@ -187,6 +241,9 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
     }
     crate::stat::process_begin(block);
     publish_identity(block);
+    if birth.flags & CLONE_CLEAR_SIGHAND != 0 {
+        signal::handlers_cleared(!birth.shares_memory());
+    }
     let thread = Thread { tid, tgid: tid, number: block.membership().number() };
     observing.call(block, |hook| hook.process_start(&thread, parent_tgid));
 }

@@ -102,6 +102,21 @@ fn try_sigaction(block: &ThreadBlock, args: &[u64; 6], stack: Option<u64>) -> sy
     Ok(())
 }
 
+/// The calling process was born without its parent's handlers. `has_own_memory`:
+/// the table is its own.
+pub(crate) fn handlers_cleared(has_own_memory: bool) {
+    if has_own_memory {
+        for signal in 1..=SIGNALS as u64 {
+            if !matches!(get(signal).handler, SIG_DFL | SIG_IGN) {
+                set(signal, &SigAction::default());
+            }
+        }
+    }
+    if traps::are_caught() {
+        traps::catch_again();
+    }
+}
+
 /// Whether the table belongs to the calling process. A vfork child has handlers
 /// of its own, but writes to its parent's memory; the call that made it may
 /// have gone unseen.

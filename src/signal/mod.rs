@@ -14,7 +14,7 @@ mod defer;
 mod deliver;
 mod traps;
 
-pub(crate) use actions::{is_native, rt_sigaction};
+pub(crate) use actions::{handlers_cleared, is_native, rt_sigaction};
 pub(crate) use defer::Aside;
 pub(crate) use traps::{catch_traps, rt_sigprocmask, rt_sigprocmask_done};
 

@@ -51,6 +51,11 @@ pub(crate) fn catch_traps() -> bool {
     true
 }
 
+/// Installs our handler once more, in a process that was born without.
+pub(super) fn catch_again() {
+    let _ = install(&action(), None);
+}
+
 /// What the kernel has for SIGILL.
 pub(super) fn action() -> SigAction {
     SigAction {

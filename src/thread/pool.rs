@@ -4,14 +4,20 @@
 //! its last call, `exit`. So a block waits in the pool, with the thread's id,
 //! until the kernel no longer knows that thread.
 //!
-//! Lock order: the pool's lock is innermost. It is held for a few instructions
-//! and never across a system call. A signal handler that interrupts the holder
-//! and needs a new block itself does not wait: it maps one.
+//! Blocks come in by a lock-free list, so that none is ever lost. They go out
+//! under a lock, oldest first. Lock order: the pool's lock is innermost. It is
+//! held for a few instructions and never across a system call. Who cannot have
+//! it soon (a signal handler may have interrupted the holder, or the holder may
+//! not be running) maps a new block; too many are given back to the kernel one by
+//! one.
 
 use core::ptr::null_mut;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{
+    AtomicPtr,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
-use spin::Mutex;
+use spin::{Mutex, MutexGuard};
 
 use super::{REGION, ThreadBlock};
 use crate::group::TGSTAT;
@@ -20,12 +26,23 @@ use crate::sys::{self, Mapping};
 struct Pool {
     oldest: *mut ThreadBlock,
     newest: *mut ThreadBlock,
+    len: usize,
 }
 
 // SAFETY: the pointers are only followed under the lock.
 unsafe impl Send for Pool {}
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { oldest: null_mut(), newest: null_mut() });
+static POOL: Mutex<Pool> = Mutex::new(Pool { oldest: null_mut(), newest: null_mut(), len: 0 });
+
+/// Blocks that have come in, newest first.
+static INCOMING: AtomicPtr<ThreadBlock> = AtomicPtr::new(null_mut());
+
+/// How often the lock is tried.
+const TRIES: usize = 1000;
+/// Blocks that are looked at, for one whose thread is gone.
+const LOOKS: usize = 8;
+/// Blocks that are kept when nobody needs them.
+const KEPT: usize = 32;
 
 /// A zeroed block that nobody uses.
 pub(super) fn take() -> sys::Result<*mut ThreadBlock> {
@@ -64,52 +81,128 @@ pub(crate) fn after_fork() {
 }
 
 fn append(block: *mut ThreadBlock) {
-    let Some(mut pool) = POOL.try_lock() else {
-        // Held by a thread in another core's few instructions, or by the one
-        // this handler interrupted. A block less in the pool is no loss.
-        return;
-    };
-    // SAFETY: blocks in the pool are reached only under the lock.
-    unsafe {
-        (*block).next = null_mut();
-        if pool.newest.is_null() {
-            pool.oldest = block;
-        } else {
-            (*pool.newest).next = block;
+    let mut newest = INCOMING.load(Relaxed);
+    loop {
+        // SAFETY: nobody else uses the link of a block that is not in a list.
+        unsafe { (*block).next = newest };
+        match INCOMING.compare_exchange_weak(newest, block, Release, Relaxed) {
+            Ok(_) => return,
+            Err(now) => newest = now,
         }
     }
-    pool.newest = block;
 }
 
 fn take_used() -> Option<*mut ThreadBlock> {
-    let block = {
-        let mut pool = POOL.try_lock()?;
-        let block = pool.oldest;
-        if block.is_null() {
-            return None;
+    for _ in 0..LOOKS {
+        let (block, len) = oldest()?;
+        // SAFETY: taken out of the pool, so it is ours once its thread is gone.
+        unsafe {
+            if is_in_use(block) {
+                append(block);
+                continue;
+            }
+            if len > KEPT {
+                give_one_to_kernel();
+            }
+            release_storage(block);
+            (*block).clear();
         }
-        // SAFETY: as above.
-        pool.oldest = unsafe { (*block).next };
-        if pool.oldest.is_null() {
-            pool.newest = null_mut();
-        }
-        block
-    };
-    // SAFETY: taken out of the pool, so it is ours once its thread is gone.
-    unsafe {
-        if (*block).tid != 0 && sys::thread_is_alive(TGSTAT.tgid.load(Relaxed), (*block).tid) {
-            append(block);
-            return None;
-        }
-        let (start, end) = (*block).storage;
-        if start != 0 {
-            // Nobody can have mapped anything there.
-            let _ = sys::unmap(&(start..end));
-        }
-        if let Some(environment) = (*block).large_environment {
-            environment.unmap();
-        }
-        (*block).clear();
+        return Some(block);
     }
-    Some(block)
+    None
+}
+
+/// Takes the oldest block out. Returns also how many are left.
+fn oldest() -> Option<(*mut ThreadBlock, usize)> {
+    let mut pool = lock()?;
+    if pool.oldest.is_null() {
+        pool.take_in();
+    }
+    let block = pool.oldest;
+    if block.is_null() {
+        return None;
+    }
+    // SAFETY: blocks in the pool are reached only under the lock.
+    pool.oldest = unsafe { (*block).next };
+    if pool.oldest.is_null() {
+        pool.newest = null_mut();
+    }
+    pool.len -= 1;
+    Some((block, pool.len))
+}
+
+fn lock() -> Option<MutexGuard<'static, Pool>> {
+    (0..TRIES).find_map(|_| {
+        let pool = POOL.try_lock();
+        if pool.is_none() {
+            core::hint::spin_loop();
+        }
+        pool
+    })
+}
+
+impl Pool {
+    /// Appends what has come in, oldest first.
+    fn take_in(&mut self) {
+        let mut block = INCOMING.swap(null_mut(), Acquire);
+        let mut reversed: *mut ThreadBlock = null_mut();
+        if self.newest.is_null() {
+            self.newest = block;
+        }
+        while !block.is_null() {
+            self.len += 1;
+            // SAFETY: taken off the list, so it is ours.
+            let next = unsafe { (*block).next };
+            // SAFETY: as above.
+            unsafe { (*block).next = reversed };
+            reversed = block;
+            block = next;
+        }
+        // Only called when there is none.
+        self.oldest = reversed;
+    }
+}
+
+/// Whether the thread that has left a block may still run on it.
+///
+/// # Safety
+///
+/// The block is out of the pool.
+unsafe fn is_in_use(block: *mut ThreadBlock) -> bool {
+    // SAFETY: the caller's.
+    let tid = unsafe { (*block).tid };
+    tid != 0 && sys::thread_is_alive(TGSTAT.tgid.load(Relaxed), tid)
+}
+
+/// Unmaps what a block's thread wanted unmapped and still needed.
+///
+/// # Safety
+///
+/// The thread is gone.
+unsafe fn release_storage(block: *mut ThreadBlock) {
+    // SAFETY: the caller's.
+    let ((start, end), environment) = unsafe { ((*block).storage, (*block).large_environment) };
+    if start != 0 {
+        // Nobody can have mapped anything there.
+        let _ = sys::unmap(&(start..end));
+    }
+    if let Some(environment) = environment {
+        environment.unmap();
+    }
+}
+
+/// Unmaps a block that nobody needs.
+fn give_one_to_kernel() {
+    let Some((block, _)) = oldest() else {
+        return;
+    };
+    // SAFETY: as in `take_used`.
+    unsafe {
+        if is_in_use(block) {
+            append(block);
+        } else {
+            release_storage(block);
+            let _ = sys::unmap(&(*block).region());
+        }
+    }
 }
