@@ -19,6 +19,7 @@ mod group;
 mod hook;
 mod interest;
 mod lifecycle;
+pub mod members;
 mod patch;
 mod preload;
 mod signal;

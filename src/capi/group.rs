@@ -4,8 +4,8 @@ use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-use crate::group;
 use crate::hook::Thread;
+use crate::members;
 
 type ChildHook = unsafe extern "C" fn(c_int) -> *mut c_void;
 type ParentHook = unsafe extern "C" fn(c_int);
@@ -72,5 +72,5 @@ pub(super) fn keeping_errno<T>(call: impl FnOnce() -> T) -> T {
 /// `interceptor_pgstat` and `interceptor_tgstat` are right.
 #[unsafe(no_mangle)]
 pub extern "C" fn interceptor_group_sync() {
-    group::sync();
+    members::sync();
 }

@@ -3,10 +3,10 @@
 use core::ffi::c_int;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use core::time::Duration;
 
-use crate::group;
 use crate::hook::RemoteEffect;
-use crate::thread;
+use crate::members;
 
 type RemoteHook = unsafe extern "C" fn(*const RemoteEffect);
 
@@ -37,12 +37,8 @@ pub unsafe extern "C" fn interceptor_remote_wait(
     effect: *mut RemoteEffect,
     timeout_ms: c_int,
 ) -> c_int {
-    const MILLISECOND: i64 = 1_000_000;
-    let timeout = if timeout_ms < 0 { -1 } else { i64::from(timeout_ms) * MILLISECOND };
-    let Some(block) = thread::own_block() else {
-        return 0;
-    };
-    match group::wait_for_effect(block.membership(), timeout) {
+    let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    match members::wait_for_remote_effect(timeout) {
         Some(taken) => {
             // SAFETY: the caller's.
             unsafe { effect.write(taken) };

@@ -212,7 +212,6 @@ pub(crate) fn begin_first() -> bool {
 }
 
 /// The calling thread's block, if it has one or can have one.
-#[cfg(feature = "capi")]
 pub(crate) fn own_block<'a>() -> Option<&'a mut ThreadBlock> {
     interceptor_thread_begin(NO_NUMBER);
     // SAFETY: this thread's own words and block.
