@@ -14,4 +14,27 @@ interceptor_restorer:
     syscall
     .size   interceptor_restorer, . - interceptor_restorer
 
+// What the kernel calls. The ABI has it that the stack is aligned; QEMU 7's
+// emulation of it is not, and nobody needs to depend on it.
+//
+// In:  rdi = signal, rsi = siginfo_t *, rdx = ucontext_t *. A function otherwise.
+    .balign 16
+    .hidden interceptor_on_signal
+    .globl  interceptor_on_signal
+    .type   interceptor_on_signal, @function
+interceptor_on_signal:
+    .cfi_startproc
+    push    rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset rbp, -16
+    mov     rbp, rsp
+    .cfi_def_cfa_register rbp
+    and     rsp, -16
+    call    interceptor_deliver
+    leave
+    .cfi_def_cfa rsp, 8
+    ret
+    .cfi_endproc
+    .size   interceptor_on_signal, . - interceptor_on_signal
+
     .popsection

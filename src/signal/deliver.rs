@@ -71,17 +71,22 @@ fn program_address(context: &UContext) -> Option<u64> {
     }
 }
 
-/// Address of the handler, as the kernel has it.
-pub(super) fn entry() -> u64 {
-    on_signal as *const () as u64
+unsafe extern "C" {
+    fn interceptor_on_signal();
 }
 
-/// Called by the kernel on delivery.
+/// Address of the handler, as the kernel has it.
+pub(super) fn entry() -> u64 {
+    interceptor_on_signal as *const () as u64
+}
+
+/// Called on delivery (`asm/signal.S`).
 ///
 /// # Safety
 ///
 /// The arguments are the kernel's.
-pub(super) unsafe extern "C" fn on_signal(signal: i32, info: *mut SigInfo, context: *mut UContext) {
+#[unsafe(no_mangle)]
+unsafe extern "C" fn interceptor_deliver(signal: i32, info: *mut SigInfo, context: *mut UContext) {
     if signal == SIGILL && traps::are_caught() {
         // SAFETY: the kernel's context.
         if unsafe { traps::redirect(context) } {
