@@ -5,13 +5,13 @@ use crate::names::{Names, files, memory, network, processes, system};
 /// How a kind is shown that is only a matter of names.
 pub(crate) enum Notation {
     /// Or-ed names; of the low 32 bits, as the kernel takes an `int`.
-    Flags(&'static Names),
+    Flags(Names),
     /// Or-ed names of all 64 bits.
-    LongFlags(&'static Names),
+    LongFlags(Names),
     /// The names of one value, then or-ed names: choices, their bits, flags.
-    Mixed(&'static Names, u32, &'static Names),
+    Mixed(Names, u32, Names),
     /// The name of one value.
-    Choice(&'static Names),
+    Choice(Names),
     /// Something else.
     Special,
 }
@@ -45,10 +45,10 @@ macro_rules! kinds {
 
             pub(crate) fn notation(self) -> Notation {
                 match self {
-                    $(Kind::$flags => Notation::Flags(&$flags_names),)*
-                    $(Kind::$long => Notation::LongFlags(&$long_names),)*
-                    $(Kind::$mixed => Notation::Mixed(&$choices, $mask, &$mixed_names),)*
-                    $(Kind::$choice => Notation::Choice(&$choice_names),)*
+                    $(Kind::$flags => Notation::Flags($flags_names),)*
+                    $(Kind::$long => Notation::LongFlags($long_names),)*
+                    $(Kind::$mixed => Notation::Mixed($choices, $mask, $mixed_names),)*
+                    $(Kind::$choice => Notation::Choice($choice_names),)*
                     _ => Notation::Special,
                 }
             }

@@ -3,7 +3,8 @@
 //!
 //! Used inside the intercepted process and by the command line tool alike. So
 //! nothing here allocates, panics, recurses, or touches memory other than through
-//! [`Memory`]; stack use stays below 2 KiB.
+//! [`Memory`]; stack use stays below 2 KiB. No table holds a reference (`pack` says
+//! why).
 //!
 //! - [`lookup`], [`by_name`], [`Call`]: the table, declared in `table/`
 //! - [`Classes`], [`CallSet`], [`parse_filter`]: sets of calls, as users write them
@@ -32,6 +33,7 @@ mod kind;
 mod line;
 mod memory;
 mod names;
+mod pack;
 mod set;
 mod signals;
 mod table;

@@ -7,7 +7,7 @@ use crate::format::vector::Transfer;
 use crate::kind::{Kind, Notation};
 use crate::line::Line;
 use crate::memory::read_u32;
-use crate::names::{files, memory, processes, system};
+use crate::names::{Names, files, memory, processes, system};
 
 const O_CREAT: u64 = 0o100;
 const O_TMPFILE: u64 = 0o20_000_000;
@@ -113,7 +113,7 @@ impl Scene<'_> {
             Kind::Device | Kind::NodeDevice => self.device(line, value & 0xffff_ffff),
             Kind::Signal => self.signal(line, value & 0xffff_ffff),
             Kind::Clock => {
-                line.choice(&system::CLOCK, value & 0xffff_ffff);
+                line.choice(system::CLOCK, value & 0xffff_ffff);
             }
             Kind::IpcKey if value as i32 == 0 => {
                 line.text("IPC_PRIVATE");
@@ -129,8 +129,8 @@ impl Scene<'_> {
                     line.dec(i64::from(value as i32));
                 }
             },
-            Kind::ShmGetFlags => self.ipc_flags(line, &memory::SHM_GET, value & 0xffff_ffff),
-            Kind::IpcGetFlags => self.ipc_flags(line, &memory::IPC_GET, value & 0xffff_ffff),
+            Kind::ShmGetFlags => self.ipc_flags(line, memory::SHM_GET, value & 0xffff_ffff),
+            Kind::IpcGetFlags => self.ipc_flags(line, memory::IPC_GET, value & 0xffff_ffff),
             Kind::Hex | Kind::HexPosition => {
                 line.hex(value);
             }
@@ -271,7 +271,7 @@ impl Scene<'_> {
             }
             Kind::SemCommand => {
                 // Old callers set IPC_64, which is always meant.
-                line.choice(&memory::SEM_COMMAND, value & 0xffff_feff);
+                line.choice(memory::SEM_COMMAND, value & 0xffff_feff);
             }
             Kind::SemOpsIn => self.semaphore_operations(line, value, next & 0xffff_ffff),
             Kind::MqAttrIn | Kind::MqAttrCreate | Kind::MqAttrOut => {
@@ -310,14 +310,14 @@ impl Scene<'_> {
         let value = value & 0xffff_ffff;
         match value {
             0xffff_ffff => line.text("0xffffffff"),
-            _ => line.mixed(&processes::PERSONA, 0xff, &processes::PERSONA_FLAGS, value),
+            _ => line.mixed(processes::PERSONA, 0xff, processes::PERSONA_FLAGS, value),
         };
     }
 
     /// `IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4)`.
     pub(super) fn io_priority(&self, line: &mut Line<'_>, value: u64) {
         let value = value & 0xffff_ffff;
-        line.text("IOPRIO_PRIO_VALUE(").choice(&processes::IOPRIO_CLASS, value >> 13);
+        line.text("IOPRIO_PRIO_VALUE(").choice(processes::IOPRIO_CLASS, value >> 13);
         line.text(", ").udec(value & 0x1fff).text(")");
     }
 
@@ -351,7 +351,7 @@ impl Scene<'_> {
         line.text("makedev(").hex(major).text(", ").hex(minor).text(")");
     }
 
-    fn ipc_flags(&self, line: &mut Line<'_>, names: &crate::names::Names, value: u64) {
+    fn ipc_flags(&self, line: &mut Line<'_>, names: Names, value: u64) {
         let before = line.written();
         let left = line.known_flags(names, value & !0o777, "");
         if left != 0 {

@@ -53,17 +53,17 @@ impl Scene<'_> {
             }
             // F_SETFD
             2 => {
-                line.flags(&files::DESCRIPTOR, value & 0xffff_ffff);
+                line.flags(files::DESCRIPTOR, value & 0xffff_ffff);
             }
             // F_SETFL
             4 => {
-                let names = &files::ACCESS_MODE_OF_OPEN;
-                line.mixed(names, 3, &files::OPEN, value & 0xffff_ffff);
+                let names = files::ACCESS_MODE_OF_OPEN;
+                line.mixed(names, 3, files::OPEN, value & 0xffff_ffff);
             }
             // F_SETOWN_EX
             15 | F_GETOWN_EX => {
                 if let Some(record) = self.record::<8>(line, value) {
-                    line.text("{type=").choice(&files::OWNER, record.u32(0).into());
+                    line.text("{type=").choice(files::OWNER, record.u32(0).into());
                     line.text(", pid=").dec(record.i32(4).into()).text("}");
                 }
             }
@@ -74,11 +74,11 @@ impl Scene<'_> {
             10 => self.signal(line, value & 0xffff_ffff),
             // F_SETLEASE
             1024 => {
-                line.choice(&files::LOCK_TYPE, value & 0xffff_ffff);
+                line.choice(files::LOCK_TYPE, value & 0xffff_ffff);
             }
             // F_ADD_SEALS
             1033 => {
-                line.flags(&files::SEALS, value & 0xffff_ffff);
+                line.flags(files::SEALS, value & 0xffff_ffff);
             }
             _ => {
                 line.hex(value);
@@ -138,11 +138,11 @@ impl Scene<'_> {
             }
             // PR_SET_SECCOMP
             22 => {
-                line.choice(&processes::SECCOMP_MODE, value);
+                line.choice(processes::SECCOMP_MODE, value);
             }
             // PR_CAPBSET_READ, PR_CAPBSET_DROP
             23 | 24 => {
-                line.choice(&processes::CAPABILITY, value);
+                line.choice(processes::CAPABILITY, value);
             }
             25 | 37 => self.numbers_at::<4>(line, value),
             PR_SET_VMA if value == 0 => {
@@ -195,7 +195,7 @@ impl Scene<'_> {
                 }
             }
             None => {
-                line.flags(&processes::FUTEX_FLAGS, value);
+                line.flags(processes::FUTEX_FLAGS, value);
             }
         }
     }
@@ -251,9 +251,9 @@ impl Scene<'_> {
             5 => {
                 let shift = if value >> 31 != 0 { "FUTEX_OP_OPARG_SHIFT<<28|" } else { "" };
                 line.text(shift);
-                line.choice(&processes::FUTEX_WAKE_OPERATION, value >> 28 & 7).text("<<28|");
+                line.choice(processes::FUTEX_WAKE_OPERATION, value >> 28 & 7).text("<<28|");
                 line.hex(value >> 12 & 0xfff).text("<<12|");
-                line.choice(&processes::FUTEX_WAKE_COMPARISON, value >> 24 & 15).text("<<24|");
+                line.choice(processes::FUTEX_WAKE_COMPARISON, value >> 24 & 15).text("<<24|");
                 line.hex(value & 0xfff);
             }
             _ => {

@@ -138,15 +138,15 @@ impl Scene<'_> {
             return;
         };
         let [input, output, control, local] = [0, 4, 8, 12].map(|at| u64::from(record.u32(at)));
-        line.text("{c_iflag=").flags(&devices::TERMINAL_INPUT, input);
-        line.text(", c_oflag=").flags(&devices::TERMINAL_OUTPUT, output);
+        line.text("{c_iflag=").flags(devices::TERMINAL_INPUT, input);
+        line.text(", c_oflag=").flags(devices::TERMINAL_OUTPUT, output);
         line.text(", c_cflag=");
-        line.choice(&devices::TERMINAL_SPEED, control & 0o10017).text("|");
-        line.choice(&devices::TERMINAL_SIZE, control & 0o60);
-        let left = line.known_flags(&devices::TERMINAL_CONTROL, control & !0o10077, "|");
+        line.choice(devices::TERMINAL_SPEED, control & 0o10017).text("|");
+        line.choice(devices::TERMINAL_SIZE, control & 0o60);
+        let left = line.known_flags(devices::TERMINAL_CONTROL, control & !0o10077, "|");
         if left != 0 {
             line.text("|").hex(left);
         }
-        line.text(", c_lflag=").flags(&devices::TERMINAL_LOCAL, local).text(", ...}");
+        line.text(", c_lflag=").flags(devices::TERMINAL_LOCAL, local).text(", ...}");
     }
 }

@@ -30,8 +30,8 @@ impl Scene<'_> {
         let Some(record) = self.record::<48>(line, address) else {
             return;
         };
-        line.text("{stx_mask=").flags(&files::STATX, record.u32(0).into());
-        line.text(", stx_attributes=").flags(&files::STATX_ATTRIBUTES, record.u64(8));
+        line.text("{stx_mask=").flags(files::STATX, record.u32(0).into());
+        line.text(", stx_attributes=").flags(files::STATX_ATTRIBUTES, record.u64(8));
         line.text(", stx_mode=");
         self.file_mode(line, record.u16(28).into());
         line.text(", stx_size=").udec(record.u64(40)).text(", ...}");
@@ -41,7 +41,7 @@ impl Scene<'_> {
         let Some(record) = self.record::<88>(line, address) else {
             return;
         };
-        line.text("{f_type=").choice(&files::FILE_SYSTEM, record.u64(0));
+        line.text("{f_type=").choice(files::FILE_SYSTEM, record.u64(0));
         let numbers = [
             (", f_bsize=", 8),
             (", f_blocks=", 16),
@@ -57,7 +57,7 @@ impl Scene<'_> {
         line.text(", ").hex(record.u32(60).into());
         line.text("]}, f_namelen=").udec(record.u64(64));
         line.text(", f_frsize=").udec(record.u64(72));
-        line.text(", f_flags=").flags(&files::STATFS, record.u64(80)).text("}");
+        line.text(", f_flags=").flags(files::STATFS, record.u64(80)).text("}");
     }
 
     pub(super) fn file_attributes(&self, line: &mut Line<'_>, address: u64) {
@@ -76,19 +76,19 @@ impl Scene<'_> {
             return;
         };
         line.text("{flags=");
-        line.mixed(&files::ACCESS_MODE_OF_OPEN, 3, &files::OPEN, record.u64(0));
+        line.mixed(files::ACCESS_MODE_OF_OPEN, 3, files::OPEN, record.u64(0));
         if record.u64(0) & 0o20000100 != 0 || record.u64(8) != 0 {
             line.text(", mode=").mode(record.u64(8));
         }
-        line.text(", resolve=").flags(&files::RESOLVE, record.u64(16)).text("}");
+        line.text(", resolve=").flags(files::RESOLVE, record.u64(16)).text("}");
     }
 
     /// `struct mount_attr`.
     pub(super) fn mount_attributes(&self, line: &mut Line<'_>, address: u64) {
         if let Some(record) = self.record::<32>(line, address) {
-            line.text("{attr_set=").flags(&files::MOUNT_ATTRIBUTES, record.u64(0));
-            line.text(", attr_clr=").flags(&files::MOUNT_ATTRIBUTES, record.u64(8));
-            line.text(", propagation=").flags(&files::PROPAGATION, record.u64(16));
+            line.text("{attr_set=").flags(files::MOUNT_ATTRIBUTES, record.u64(0));
+            line.text(", attr_clr=").flags(files::MOUNT_ATTRIBUTES, record.u64(8));
+            line.text(", propagation=").flags(files::PROPAGATION, record.u64(16));
             line.text(", userns_fd=").udec(record.u64(24)).text("}");
         }
     }
@@ -99,7 +99,7 @@ impl Scene<'_> {
             line.text("{value=");
             self.data(line, record.u64(0), record.u32(8).into());
             line.text(", size=").udec(record.u32(8).into());
-            line.text(", flags=").flags(&files::XATTR, record.u32(12).into()).text("}");
+            line.text(", flags=").flags(files::XATTR, record.u32(12).into()).text("}");
         }
     }
 
@@ -147,8 +147,8 @@ impl Scene<'_> {
         let Some(record) = self.record::<28>(line, address) else {
             return;
         };
-        line.text("{l_type=").choice(&files::LOCK_TYPE, record.u16(0).into());
-        line.text(", l_whence=").choice(&files::WHENCE, record.u16(2).into());
+        line.text("{l_type=").choice(files::LOCK_TYPE, record.u16(0).into());
+        line.text(", l_whence=").choice(files::WHENCE, record.u16(2).into());
         line.text(", l_start=").dec(record.i64(8));
         line.text(", l_len=").dec(record.i64(16));
         if let Owner::Shown = with_owner {

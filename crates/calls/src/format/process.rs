@@ -18,7 +18,7 @@ impl Scene<'_> {
         line.text("child_stack=").address(self.arg(1)).text(", flags=");
         let (flags, signal) = (value & 0xffff_ff00, value & 0xff);
         if flags != 0 {
-            line.flags(&processes::CLONE, flags);
+            line.flags(processes::CLONE, flags);
         }
         if signal != 0 {
             line.text(if flags != 0 { "|" } else { "" });
@@ -63,7 +63,7 @@ impl Scene<'_> {
             return;
         };
         let flags = record.u64(0);
-        line.text("{flags=").flags(&processes::CLONE, flags);
+        line.text("{flags=").flags(processes::CLONE, flags);
         if flags & CLONE_PIDFD != 0 {
             line.text(", pidfd=").address(record.u64(8));
         }
@@ -144,7 +144,7 @@ impl Scene<'_> {
     pub(super) fn capability_header(&self, line: &mut Line<'_>, address: u64) {
         if let Some(record) = self.record::<8>(line, address) {
             let version = u64::from(record.u32(0));
-            line.text("{version=").choice(&processes::CAPABILITY_VERSION, version);
+            line.text("{version=").choice(processes::CAPABILITY_VERSION, version);
             line.text(", pid=").dec(record.i32(4).into()).text("}");
         }
     }
@@ -181,8 +181,8 @@ impl Scene<'_> {
             return;
         };
         line.text("{size=").udec(record.u32(0).into());
-        line.text(", sched_policy=").choice(&processes::SCHEDULER, record.u32(4).into());
-        line.text(", sched_flags=").flags(&processes::SCHEDULER_FLAGS, record.u64(8));
+        line.text(", sched_policy=").choice(processes::SCHEDULER, record.u32(4).into());
+        line.text(", sched_flags=").flags(processes::SCHEDULER_FLAGS, record.u64(8));
         line.text(", sched_nice=").dec(record.i32(16).into());
         line.text(", sched_priority=").udec(record.u32(20).into());
         line.text(", sched_runtime=").udec(record.u64(24));

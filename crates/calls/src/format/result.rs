@@ -35,15 +35,15 @@ impl Scene<'_> {
             Kind::SchedPolicyResult => {
                 let policy = value as u64;
                 line.udec(policy).text(" (");
-                let (choices, mask) = (&processes::SCHEDULER, 0xbfff_ffff);
-                line.mixed(choices, mask, &processes::SCHEDULER_RESET, policy).text(")")
+                let (choices, mask) = (processes::SCHEDULER, 0xbfff_ffff);
+                line.mixed(choices, mask, processes::SCHEDULER_RESET, policy).text(")")
             }
             Kind::MembarrierResult if matches!(self.arg(0), 0 | 0x200) && value != 0 => {
                 line.hex(value as u64).text(" (");
-                line.flags(&memory::MEMBARRIER, value as u64).text(")")
+                line.flags(memory::MEMBARRIER, value as u64).text(")")
             }
             Kind::ClockState => {
-                line.dec(value).text(" (").choice(&system::CLOCK_STATE, value as u64).text(")")
+                line.dec(value).text(" (").choice(system::CLOCK_STATE, value as u64).text(")")
             }
             Kind::Persona => {
                 line.hex(value as u64).text(" (");
@@ -73,12 +73,12 @@ impl Scene<'_> {
         match command {
             // F_GETFD
             1 if value != 0 => {
-                line.hex(value).text(" (flags ").flags(&files::DESCRIPTOR, value).text(")")
+                line.hex(value).text(" (flags ").flags(files::DESCRIPTOR, value).text(")")
             }
             // F_GETFL
             3 => {
                 line.hex(value).text(" (flags ");
-                line.mixed(&files::ACCESS_MODE_OF_OPEN, 3, &files::OPEN, value).text(")")
+                line.mixed(files::ACCESS_MODE_OF_OPEN, 3, files::OPEN, value).text(")")
             }
             // F_GETSIG
             11 if value != 0 => {
@@ -86,10 +86,10 @@ impl Scene<'_> {
                 line
             }
             // F_GETLEASE
-            1025 => line.hex(value).text(" (").choice(&files::LOCK_TYPE, value).text(")"),
+            1025 => line.hex(value).text(" (").choice(files::LOCK_TYPE, value).text(")"),
             // F_GET_SEALS
             1034 if value != 0 => {
-                line.hex(value).text(" (seals ").flags(&files::SEALS, value).text(")")
+                line.hex(value).text(" (seals ").flags(files::SEALS, value).text(")")
             }
             _ => line.udec(value),
         };

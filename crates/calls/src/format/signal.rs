@@ -68,7 +68,7 @@ impl Scene<'_> {
         };
         line.text(", sa_mask=").signal_set(record.u64(24));
         let flags = record.u64(8);
-        line.text(", sa_flags=").flags(&processes::ACTION, flags);
+        line.text(", sa_flags=").flags(processes::ACTION, flags);
         if flags & SA_RESTORER != 0 {
             line.text(", sa_restorer=").address(record.u64(16));
         }
@@ -78,7 +78,7 @@ impl Scene<'_> {
     pub(super) fn signal_stack(&self, line: &mut Line<'_>, address: u64) {
         if let Some(record) = self.record::<24>(line, address) {
             line.text("{ss_sp=").address(record.u64(0));
-            line.text(", ss_flags=").flags(&processes::STACK, record.u32(8).into());
+            line.text(", ss_flags=").flags(processes::STACK, record.u32(8).into());
             line.text(", ss_size=").udec(record.u64(16)).text("}");
         }
     }
@@ -98,7 +98,7 @@ impl Scene<'_> {
         line.text(", si_code=");
         let child = signal == SIGCHLD && (1..=6).contains(&code);
         match child {
-            true => line.choice(&processes::CHILD_CODE, code.into()),
+            true => line.choice(processes::CHILD_CODE, code.into()),
             false => match processes::SIGNAL_CODE.name(code.into()) {
                 Some(name) => line.text(name),
                 None => line.dec(i64::from(code as i32)),
@@ -150,7 +150,7 @@ impl Scene<'_> {
         self.notification_value(line, "{sigev_value=", record.u64(0));
         line.text(", sigev_signo=");
         self.signal(line, record.u32(8).into());
-        line.text(", sigev_notify=").choice(&processes::NOTIFY, record.u32(12).into());
+        line.text(", sigev_notify=").choice(processes::NOTIFY, record.u32(12).into());
         if record.u32(12) == SIGEV_THREAD_ID {
             line.text(", sigev_notify_thread_id=").dec(record.i32(16).into());
         }

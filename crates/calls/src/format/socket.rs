@@ -4,7 +4,7 @@ use crate::format::Scene;
 use crate::format::time::Unit;
 use crate::line::Line;
 use crate::memory::{Record, read_u32};
-use crate::names::{Names, network};
+use crate::names::network;
 
 const SOL_IP: u32 = 0;
 const SOL_SOCKET: u32 = 1;
@@ -28,7 +28,7 @@ impl Scene<'_> {
             return;
         };
         let size = size.min(ADDRESS as u64) as usize;
-        line.text("{sa_family=").choice(&network::DOMAIN, record.u16(0).into());
+        line.text("{sa_family=").choice(network::DOMAIN, record.u16(0).into());
         match (record.u16(0), size) {
             (1, 3..) => self.unix_address(line, record.bytes(2, size - 2)),
             (2, 16..) => {
@@ -89,21 +89,21 @@ impl Scene<'_> {
     /// The protocols of a domain.
     pub(super) fn protocol(&self, line: &mut Line<'_>, value: u64) {
         match self.arg(0) as u32 {
-            2 | 10 => line.choice(&network::INET_PROTOCOL, value),
-            16 => line.choice(&network::NETLINK_PROTOCOL, value),
+            2 | 10 => line.choice(network::INET_PROTOCOL, value),
+            16 => line.choice(network::NETLINK_PROTOCOL, value),
             _ => line.udec(value),
         };
     }
 
     /// The name of an option, given its level in the argument before.
     pub(super) fn option_name(&self, line: &mut Line<'_>, value: u64) {
-        let names: &Names = match self.arg(1) as u32 {
-            SOL_SOCKET => &network::SOCKET_OPTION,
-            SOL_IP => &network::IP_OPTION,
-            SOL_IPV6 => &network::IPV6_OPTION,
-            SOL_TCP => &network::TCP_OPTION,
-            SOL_UDP => &network::UDP_OPTION,
-            SOL_NETLINK => &network::NETLINK_OPTION,
+        let names = match self.arg(1) as u32 {
+            SOL_SOCKET => network::SOCKET_OPTION,
+            SOL_IP => network::IP_OPTION,
+            SOL_IPV6 => network::IPV6_OPTION,
+            SOL_TCP => network::TCP_OPTION,
+            SOL_UDP => network::UDP_OPTION,
+            SOL_NETLINK => network::NETLINK_OPTION,
             _ => {
                 line.hex(value);
                 return;

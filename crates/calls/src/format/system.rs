@@ -53,7 +53,7 @@ impl Scene<'_> {
             line.begin_item(item != address);
             line.text("{sem_num=").udec(record.u16(0).into());
             line.text(", sem_op=").dec(i64::from(record.u16(2) as i16));
-            line.text(", sem_flg=").flags(&memory::SEM_OPERATION, record.u16(4).into()).text("}");
+            line.text(", sem_flg=").flags(memory::SEM_OPERATION, record.u16(4).into()).text("}");
             Item::Shown
         });
     }
@@ -82,7 +82,7 @@ impl Scene<'_> {
     /// What kind of event is counted.
     pub(super) fn event_attributes(&self, line: &mut Line<'_>, address: u64) {
         if let Some(record) = self.record::<24>(line, address) {
-            line.text("{type=").choice(&system::PERF_TYPE, record.u32(0).into());
+            line.text("{type=").choice(system::PERF_TYPE, record.u32(0).into());
             line.text(", size=").udec(record.u32(4).into());
             line.text(", config=").hex(record.u64(8));
             line.text(", sample_period=").udec(record.u64(16)).text(", ...}");
@@ -92,12 +92,12 @@ impl Scene<'_> {
     /// Parameters of a ring, as the kernel completed them.
     pub(super) fn ring_parameters(&self, line: &mut Line<'_>, address: u64) {
         if let Some(record) = self.record::<24>(line, address) {
-            line.text("{flags=").flags(&system::URING_SETUP, record.u32(8).into());
+            line.text("{flags=").flags(system::URING_SETUP, record.u32(8).into());
             line.text(", sq_thread_cpu=").udec(record.u32(12).into());
             line.text(", sq_thread_idle=").udec(record.u32(16).into());
             line.text(", sq_entries=").udec(record.u32(0).into());
             line.text(", cq_entries=").udec(record.u32(4).into());
-            line.text(", features=").flags(&system::URING_FEATURES, record.u32(20).into());
+            line.text(", features=").flags(system::URING_FEATURES, record.u32(20).into());
             line.text(", ...}");
         }
     }
@@ -111,7 +111,7 @@ impl Scene<'_> {
             line.address(address);
             return;
         };
-        line.text("{handled_access_fs=").flags(&system::LANDLOCK_FS, record.u64(0));
+        line.text("{handled_access_fs=").flags(system::LANDLOCK_FS, record.u64(0));
         for (name, at) in [(", handled_access_net=", 8), (", scoped=", 16)] {
             if size > at as u64 {
                 line.text(name).hex(record.u64(at));
@@ -167,6 +167,6 @@ impl Scene<'_> {
     /// A memory policy with its flags.
     pub(super) fn memory_policy(&self, line: &mut Line<'_>, value: u64) {
         let value = value & 0xffff_ffff;
-        line.mixed(&memory::NUMA_MODE, 0x1fff, &memory::NUMA_MODE_FLAGS, value);
+        line.mixed(memory::NUMA_MODE, 0x1fff, memory::NUMA_MODE_FLAGS, value);
     }
 }

@@ -108,12 +108,12 @@ impl Scene<'_> {
         let Some(record) = self.record::<96>(line, address) else {
             return;
         };
-        line.text("{modes=").flags(&system::ADJUST, record.u32(0).into());
+        line.text("{modes=").flags(system::ADJUST, record.u32(0).into());
         line.text(", offset=").dec(record.i64(8));
         line.text(", freq=").dec(record.i64(16));
         line.text(", maxerror=").dec(record.i64(24));
         line.text(", esterror=").dec(record.i64(32));
-        line.text(", status=").flags(&system::CLOCK_STATUS, record.u32(40).into());
+        line.text(", status=").flags(system::CLOCK_STATUS, record.u32(40).into());
         line.text(", constant=").dec(record.i64(48));
         line.text(", precision=").dec(record.i64(56));
         line.text(", tolerance=").dec(record.i64(64));
@@ -141,7 +141,7 @@ impl Scene<'_> {
             line.begin_item(item != address);
             line.text("{fd=").dec(record.i32(0).into());
             if record.i32(0) >= 0 {
-                line.text(", events=").flags(&files::POLL, record.u16(4).into());
+                line.text(", events=").flags(files::POLL, record.u16(4).into());
             }
             line.text("}");
             Item::Shown

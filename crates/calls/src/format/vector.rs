@@ -91,7 +91,7 @@ impl Scene<'_> {
             self.control(line, control, length);
         }
         line.text(", msg_controllen=").udec(length);
-        line.text(", msg_flags=").flags(&network::MESSAGE, record.u32(48).into()).text("}");
+        line.text(", msg_flags=").flags(network::MESSAGE, record.u32(48).into()).text("}");
     }
 
     /// Control messages: descriptors and credentials are shown.
@@ -116,10 +116,10 @@ impl Scene<'_> {
             let length = record.u64(0);
             let (level, kind) = (record.u32(8), record.u32(12));
             line.text("{cmsg_len=").udec(length);
-            line.text(", cmsg_level=").choice(&network::LEVEL, level.into());
+            line.text(", cmsg_level=").choice(network::LEVEL, level.into());
             line.text(", cmsg_type=");
             match level {
-                SOL_SOCKET => line.choice(&network::CONTROL_TYPE, kind.into()),
+                SOL_SOCKET => line.choice(network::CONTROL_TYPE, kind.into()),
                 _ => line.hex(kind.into()),
             };
             let payload = length.min(left).saturating_sub(HEADER);

@@ -104,7 +104,7 @@ impl Scene<'_> {
                 break;
             }
             line.text("{fd=").dec(record.i32(0).into());
-            line.text(", revents=").flags(&files::POLL, record.u16(6).into()).text("}");
+            line.text(", revents=").flags(files::POLL, record.u16(6).into()).text("}");
             shown += 1;
         }
         line.text("]");
@@ -153,14 +153,14 @@ impl Scene<'_> {
             line.text("{val=").hex(record.u64(0));
             line.text(", uaddr=").address(record.u64(8)).text(", flags=");
             let flags = record.u32(16).into();
-            line.mixed(&processes::FUTEX2_SIZE, 3, &processes::FUTEX2, flags).text("}");
+            line.mixed(processes::FUTEX2_SIZE, 3, processes::FUTEX2, flags).text("}");
             Item::Shown
         });
     }
 }
 
 fn epoll_record(line: &mut Line<'_>, record: &Record<12>) {
-    line.text("{events=").flags(&files::EPOLL_EVENTS, record.u32(0).into());
+    line.text("{events=").flags(files::EPOLL_EVENTS, record.u32(0).into());
     line.text(", data={u32=").udec(record.u32(4).into());
     line.text(", u64=").udec(record.u64(4)).text("}}");
 }

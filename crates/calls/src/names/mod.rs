@@ -4,65 +4,78 @@ pub(crate) mod devices;
 pub(crate) mod files;
 pub(crate) mod memory;
 pub(crate) mod network;
+mod packed;
 pub(crate) mod processes;
 pub(crate) mod system;
 
 use crate::line::Line;
 
-/// Named values of one kind.
-///
-/// The names stand in one string, in the order of the values, and not in a slice
-/// of references: then a shared library that contains them has nothing to
-/// relocate when it is loaded.
-pub(crate) struct Names {
-    /// Stands for what has no name, such as `O_???`.
-    pub(crate) unknown: &'static str,
-    pub(crate) text: &'static str,
-    /// Each value with the length of its name.
-    pub(crate) values: &'static [(u64, u8)],
-}
+/// A set of named values of one kind: its index among all sets (`packed`).
+#[derive(Clone, Copy)]
+pub(crate) struct Names(u8);
 
-/// Declares [`Names`]: `NAME "unknown": ONE = 1, TWO = 2;`. Among flags, those of
-/// several bits come before their parts.
+/// Declares [`Names`]: `NAME "unknown": ONE = 1, TWO = 2;`. What has no name is
+/// shown as unknown, such as `O_???`. Among flags, those of several bits come
+/// before their parts.
 macro_rules! names {
-    ($($table:ident $unknown:literal: $($name:ident = $value:literal),* $(,)?;)*) => {
-        $(pub(crate) static $table: $crate::names::Names = $crate::names::Names {
-            unknown: $unknown,
-            text: concat!($(stringify!($name)),*),
-            values: &[$(($value, stringify!($name).len() as u8)),*],
-        };)*
+    ($($set:ident $unknown:literal: $($name:ident = $value:literal),* $(,)?;)*) => {
+        pub(super) const DECLARED: $crate::names::Module = $crate::names::Module {
+            path: module_path!(),
+            sets: &[$($crate::names::Declared {
+                unknown: $unknown,
+                names: &[$((stringify!($name), $value)),*],
+            }),*],
+        };
+
+        #[allow(
+            non_camel_case_types,
+            clippy::upper_case_acronyms,
+            reason = "they are called like the constants that they number"
+        )]
+        enum Index {
+            $($set),*
+        }
+
+        $(pub(crate) const $set: $crate::names::Names =
+            $crate::names::Names::declared(module_path!(), Index::$set as usize);)*
     };
 }
 
 use names;
 
-impl Names {
-    fn iter(&self) -> impl Iterator<Item = (u64, &'static str)> + '_ {
-        let mut rest = self.text;
-        self.values.iter().map(move |&(value, length)| {
-            let (name, after) = rest.split_at_checked(length.into()).unwrap_or((rest, ""));
-            rest = after;
-            (value, name)
-        })
-    }
+/// All that is declared.
+const MODULES: &[Module] = &[
+    devices::DECLARED,
+    files::DECLARED,
+    memory::DECLARED,
+    network::DECLARED,
+    processes::DECLARED,
+    system::DECLARED,
+];
 
-    /// The name of exactly this value.
-    pub(crate) fn name(&self, value: u64) -> Option<&'static str> {
-        self.iter().find(|&(candidate, _)| candidate == value).map(|(_, name)| name)
-    }
+/// What a module declares.
+struct Module {
+    path: &'static str,
+    sets: &'static [Declared],
+}
+
+/// One set of names, as it is declared.
+struct Declared {
+    unknown: &'static str,
+    names: &'static [(&'static str, u64)],
 }
 
 impl Line<'_> {
     /// One of several values: its name, or the number.
-    pub(crate) fn choice(&mut self, names: &Names, value: u64) -> &mut Self {
+    pub(crate) fn choice(&mut self, names: Names, value: u64) -> &mut Self {
         match names.name(value) {
             Some(name) => self.text(name),
-            None => self.hex(value).text(" /* ").text(names.unknown).text(" */"),
+            None => self.hex(value).text(" /* ").text(names.unknown()).text(" */"),
         }
     }
 
     /// Or-ed flags: names, then what has none.
-    pub(crate) fn flags(&mut self, names: &Names, value: u64) -> &mut Self {
+    pub(crate) fn flags(&mut self, names: Names, value: u64) -> &mut Self {
         if value == 0 {
             return match names.name(0) {
                 Some(name) => self.text(name),
@@ -72,7 +85,7 @@ impl Line<'_> {
         let left = self.known_flags(names, value, "");
         match left {
             0 => self,
-            _ if left == value => self.hex(left).text(" /* ").text(names.unknown).text(" */"),
+            _ if left == value => self.hex(left).text(" /* ").text(names.unknown()).text(" */"),
             _ => self.text("|").hex(left),
         }
     }
@@ -80,9 +93,9 @@ impl Line<'_> {
     /// A choice among the values of some bits, or-ed with flags in the others.
     pub(crate) fn mixed(
         &mut self,
-        choices: &Names,
+        choices: Names,
         mask: u64,
-        names: &Names,
+        names: Names,
         value: u64,
     ) -> &mut Self {
         self.choice(choices, value & mask);
@@ -95,7 +108,7 @@ impl Line<'_> {
 
     /// Writes the names of flags, with `before` before the first, and returns the
     /// bits that have none.
-    pub(crate) fn known_flags(&mut self, names: &Names, value: u64, before: &'static str) -> u64 {
+    pub(crate) fn known_flags(&mut self, names: Names, value: u64, before: &'static str) -> u64 {
         let mut left = value;
         let mut separator = before;
         for (flag, name) in names.iter() {

@@ -1,0 +1,190 @@
+//! All sets of names, so packed that a shared library that contains them has
+//! nothing to relocate.
+
+use super::{MODULES, Module, Names};
+use crate::pack::{Place, Text, short};
+
+/// Where a set is.
+#[derive(Clone, Copy)]
+struct Set {
+    unknown: Place,
+    /// Where its names begin.
+    names: u16,
+    /// Index of its first value.
+    first: u16,
+    count: u8,
+}
+
+struct Packed {
+    sets: [Set; SIZES.sets],
+    values: [u64; SIZES.names],
+    /// Of the values' names.
+    lengths: [u8; SIZES.names],
+    text: Text<{ SIZES.text }>,
+}
+
+struct Sizes {
+    sets: usize,
+    names: usize,
+    text: usize,
+}
+
+const SIZES: Sizes = sizes(MODULES);
+const PACKED: Packed = packed(MODULES);
+
+static SETS: [Set; SIZES.sets] = PACKED.sets;
+static VALUES: [u64; SIZES.names] = PACKED.values;
+static LENGTHS: [u8; SIZES.names] = PACKED.lengths;
+const TEXT: &str = PACKED.text.as_str();
+
+const fn sizes(mut modules: &[Module]) -> Sizes {
+    let mut sizes = Sizes { sets: 0, names: 0, text: 0 };
+    while let [module, more_modules @ ..] = modules {
+        let mut sets = module.sets;
+        while let [set, more_sets @ ..] = sets {
+            sizes.sets += 1;
+            sizes.text += set.unknown.len();
+            let mut names = set.names;
+            while let [(name, _), more_names @ ..] = names {
+                sizes.names += 1;
+                sizes.text += name.len();
+                names = more_names;
+            }
+            sets = more_sets;
+        }
+        modules = more_modules;
+    }
+    sizes
+}
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
+const fn packed(mut modules: &[Module]) -> Packed {
+    let mut text = Text::new();
+    let mut sets = [Set { unknown: Place::NONE, names: 0, first: 0, count: 0 }; SIZES.sets];
+    let mut values = [0; SIZES.names];
+    let mut lengths = [0; SIZES.names];
+    let (mut set, mut value) = (0, 0);
+    while let [module, more_modules @ ..] = modules {
+        let mut declared_sets = module.sets;
+        while let [declared, more_sets @ ..] = declared_sets {
+            let unknown = text.put(declared.unknown);
+            sets[set] = Set {
+                unknown,
+                names: text.length() as u16,
+                first: value as u16,
+                count: short(declared.names.len()),
+            };
+            set += 1;
+            let mut names = declared.names;
+            while let [(name, named), more_names @ ..] = names {
+                text.put(name);
+                values[value] = *named;
+                lengths[value] = short(name.len());
+                value += 1;
+                names = more_names;
+            }
+            declared_sets = more_sets;
+        }
+        modules = more_modules;
+    }
+    Packed { sets, values, lengths, text }
+}
+
+impl Names {
+    /// The set with this index among those of the module with this path.
+    pub(super) const fn declared(path: &str, mut index: usize) -> Names {
+        let mut modules = MODULES;
+        while let [module, more @ ..] = modules
+            && !is_same(module.path, path)
+        {
+            index += module.sets.len();
+            modules = more;
+        }
+        assert!(!modules.is_empty(), "a module that is not among all");
+        Names(short(index))
+    }
+
+    /// What stands for a value without a name, such as `O_???`.
+    pub(super) fn unknown(self) -> &'static str {
+        self.set().map_or("", |set| set.unknown.of(TEXT))
+    }
+
+    /// The name of exactly this value.
+    pub(crate) fn name(self, value: u64) -> Option<&'static str> {
+        let set = self.set()?;
+        let (values, lengths) = set.entries();
+        let index = values.iter().position(|&candidate| candidate == value)?;
+        let before: usize = lengths.iter().take(index).map(|&length| usize::from(length)).sum();
+        let start = usize::from(set.names) + before;
+        TEXT.get(start..start + usize::from(*lengths.get(index)?))
+    }
+
+    /// All values with their names.
+    pub(super) fn iter(self) -> impl Iterator<Item = (u64, &'static str)> {
+        let set = self.set();
+        let (values, lengths) = set.map_or((&[][..], &[][..]), Set::entries);
+        let mut end = set.map_or(0, |set| usize::from(set.names));
+        values.iter().zip(lengths).map(move |(&value, &length)| {
+            let start = end;
+            end += usize::from(length);
+            (value, TEXT.get(start..end).unwrap_or(""))
+        })
+    }
+
+    fn set(self) -> Option<&'static Set> {
+        SETS.get(usize::from(self.0))
+    }
+}
+
+impl Set {
+    /// Its values, and the lengths of their names.
+    fn entries(&self) -> (&'static [u64], &'static [u8]) {
+        let first = usize::from(self.first);
+        let indices = first..first + usize::from(self.count);
+        let values = VALUES.get(indices.clone()).unwrap_or(&[]);
+        (values, LENGTHS.get(indices).unwrap_or(&[]))
+    }
+}
+
+const fn is_same(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    while let ([x, more_a @ ..], [y, more_b @ ..]) = (a, b) {
+        if *x != *y {
+            return false;
+        }
+        (a, b) = (more_a, more_b);
+    }
+    a.is_empty() && b.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn a_set_has_the_names_that_its_module_declares() {
+        for module in MODULES {
+            for (index, declared) in module.sets.iter().enumerate() {
+                let set = Names::declared(module.path, index);
+                let names: Vec<_> = set.iter().map(|(value, name)| (name, value)).collect();
+                assert_eq!(names, declared.names);
+                assert_eq!(set.unknown(), declared.unknown);
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_has_the_first_name_that_is_declared_for_it() {
+        for module in MODULES {
+            for (index, declared) in module.sets.iter().enumerate() {
+                let set = Names::declared(module.path, index);
+                for &(_, value) in declared.names {
+                    let first = declared.names.iter().find(|(_, named)| *named == value);
+                    assert_eq!(set.name(value), first.map(|&(name, _)| name));
+                }
+            }
+        }
+    }
+}

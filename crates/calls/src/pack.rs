@@ -1,0 +1,70 @@
+//! Strings of tables, which the compiler puts into one text.
+//!
+//! A reference in a table is a relocation in a shared library: the dynamic linker
+//! fills it in when a program starts, and the page it is on is the process's own
+//! from then on. So a table says where in a text its strings are, and only code,
+//! which knows where it is itself, refers to the text.
+
+/// Strings one after another, `N` bytes in all.
+pub(crate) struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+/// Where in a text a string is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    start: u16,
+    length: u8,
+}
+
+#[allow(clippy::indexing_slicing, clippy::panic, reason = "evaluated by the compiler only")]
+impl<const N: usize> Text<N> {
+    pub(crate) const fn new() -> Text<N> {
+        Text { bytes: [0; N], length: 0 }
+    }
+
+    /// Puts a string behind the others.
+    pub(crate) const fn put(&mut self, string: &str) -> Place {
+        assert!(self.length <= u16::MAX as usize, "the text is too long");
+        let place = Place { start: self.length as u16, length: short(string.len()) };
+        let mut rest = string.as_bytes();
+        while let [byte, more @ ..] = rest {
+            self.bytes[self.length] = *byte;
+            self.length += 1;
+            rest = more;
+        }
+        place
+    }
+
+    /// How long the text is.
+    pub(crate) const fn length(&self) -> usize {
+        self.length
+    }
+
+    /// All strings, when they are `N` bytes.
+    pub(crate) const fn as_str(&self) -> &str {
+        assert!(self.length == N, "the text is not complete");
+        match core::str::from_utf8(&self.bytes) {
+            Ok(text) => text,
+            Err(_) => panic!("strings make no string"),
+        }
+    }
+}
+
+impl Place {
+    /// The empty string's.
+    pub(crate) const NONE: Place = Place { start: 0, length: 0 };
+
+    /// The string that is here, of the text that it was put into.
+    pub(crate) fn of(self, text: &'static str) -> &'static str {
+        let start = usize::from(self.start);
+        text.get(start..start + usize::from(self.length)).unwrap_or("")
+    }
+}
+
+/// A length or number of which a table has only one byte.
+pub(crate) const fn short(length: usize) -> u8 {
+    assert!(length <= u8::MAX as usize, "more than a byte can say");
+    length as u8
+}
