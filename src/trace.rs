@@ -152,7 +152,7 @@ struct Name(u64);
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match calls::lookup(self.0) {
-            Some(call) => f.write_str(call.name),
+            Some(call) => f.write_str(call.name()),
             None => write!(f, "syscall_{:#x}", self.0),
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::class::Classes;
 use crate::kind::Kind;
-use crate::table::TABLE;
+use crate::pack::Place;
+use crate::table::{NAMES, PARAMETERS, TABLE};
 
 /// How many numbers the table spans; every Linux system call has a smaller one.
 pub const NUMBERS: usize = 512;
@@ -12,19 +13,24 @@ pub const NUMBERS: usize = 512;
 pub struct Call {
     /// Its number.
     pub nr: u16,
-    /// Its name, as in the kernel's headers.
-    pub name: &'static str,
     /// What it is about.
     pub classes: Classes,
     /// What it returns.
     pub result: Kind,
     pub(crate) kinds: [Kind; 6],
     pub(crate) count: u8,
-    /// Parameter names, each followed by a space.
-    pub(crate) parameters: &'static str,
+    /// In [`NAMES`].
+    pub(crate) name: Place,
+    /// In [`PARAMETERS`]: their names, each followed by a space.
+    pub(crate) parameters: Place,
 }
 
 impl Call {
+    /// Its name, as in the kernel's headers.
+    pub fn name(&self) -> &'static str {
+        self.name.of(NAMES)
+    }
+
     /// What each argument means, in order.
     pub fn kinds(&self) -> &[Kind] {
         self.kinds.get(..usize::from(self.count)).unwrap_or(&[])
@@ -32,7 +38,8 @@ impl Call {
 
     /// Name and meaning of each argument, in order.
     pub fn parameters(&self) -> impl Iterator<Item = (&'static str, Kind)> + '_ {
-        self.parameters.split_ascii_whitespace().zip(self.kinds().iter().copied())
+        let parameters = self.parameters.of(PARAMETERS);
+        parameters.split_ascii_whitespace().zip(self.kinds().iter().copied())
     }
 }
 
@@ -45,7 +52,7 @@ pub fn lookup(nr: u64) -> Option<&'static Call> {
 
 /// The call with this name.
 pub fn by_name(name: &str) -> Option<&'static Call> {
-    all().find(|call| call.name == name)
+    all().find(|call| call.name() == name)
 }
 
 /// All calls, by number.

@@ -56,7 +56,7 @@ pub fn suggest(word: &str) -> Option<&'static str> {
         _ => 3,
     };
     let wanted = word.trim_start_matches('%');
-    let calls = all().map(|call| call.name);
+    let calls = all().map(|call| call.name());
     let classes = CLASS_WORDS.iter().map(|word| (*word, word.trim_start_matches('%')));
     let candidates = calls.map(|name| (name, name)).chain(classes);
     candidates

@@ -4,7 +4,7 @@ use interceptor_calls::{CallSet, all, by_name, parse_filter};
 
 fn names(filter: &str) -> Vec<&'static str> {
     let set = parse_filter(filter).expect("a good filter");
-    all().filter(|call| set.contains(call.nr.into())).map(|call| call.name).collect()
+    all().filter(|call| set.contains(call.nr.into())).map(|call| call.name()).collect()
 }
 
 fn nr(name: &str) -> u64 {

@@ -31,8 +31,8 @@ fn every_number_of_the_kernel_header_has_its_name() {
         let (name, nr) = rest.split_once(' ').expect("a name and a number");
         let nr: u64 = nr.trim().parse().expect("a number");
         seen += 1;
-        if lookup(nr).map(|call| call.name) != Some(name) {
-            wrong.push(format!("{nr} {name}: {:?}", lookup(nr).map(|call| call.name)));
+        if lookup(nr).map(|call| call.name()) != Some(name) {
+            wrong.push(format!("{nr} {name}: {:?}", lookup(nr).map(|call| call.name())));
         }
     }
     assert!(seen > 350, "only {seen} numbers in the header");
@@ -67,15 +67,15 @@ fn the_newest_calls_are_known() {
         (471, "rseq_slice_yield"),
     ];
     for (nr, name) in newest {
-        assert_eq!(lookup(nr).map(|call| call.name), Some(name));
+        assert_eq!(lookup(nr).map(|call| call.name()), Some(name));
     }
 }
 
 #[test]
 fn a_call_is_found_by_its_number_and_by_its_name() {
     for call in all() {
-        assert_eq!(lookup(call.nr.into()).map(|found| found.name), Some(call.name));
-        assert_eq!(by_name(call.name).map(|found| found.nr), Some(call.nr));
+        assert_eq!(lookup(call.nr.into()).map(|found| found.name()), Some(call.name()));
+        assert_eq!(by_name(call.name()).map(|found| found.nr), Some(call.nr));
     }
     assert!(all().map(|call| call.nr).is_sorted());
 }
@@ -84,7 +84,7 @@ fn a_call_is_found_by_its_number_and_by_its_name() {
 fn no_name_is_declared_twice() {
     let mut names = BTreeMap::new();
     for call in all() {
-        assert_eq!(names.insert(call.name, call.nr), None, "{}", call.name);
+        assert_eq!(names.insert(call.name(), call.nr), None, "{}", call.name());
     }
 }
 
@@ -98,8 +98,8 @@ fn numbers_outside_the_table_have_no_call() {
 #[test]
 fn every_parameter_has_a_name_and_a_kind() {
     for call in all() {
-        assert_eq!(call.parameters().count(), call.kinds().len(), "{}", call.name);
-        assert!(call.kinds().len() <= 6, "{}", call.name);
+        assert_eq!(call.parameters().count(), call.kinds().len(), "{}", call.name());
+        assert!(call.kinds().len() <= 6, "{}", call.name());
     }
     let openat: Vec<&str> =
         by_name("openat").expect("openat").parameters().map(|(name, _)| name).collect();
@@ -109,7 +109,7 @@ fn every_parameter_has_a_name_and_a_kind() {
 #[test]
 fn calls_that_do_not_return_are_known() {
     let names = |test: fn(u64) -> bool| -> Vec<&str> {
-        all().filter(|call| test(call.nr.into())).map(|call| call.name).collect()
+        all().filter(|call| test(call.nr.into())).map(|call| call.name()).collect()
     };
     assert_eq!(names(never_returns), ["rt_sigreturn", "exit", "exit_group"]);
     assert_eq!(names(leaves_process), ["execve", "execveat"]);

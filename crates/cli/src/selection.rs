@@ -13,7 +13,7 @@ pub fn parse(expression: &str) -> Result<CallSet, Failure> {
 /// The name of a number that is counted.
 pub fn name(nr: usize) -> String {
     match lookup(nr as u64) {
-        Some(call) => call.name.to_owned(),
+        Some(call) => call.name().to_owned(),
         None if nr == CALLS - 1 => "(other numbers)".to_owned(),
         None => format!("syscall_{nr}"),
     }

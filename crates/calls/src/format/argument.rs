@@ -30,7 +30,7 @@ impl Scene<'_> {
             Kind::RemapAddress => self.arg(index.wrapping_sub(1)) & MREMAP_NEW_ADDRESS != 0,
             Kind::MembarrierCpu => self.arg(index.wrapping_sub(1)) & 1 != 0,
             Kind::MqAttrCreate => self.arg(1) & O_CREAT != 0,
-            _ => match self.call.map_or("", |call| call.name) {
+            _ => match self.name {
                 "clone" => self.is_clone_argument(index),
                 "futex" => self.is_futex_argument(index),
                 "prctl" => index < self.prctl_arguments(),

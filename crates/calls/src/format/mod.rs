@@ -163,6 +163,8 @@ impl fmt::Write for Counted<'_> {
 struct Scene<'a> {
     nr: u64,
     call: Option<&'static Call>,
+    /// The call's name, empty if it is unknown.
+    name: &'static str,
     args: &'a [u64; 6],
     memory: &'a dyn Memory,
     string_limit: usize,
@@ -178,12 +180,14 @@ impl<'a> Scene<'a> {
         options: &Options,
         returned: Option<i64>,
     ) -> Scene<'a> {
-        Scene { nr, call: lookup(nr), args, memory, string_limit: options.string_limit, returned }
+        let call = lookup(nr);
+        let name = call.map_or("", Call::name);
+        Scene { nr, call, name, args, memory, string_limit: options.string_limit, returned }
     }
 
     fn enter(&self, line: &mut Line<'_>) {
         match self.call {
-            Some(call) => line.text(call.name).text("("),
+            Some(_) => line.text(self.name).text("("),
             None => line.text("syscall_").hex_padded(self.nr, 1).text("("),
         };
         let mut first = true;
@@ -232,7 +236,7 @@ impl<'a> Scene<'a> {
         // Of clone, the thread pointer is shown before the child's.
         const CLONE: [usize; 6] = [0, 1, 2, 4, 3, 5];
         let (count, order) = match self.call {
-            Some(call) if call.name == "clone" => (call.kinds().len(), CLONE),
+            Some(call) if self.name == "clone" => (call.kinds().len(), CLONE),
             Some(call) => (call.kinds().len(), [0, 1, 2, 3, 4, 5]),
             None => (6, [0, 1, 2, 3, 4, 5]),
         };

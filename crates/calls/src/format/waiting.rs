@@ -44,13 +44,12 @@ impl Scene<'_> {
     /// What became ready, after the result.
     pub(super) fn ready(&self, line: &mut Line<'_>) {
         line.udec(self.count());
-        let name = self.call.map_or("", |call| call.name);
         if self.count() == 0 {
             line.text(" (Timeout)");
             return;
         }
         line.text(" (");
-        match name {
+        match self.name {
             "poll" => self.ready_fds(line),
             "ppoll" => {
                 self.ready_fds(line);
@@ -66,7 +65,7 @@ impl Scene<'_> {
                         before = ", ";
                     }
                 }
-                let unit = match name {
+                let unit = match self.name {
                     "select" => Unit::Microseconds,
                     _ => Unit::Nanoseconds,
                 };

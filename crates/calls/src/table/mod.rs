@@ -18,22 +18,34 @@ mod system;
 mod waiting;
 
 use crate::call::{Call, NUMBERS};
+use crate::class::Classes;
 use crate::kind::Kind;
+use crate::pack::{Text, short};
+
+/// A call as its line declares it.
+struct Declared {
+    nr: u16,
+    name: &'static str,
+    classes: Classes,
+    result: Kind,
+    kinds: &'static [Kind],
+    /// Their names, each followed by a space.
+    parameters: &'static str,
+}
 
 macro_rules! calls {
     ($(
         $nr:literal $name:ident($($parameter:ident: $kind:ident),*)
         -> $result:ident $(in $($class:ident)|+)?;
     )*) => {
-        pub(super) const CALLS: &[$crate::call::Call] = &[$(
-            $crate::call::Call {
+        pub(super) const CALLS: &[$crate::table::Declared] = &[$(
+            $crate::table::Declared {
                 nr: $nr,
                 name: stringify!($name),
                 classes: $crate::class::Classes::NONE
                     $($(.union($crate::table::class!($class)))+)?,
                 result: $crate::kind::Kind::$result,
-                kinds: $crate::table::padded(&[$($crate::kind::Kind::$kind),*]),
-                count: <[&str]>::len(&[$(stringify!($parameter)),*]) as u8,
+                kinds: &[$($crate::kind::Kind::$kind),*],
                 parameters: concat!($(stringify!($parameter), " "),*),
             },
         )*];
@@ -93,8 +105,8 @@ macro_rules! class {
 
 use {calls, class};
 
-/// Every call at the index of its number.
-pub(crate) static TABLE: [Option<Call>; NUMBERS] = merged(&[
+/// All that is declared.
+const DECLARED: &[&[Declared]] = &[
     files::CALLS,
     descriptors::CALLS,
     memory::CALLS,
@@ -102,21 +114,65 @@ pub(crate) static TABLE: [Option<Call>; NUMBERS] = merged(&[
     processes::CALLS,
     waiting::CALLS,
     system::CALLS,
-]);
+];
 
-#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
-const fn merged(mut parts: &[&[Call]]) -> [Option<Call>; NUMBERS] {
-    let mut table = [const { None }; NUMBERS];
+struct Sizes {
+    names: usize,
+    parameters: usize,
+}
+
+struct Packed {
+    calls: [Option<Call>; NUMBERS],
+    names: Text<{ SIZES.names }>,
+    parameters: Text<{ SIZES.parameters }>,
+}
+
+const SIZES: Sizes = sizes(DECLARED);
+const PACKED: Packed = packed(DECLARED);
+
+/// Every call at the index of its number.
+pub(crate) static TABLE: [Option<Call>; NUMBERS] = PACKED.calls;
+/// The calls' names.
+pub(crate) const NAMES: &str = PACKED.names.as_str();
+/// The names of their parameters.
+pub(crate) const PARAMETERS: &str = PACKED.parameters.as_str();
+
+const fn sizes(mut parts: &[&[Declared]]) -> Sizes {
+    let mut sizes = Sizes { names: 0, parameters: 0 };
     while let [part, more_parts @ ..] = parts {
-        let mut rest = *part;
-        while let [call, more @ ..] = rest {
-            assert!(table[call.nr as usize].is_none(), "a number is declared twice");
-            table[call.nr as usize] = Some(*call);
-            rest = more;
+        let mut calls = *part;
+        while let [call, more_calls @ ..] = calls {
+            sizes.names += call.name.len();
+            sizes.parameters += call.parameters.len();
+            calls = more_calls;
         }
         parts = more_parts;
     }
-    table
+    sizes
+}
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
+const fn packed(mut parts: &[&[Declared]]) -> Packed {
+    let mut table = [const { None }; NUMBERS];
+    let (mut names, mut parameters) = (Text::new(), Text::new());
+    while let [part, more_parts @ ..] = parts {
+        let mut calls = *part;
+        while let [call, more_calls @ ..] = calls {
+            assert!(table[call.nr as usize].is_none(), "a number is declared twice");
+            table[call.nr as usize] = Some(Call {
+                nr: call.nr,
+                classes: call.classes,
+                result: call.result,
+                kinds: padded(call.kinds),
+                count: short(call.kinds.len()),
+                name: names.put(call.name),
+                parameters: parameters.put(call.parameters),
+            });
+            calls = more_calls;
+        }
+        parts = more_parts;
+    }
+    Packed { calls: table, names, parameters }
 }
 
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
