@@ -52,10 +52,10 @@ pub(crate) fn stop(block: &mut ThreadBlock, why: &str) {
         return;
     }
     interrupt(block);
-    let mut line = heapless::String::<160>::new();
-    if writeln!(line, "{} +++ {why} +++", block.tid).is_ok() {
-        emit(line.as_bytes());
-    }
+    let line = &mut block.pending;
+    line.len = 0;
+    let _ = write!(line, "{} +++ {why} +++", block.tid);
+    finish(line);
     FD.store(-1, Relaxed);
 }
 

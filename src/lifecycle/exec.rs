@@ -70,7 +70,7 @@ fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
 struct Wanted {
     carried: &'static Carried,
     /// Variables with the numbers of our descriptors: `NAME=number`.
-    descriptors: heapless::Vec<heapless::String<40>, 2>,
+    descriptors: heapless::Vec<heapless::String<64>, 2>,
 }
 
 impl Wanted {

@@ -113,7 +113,7 @@ fn tell_group(block: &mut ThreadBlock, process_group: i32, effect: &RemoteEffect
 
 /// The process behind a descriptor: the line `Pid:` of its fdinfo.
 fn process_of_descriptor(fd: i32) -> Option<i32> {
-    let mut path = heapless::String::<40>::new();
+    let mut path = heapless::String::<64>::new();
     write!(path, "/proc/self/fdinfo/{fd}\0").ok()?;
     let path = core::ffi::CStr::from_bytes_with_nul(path.as_bytes()).ok()?;
     let mut text = [0; 512];

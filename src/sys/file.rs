@@ -129,7 +129,7 @@ pub(crate) fn duplicate_above(fd: i32, lowest: i32) -> Result<i32> {
 
 /// Opens the file behind a descriptor once more.
 pub(crate) fn reopen(fd: i32) -> Result<File> {
-    let mut path = heapless::String::<32>::new();
+    let mut path = heapless::String::<64>::new();
     write!(path, "/proc/self/fd/{fd}\0").map_err(|_| Errno::ENAMETOOLONG)?;
     File::open(CStr::from_bytes_with_nul(path.as_bytes()).map_err(|_| Errno::EINVAL)?)
 }
