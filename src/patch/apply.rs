@@ -30,25 +30,9 @@ const GENERATED_LIMIT: u64 = 256 * 1024;
 
 /// How all names of the C API begin.
 const API: &[u8] = b"interceptor_";
-/// Who imports it is a hook library.
-const HOOK_VARIABLE: &[u8] = b"syscall_hook";
-/// Who imports one of these wants to know of threads and processes.
-const GROUP_NAMES: [&[u8]; 9] = [
-    b"pgstat",
-    b"tgstat",
-    b"tstat",
-    b"group_sync",
-    b"clone_hook_child",
-    b"clone_hook_parent",
-    b"monitor_fn",
-    b"attach_monitor",
-    b"destruct_monitor",
-];
-static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
-/// Who imports one of these wants to know what others do to it.
-const REMOTE_NAMES: [&[u8]; 2] = [b"remote_hook", b"remote_wait"];
-static REMOTE_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+static REMOTE_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 
 const PROT_READ: usize = 1;
 const PROT_WRITE: usize = 2;
@@ -110,13 +94,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             .into_iter()
             .flat_map(|symbols| symbols.imports(API))
         {
-            if name == HOOK_VARIABLE {
-                HOOK_IS_IMPORTED.store(true, Relaxed);
-            } else if GROUP_NAMES.contains(&name) {
-                GROUP_IS_IMPORTED.store(true, Relaxed);
-            } else if REMOTE_NAMES.contains(&name) {
-                REMOTE_IS_IMPORTED.store(true, Relaxed);
-            }
+            note_import(name);
         }
         let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
         let text = Text { range, prot, name: vma.name, is_pristine, is_early: true };
@@ -148,6 +126,23 @@ pub(crate) fn is_in_libc(address: u64) -> bool {
 /// libc, to which its caller has jumped by pushing an address.
 pub(crate) fn stack_of_libc(frame: &SyscallFrame) -> Option<u64> {
     is_in_libc(frame.address_after_site()).then_some(frame.rsp)
+}
+
+/// Notes what an object wants that imports a name of the C API.
+fn note_import(name: &[u8]) {
+    let wants = match name {
+        // It is a hook library.
+        b"syscall_hook" => &HOOK_IS_IMPORTED,
+        // It wants to know of threads and processes.
+        b"pgstat" | b"tgstat" | b"tstat" | b"group_sync" | b"clone_hook_child"
+        | b"clone_hook_parent" | b"monitor_fn" | b"attach_monitor" | b"destruct_monitor" => {
+            &GROUP_IS_IMPORTED
+        }
+        // It wants to know what others do to it.
+        b"remote_hook" | b"remote_wait" => &REMOTE_IS_IMPORTED,
+        _ => return,
+    };
+    wants.store(true, Relaxed);
 }
 
 /// Whether an object mapped at start-up assigns the C hook.
