@@ -18,6 +18,11 @@ const WEAK_REFERENCES: &[&str] = &[
     "pthread_join",
 ];
 
+/// Most relative relocations: pointers that the dynamic linker fills in when a
+/// program starts, each on a page that the process then has for itself. Those
+/// there are belong to vtables and to references to what assembly defines.
+const RELATIVE_LIMIT: usize = 80;
+
 /// Names every property that does not hold.
 pub fn check(library: &Library) -> Result<Vec<String>> {
     let mut failures = Vec::new();
@@ -93,12 +98,14 @@ fn has_segment(library: &Library, kind: elf::ProgramType) -> bool {
 
 fn relocations(library: &Library, failures: &mut Vec<String>) -> Result<()> {
     let endian = library.endian();
+    let mut relative = 0;
     for section in library.elf_section_table().iter() {
         let Some((entries, _)) = section.rela(endian, library.data())? else {
             continue;
         };
         for entry in entries {
             let kind = entry.r_type(endian, false);
+            relative += usize::from(kind == elf::R_X86_64_RELATIVE);
             if [elf::R_X86_64_DTPMOD64, elf::R_X86_64_DTPOFF64, elf::R_X86_64_TLSDESC]
                 .contains(&kind)
             {
@@ -109,6 +116,12 @@ fn relocations(library: &Library, failures: &mut Vec<String>) -> Result<()> {
                 ));
             }
         }
+    }
+    if relative > RELATIVE_LIMIT {
+        failures.push(format!(
+            "{relative} relative relocations, the limit is {RELATIVE_LIMIT}: does a table hold \
+             references? crates/calls/src/pack.rs does without"
+        ));
     }
     Ok(())
 }
