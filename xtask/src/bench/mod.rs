@@ -14,6 +14,7 @@ use crate::dist;
 use crate::test::packages;
 use crate::workspace::{Profile, Workspace};
 
+mod births;
 mod fork_wait;
 mod machine;
 mod memory;
@@ -34,7 +35,7 @@ use table::Table;
 #[derive(clap::Args)]
 pub struct Args {
     /// Only groups whose name contains one of these: percall, startup, memory,
-    /// forkwait, find, dd, redis, nginx
+    /// forkwait, births, find, dd, redis, nginx
     filter: Vec<String>,
 }
 
@@ -46,6 +47,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("startup", start_up::measure),
     ("memory", memory::measure),
     ("forkwait", fork_wait::measure),
+    ("births", births::measure),
     ("find", whole::find),
     ("dd", whole::dd),
     ("redis", whole::redis),
