@@ -55,30 +55,32 @@ pub(crate) fn process_begin(block: &mut ThreadBlock) {
 
 /// Leaves the lane to others; what it counted stays.
 pub(crate) fn thread_exit(block: &mut ThreadBlock) {
-    // SAFETY: a lane of the segment, which stays mapped.
-    if let Some(lane) = unsafe { block.lane.as_ref() } {
-        let _ = lane.owner.compare_exchange(block.tid, 0, Relaxed, Relaxed);
+    if let Some(segment) = group::segment().filter(|_| !block.lane.is_null()) {
+        let index = (block.lane as usize - segment.lanes.as_ptr() as usize) / size_of::<Lane>();
+        if let Some(owner) = segment.lane_owners.get(index) {
+            let _ = owner.compare_exchange(block.tid, 0, Relaxed, Relaxed);
+        }
     }
 }
 
 fn claim(segment: &'static Segment, tid: u32) -> *const Lane {
-    let own = &segment.lanes[..LANES - 1];
-    for lane in own {
-        let free = lane.owner.compare_exchange(0, tid, Relaxed, Relaxed);
-        if free.is_ok() || free == Err(tid) {
-            return lane;
-        }
+    let owners = &segment.lane_owners[..LANES - 1];
+    let take = |index: usize, from: u32| {
+        let taken = owners[index].compare_exchange(from, tid, Relaxed, Relaxed);
+        taken.is_ok() || taken == Err(tid)
+    };
+    let index = (0..owners.len()).find(|index| take(*index, 0)).or_else(|| {
+        // Owners that were killed, or that a successful exec replaced, are gone.
+        (0..owners.len()).find(|index| {
+            let owner = owners[*index].load(Relaxed);
+            !sys::process_exists(owner) && take(*index, owner)
+        })
+    });
+    let lane = &segment.lanes[index.unwrap_or(LANES - 1)];
+    if index.is_some() {
+        lane.is_owned.store(1, Relaxed);
     }
-    // Owners that were killed, or that a successful exec replaced, are gone.
-    for lane in own {
-        let owner = lane.owner.load(Relaxed);
-        if !sys::process_exists(owner)
-            && lane.owner.compare_exchange(owner, tid, Relaxed, Relaxed).is_ok()
-        {
-            return lane;
-        }
-    }
-    &segment.lanes[LANES - 1]
+    lane
 }
 
 /// A call begins.
@@ -129,8 +131,7 @@ fn add(lane: &Lane, counter: &AtomicU64) {
 
 #[inline(always)]
 fn is_shared(lane: &Lane) -> bool {
-    // The shared lane has no owner.
-    lane.owner.load(Relaxed) == 0
+    lane.is_owned.load(Relaxed) == 0
 }
 
 #[inline(never)]

@@ -11,6 +11,7 @@ use crate::thread::ThreadBlock;
 pub(super) fn exit_group(block: &mut ThreadBlock, status: u64, observing: &Observing<'_>) -> Step {
     let thread = block.thread();
     observing.call(block, |hook| hook.process_exit(&thread, status as i32));
+    crate::stat::thread_exit(block);
     Step::NeverReturns
 }
 

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::diagnostics::{self, Lossy, say};
 use crate::group;
-use crate::sys::{self, File};
+use crate::sys::{self, File, Status};
 
 pub(super) const AT_FDCWD: i32 = -100;
 const AT_EMPTY_PATH: u64 = 0x1000;
@@ -35,16 +35,7 @@ pub(super) fn report(target: &Target) {
     let Ok(name) = CStr::from_bytes_with_nul(&path[..=len]) else {
         return;
     };
-    let file = if name.is_empty() && target.flags & AT_EMPTY_PATH != 0 {
-        sys::reopen(target.directory)
-    } else {
-        File::open_at(target.directory, name)
-    };
-    let Ok(file) = file else {
-        // The kernel will say so, or it may be executed and not read.
-        return;
-    };
-    let Some(why) = obstacle(file) else {
+    let Some(why) = obstacle(target.directory, name, target.flags) else {
         return;
     };
     if let Some(segment) = group::segment() {
@@ -65,14 +56,16 @@ fn is_first_in_group() -> bool {
     group::segment().is_none_or(|segment| segment.header.not_followed_said.swap(1, Relaxed) == 0)
 }
 
-/// Why ld.so will not load us into a program; `None` if it will.
-fn obstacle(mut file: File) -> Option<&'static str> {
+/// Why ld.so will not load us into a program; `None` if it will, and if the
+/// kernel will not execute it.
+fn obstacle(directory: i32, name: &CStr, flags: u64) -> Option<&'static str> {
+    let (mut file, mut status) = open(directory, name, flags)?;
     for _ in 0..INTERPRETERS {
         let mut beginning = [0; BEGINNING];
         let read = file.read(&mut beginning).ok()?;
         let beginning = beginning.get(..read)?;
         let Some(line) = beginning.strip_prefix(b"#!") else {
-            return privileges(&file).or_else(|| format(&file, beginning));
+            return privileges(&file, &status).or_else(|| format(&file, beginning));
         };
         let mut path = [0; BEGINNING];
         let interpreter = line
@@ -81,16 +74,31 @@ fn obstacle(mut file: File) -> Option<&'static str> {
             .split(|byte| matches!(byte, b' ' | b'\t'))
             .find(|word| !word.is_empty())?;
         path.get_mut(..interpreter.len())?.copy_from_slice(interpreter);
-        file = File::open_at(AT_FDCWD, CStr::from_bytes_until_nul(&path).ok()?).ok()?;
+        (file, status) = open(AT_FDCWD, CStr::from_bytes_until_nul(&path).ok()?, 0)?;
     }
     None
 }
 
+/// Opens a file that may be executed. Nothing else is opened, since that may do
+/// something (devices, pipes).
+fn open(directory: i32, name: &CStr, flags: u64) -> Option<(File, Status)> {
+    const S_IFMT: u32 = 0o170000;
+    const S_IFREG: u32 = 0o100000;
+    const ANY_EXECUTE: u32 = 0o111;
+    let status = sys::status_at(directory, name, flags & AT_EMPTY_PATH).ok()?;
+    if status.mode & S_IFMT != S_IFREG || status.mode & ANY_EXECUTE == 0 {
+        return None;
+    }
+    // It may be executed and not read.
+    let file =
+        if name.is_empty() { sys::reopen(directory) } else { File::open_at(directory, name) };
+    Some((file.ok()?, status))
+}
+
 /// ld.so ignores `LD_PRELOAD` with slashes when exec changes who the user is.
-fn privileges(file: &File) -> Option<&'static str> {
+fn privileges(file: &File, status: &Status) -> Option<&'static str> {
     const S_ISUID: u32 = 0o4000;
     const S_ISGID_AND_GROUP: u32 = 0o2010;
-    let status = file.status().ok()?;
     if status.mode & S_ISUID != 0 && status.uid != sys::user() {
         return Some("is setuid");
     }

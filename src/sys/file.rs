@@ -69,12 +69,6 @@ impl File {
         unsafe { syscall!(Sysno::pread64, self.0, to, len, offset) }
     }
 
-    /// Type, permissions and owners.
-    pub(crate) fn status(&self) -> Result<Status> {
-        let stat = stat(self.0)?;
-        Ok(Status { mode: stat[3] as u32, uid: (stat[3] >> 32) as u32, gid: stat[4] as u32 })
-    }
-
     /// Whether executing it gives capabilities.
     pub(crate) fn has_capabilities(&self) -> bool {
         let name = c"security.capability".as_ptr();
@@ -90,7 +84,18 @@ impl Drop for File {
     }
 }
 
-/// What fstat tells of a file's owner and permissions.
+/// Type, permissions and owners of a file by its path; with `flags` AT_EMPTY_PATH
+/// and no path, of an open one.
+pub(crate) fn status_at(directory: i32, path: &CStr, flags: u64) -> Result<Status> {
+    let mut stat = Stat::default();
+    // SAFETY: the path is NUL-terminated; the kernel writes one struct stat.
+    unsafe {
+        syscall!(Sysno::newfstatat, directory, path.as_ptr(), stat.as_mut_ptr(), flags)?;
+    }
+    Ok(Status { mode: stat[3] as u32, uid: (stat[3] >> 32) as u32, gid: stat[4] as u32 })
+}
+
+/// What stat tells of a file's type, permissions and owners.
 pub(crate) struct Status {
     pub mode: u32,
     pub uid: u32,
@@ -146,8 +151,10 @@ pub(crate) fn file_identity(fd: i32) -> Result<(u64, u64)> {
 }
 
 /// struct stat, 144 bytes, as words.
-fn stat(fd: i32) -> Result<[u64; 18]> {
-    let mut stat = [0u64; 18];
+type Stat = [u64; 18];
+
+fn stat(fd: i32) -> Result<Stat> {
+    let mut stat = Stat::default();
     // SAFETY: the kernel writes one struct stat.
     unsafe { syscall!(Sysno::fstat, fd, stat.as_mut_ptr()) }?;
     Ok(stat)

@@ -16,7 +16,8 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syscalls::{Errno, Sysno, syscall};
 
 pub(crate) use file::{
-    File, duplicate_above, file_identity, file_size, is_open, memory_file, reopen, write_all,
+    File, Status, duplicate_above, file_identity, file_size, is_open, memory_file, reopen,
+    status_at, write_all,
 };
 pub(crate) use guest::{
     GuestRange, probe_guest_access, read_guest, read_guest_near, read_guest_ranges,

@@ -55,6 +55,10 @@ pub struct Segment {
     pub header: Header,
     /// Coverage by object; the first [`Header::objects_used`] may be in use.
     pub objects: [Object; OBJECTS],
+    /// Who owns which lane: a thread id, 0 when it is free. Claimed by
+    /// compare-and-exchange. Apart from the lanes, so that who looks for one does
+    /// not touch a page of each.
+    pub lane_owners: [AtomicU32; LANES],
     /// Call and error counts.
     pub lanes: [Lane; LANES],
     /// Sampled durations by call number.
@@ -338,8 +342,8 @@ pub const TID: u32 = 0x3fff_ffff;
 /// Counters that one thread at a time writes.
 #[repr(C, align(64))]
 pub struct Lane {
-    /// Thread id of the owner, 0 when free. Claimed by compare-and-exchange.
-    pub owner: AtomicU32,
+    /// Not 0 when it has one owner at a time, who need not add atomically.
+    pub is_owned: AtomicU32,
     /// Padding.
     pub reserved: AtomicU32,
     /// Calls begun, by number.
@@ -395,7 +399,7 @@ const _: () = assert!(core::mem::size_of::<Duration>() == 1344);
 const _: () = assert!(
     SIZE == 192
         + OBJECTS * 192
-        + LANES * (64 + 16 * CALLS)
+        + LANES * (4 + 64 + 16 * CALLS)
         + CALLS * 1344
         + THREADS * 64
         + EFFECTS * 128,
