@@ -110,6 +110,10 @@ pub(crate) fn memory_file(name: &CStr, size: u64) -> Result<i32> {
     const F_ADD_SEALS: usize = 1033;
     const SEAL_SHRINK_GROW_SEAL: usize = 1 | 2 | 4;
     const NUMBER: i32 = 1000;
+    if file_size_limit() < size {
+        // The kernel would send SIGXFSZ.
+        return Err(Errno::EFBIG);
+    }
     let flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     // SAFETY: the name is NUL-terminated.
     let file = File(unsafe { syscall!(Sysno::memfd_create, name.as_ptr(), flags) }? as i32);
@@ -119,6 +123,15 @@ pub(crate) fn memory_file(name: &CStr, size: u64) -> Result<i32> {
         syscall!(Sysno::fcntl, file.0, F_ADD_SEALS, SEAL_SHRINK_GROW_SEAL)?;
     }
     duplicate_above(file.0, NUMBER)
+}
+
+/// Bytes that a file may grow to (RLIMIT_FSIZE).
+fn file_size_limit() -> u64 {
+    const RLIMIT_FSIZE: usize = 1;
+    let mut limits = [u64::MAX; 2];
+    // SAFETY: the kernel writes one struct rlimit64.
+    let _ = unsafe { syscall!(Sysno::prlimit64, 0, RLIMIT_FSIZE, 0, limits.as_mut_ptr()) };
+    limits[0]
 }
 
 /// Duplicates a descriptor to a number from `lowest` on.

@@ -39,6 +39,31 @@ scenarios! {
 }
 
 #[test]
+fn a_group_without_a_file_is_said_and_counts_forked_children() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libcensus.so"));
+    for limit in ["-f 1", "-n 900"] {
+        // Of the program, not of our command.
+        let script = format!("ulimit {limit}; CENSUS=processes exec /bin/true");
+        let program = Program::shell(&script);
+        let options = ["run".as_ref(), "--hook".as_ref(), hook.as_os_str()];
+        let ended = program.under(&dist, &options);
+        assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
+    }
+    let script = format!(
+        "ulimit -f 1; CENSUS=processes LD_PRELOAD={}:{} exec /bin/true",
+        hook.display(),
+        dist.library().display()
+    );
+    let ended = Program::shell(&script).natively();
+    assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
+    assert!(ended.stderr.contains("no descriptor for the segment"), "{ended:?}");
+    let script = format!("ulimit -f 1; exec {} stat -- /bin/true", dist.command().display());
+    let ended = Program::shell(&script).natively();
+    assert!(ended.status.signal().is_none() && ended.stderr.contains("ulimit -f"), "{ended:?}");
+}
+
+#[test]
 fn members_are_told_what_others_did_to_them() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libremote.so"));

@@ -15,6 +15,7 @@ use interceptor_abi::segment::{self, Outcome, Segment};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::ftruncate;
 
 use crate::descriptor;
@@ -28,6 +29,14 @@ pub struct TreeSegment {
 impl TreeSegment {
     /// Creates an empty segment whose size cannot change any more.
     pub fn create() -> io::Result<TreeSegment> {
+        let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
+        if limit < segment::SIZE as u64 {
+            // The kernel would send SIGXFSZ.
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the limit of a file's size (ulimit -f) is too low",
+            ));
+        }
         let file =
             memfd_create(c"interceptor", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         ftruncate(&file, segment::SIZE as i64)?;
