@@ -2,4 +2,6 @@
 // A hook library that does nothing but have threads and processes counted.
 #include "interceptor.h"
 
-volatile struct interceptor_pgstat **census = &interceptor_pgstat;
+static volatile struct interceptor_pgstat *volatile census;
+
+__attribute__((constructor)) static void start(void) { census = interceptor_pgstat; }
