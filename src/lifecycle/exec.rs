@@ -21,6 +21,8 @@ use crate::thread::ThreadBlock;
 const STEP: usize = 64;
 /// Bytes at a string's beginning that tell whether it matters.
 const HEAD: usize = 16;
+/// Bytes that are read at once when strings lie close together.
+const TOGETHER: usize = 8192;
 /// Longest string that is looked at whole.
 const LONGEST: usize = 4096;
 /// Preload variables in one environment that are changed.
@@ -133,6 +135,22 @@ impl Survey {
 
     /// Takes notice of some more strings.
     fn add(&mut self, pointers: &[u64], wanted: &Wanted) -> Option<()> {
+        let mut text = [0; TOGETHER];
+        let Some((start, text)) = read_together(pointers, &mut text) else {
+            return self.add_apart(pointers, wanted);
+        };
+        for pointer in pointers {
+            let head = text.get((pointer - start) as usize..)?;
+            if may_matter(&head[..HEAD.min(head.len())]) {
+                self.look_at(*pointer, wanted)?;
+            }
+            self.count += 1;
+        }
+        Some(())
+    }
+
+    /// The same for strings that lie here and there.
+    fn add_apart(&mut self, pointers: &[u64], wanted: &Wanted) -> Option<()> {
         let mut heads = [[0u8; HEAD]; STEP];
         let mut pieces = [[GuestRange::default(); STEP]; 2];
         for ((pointer, head), at) in pointers.iter().zip(&mut heads).zip(0..) {
@@ -272,6 +290,15 @@ fn memory(block: &mut ThreadBlock, len: u64) -> Result<Mapping> {
     let memory = Mapping::anonymous(len)?;
     block.large_environment = Some(memory);
     Ok(memory)
+}
+
+/// Reads the beginnings of strings that lie close together, as the kernel lays
+/// them out: one piece costs less than one for each. Returns where it begins.
+fn read_together<'a>(pointers: &[u64], buffer: &'a mut [u8; TOGETHER]) -> Option<(u64, &'a [u8])> {
+    let start = *pointers.iter().min()?;
+    let end = pointers.iter().max()?.checked_add(HEAD as u64)?;
+    let text = buffer.get_mut(..usize::try_from(end - start).ok()?)?;
+    (sys::read_guest(start, text) == text.len()).then_some((start, &*text))
 }
 
 /// Whether a string that begins like this may be one of ours.

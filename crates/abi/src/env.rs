@@ -56,7 +56,7 @@ pub const CARRY: &str = "INTERCEPTOR_CARRY";
 
 /// Device and inode (hexadecimal, with a colon between) of the standard error of
 /// the first process of a tree. What only a user should read is written to no
-/// other file. The runtime sets it.
+/// other file. The runtime sets it, where the program does not see it.
 pub const STDERR: &str = "INTERCEPTOR_STDERR";
 
 /// `off` leaves the process alone although the library is preloaded.
