@@ -44,6 +44,5 @@ pub fn sync() {
 ///
 /// Returns `None` when the time is over, when a signal has come, or without a group.
 pub fn wait_for_remote_effect(timeout: Option<Duration>) -> Option<RemoteEffect> {
-    let timeout = timeout.map_or(-1, |time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX));
     group::wait_for_effect(thread::own_block()?.membership(), timeout)
 }

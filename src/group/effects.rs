@@ -9,6 +9,7 @@ use core::sync::atomic::{
     AtomicU32,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use core::time::Duration;
 
 use interceptor_abi::segment::{Effect, Segment};
 use syscalls::{Sysno, syscall};
@@ -177,17 +178,18 @@ pub(super) fn take(
     })
 }
 
-/// Waits until an effect has been sent since the count was `seen`. `timeout_ns` is
-/// negative for ever. Returns false when a signal or the time has ended the wait.
-pub(super) fn wait(segment: &'static Segment, seen: u32, timeout_ns: i64) -> bool {
-    const FUTEX_WAIT: usize = 0;
-    const SECOND: i64 = 1_000_000_000;
-    let time = [timeout_ns / SECOND, timeout_ns % SECOND];
-    let time = if timeout_ns < 0 { core::ptr::null() } else { time.as_ptr() };
+/// Waits until an effect has been sent since the count was `seen`; without a
+/// deadline (of CLOCK_MONOTONIC) for ever. Returns false when a signal or the
+/// time has ended the wait.
+pub(super) fn wait(segment: &'static Segment, seen: u32, deadline: Option<Duration>) -> bool {
+    const FUTEX_WAIT_BITSET: usize = 9;
+    const ANY: u32 = u32::MAX;
+    let time = deadline.map(|time| [time.as_secs(), u64::from(time.subsec_nanos())]);
+    let time = time.as_ref().map_or(core::ptr::null(), |time| time.as_ptr());
     let word = segment.header.effects_sent.as_ptr();
     segment.header.effect_readers.fetch_add(1, AcqRel);
     // SAFETY: the word is in the segment, which stays mapped.
-    let waited = unsafe { syscall!(Sysno::futex, word, FUTEX_WAIT, seen, time, 0, 0) };
+    let waited = unsafe { syscall!(Sysno::futex, word, FUTEX_WAIT_BITSET, seen, time, 0, ANY) };
     segment.header.effect_readers.fetch_sub(1, AcqRel);
     matches!(waited, Ok(_) | Err(syscalls::Errno::EAGAIN))
 }

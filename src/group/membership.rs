@@ -303,7 +303,7 @@ impl Membership {
     }
 
     /// Tells another member what the calling thread did to it.
-    pub(super) fn send(&self, concerned: Concerned, effect: &RemoteEffect) {
+    pub(crate) fn send(&self, concerned: Concerned, effect: &RemoteEffect) {
         if let Some(segment) = segment() {
             effects::send(segment, self.namespace(), concerned, effect);
         }

@@ -19,6 +19,7 @@ use core::sync::atomic::{
     AtomicPtr, AtomicU32,
     Ordering::{Acquire, Relaxed},
 };
+use core::time::Duration;
 
 use interceptor_abi::segment::{self, Segment};
 
@@ -85,7 +86,7 @@ pub(crate) fn found() -> Result<Option<i32>, NoSegment> {
     let size = segment::SIZE as u64;
     let file = sys::memory_file(c"interceptor", size);
     let mapping = match file {
-        Ok(fd) => Mapping::shared(fd, size),
+        Ok(fd) => Mapping::shared(fd, size).inspect_err(|_| sys::close(fd)),
         Err(_) => Mapping::shared_anonymous(size),
     };
     let mapping = mapping.map_err(|_| NoSegment::NotMapped)?;
@@ -116,9 +117,7 @@ static NAMESPACE: AtomicU32 = AtomicU32::new(0);
 pub(crate) fn begin(membership: &mut Membership, token: u64, tid: u32) {
     let tgid = TGSTAT.tgid.load(Relaxed);
     if tgid == 0 {
-        begin_process(membership);
-        membership.begin_image(sys::getpid());
-        NAMESPACE.store(membership.namespace(), Relaxed);
+        begin_image(membership);
     } else if token == 0 {
         membership.begin_unexpected(tgid, tid, NAMESPACE.load(Relaxed));
     } else {
@@ -126,16 +125,18 @@ pub(crate) fn begin(membership: &mut Membership, token: u64, tid: u32) {
     }
 }
 
+/// The first thread of an image begins, or there is a group for it only now.
+pub(crate) fn begin_image(membership: &mut Membership) {
+    begin_process(membership);
+    membership.begin_image(TGSTAT.tgid.load(Relaxed));
+    NAMESPACE.store(membership.namespace(), Relaxed);
+}
+
 /// The first thread of a process begins; it has memory of its own.
 pub(crate) fn begin_process(membership: &Membership) {
     TGSTAT.begin(sys::getpid());
     NAMESPACE.store(membership.namespace(), Relaxed);
     membership::children_stay();
-}
-
-/// Tells another member what the calling thread did to it.
-pub(crate) fn send(by: &Membership, concerned: Concerned, effect: &RemoteEffect) {
-    by.send(concerned, effect);
 }
 
 /// The ids of the processes in a member's PID namespace.
@@ -148,16 +149,21 @@ pub(crate) fn processes(of: &Membership) -> impl Iterator<Item = u32> + use<> {
         .map(|slot| slot.tgid())
 }
 
-/// Waits, as the monitor, for an effect on the process. `timeout_ns` is negative for
+/// Waits, as the monitor, for an effect on the process; without a timeout for
 /// ever. `None` when a signal or the time has ended the wait, or without a group.
-pub(crate) fn wait_for_effect(reader: &Membership, timeout_ns: i64) -> Option<RemoteEffect> {
+pub(crate) fn wait_for_effect(
+    reader: &Membership,
+    timeout: Option<Duration>,
+) -> Option<RemoteEffect> {
     let segment = segment()?;
+    // Effects on others wake us, too, and must not begin the time anew.
+    let deadline = timeout.map(|timeout| sys::monotonic_time().saturating_add(timeout));
     loop {
         let seen = segment.header.effects_sent.load(Acquire);
         if let Some(effect) = reader.take_monitors_effect() {
             return Some(effect);
         }
-        if !effects::wait(segment, seen, timeout_ns) {
+        if !effects::wait(segment, seen, deadline) {
             return reader.take_monitors_effect();
         }
     }

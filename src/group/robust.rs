@@ -33,6 +33,9 @@ pub(crate) const HEAD_LEN: u64 = size_of::<Head>() as u64;
 /// to stay where it is until the thread is gone. Returns the node.
 pub(crate) fn own_list(head: &mut Head, slot: Slot) -> Option<u64> {
     const OFFSET: i64 = -32;
+    if sys::is_confined() {
+        return None;
+    }
     let node = slot.node(OFFSET)?;
     let address = &raw mut *head as u64;
     // SAFETY: in the slot, which is this thread's.
@@ -46,6 +49,9 @@ pub(crate) fn own_list(head: &mut Head, slot: Slot) -> Option<u64> {
 
 /// The list that the kernel knows of the calling thread; 0 for none.
 pub(crate) fn registered() -> u64 {
+    if sys::is_confined() {
+        return 0;
+    }
     let (mut head, mut len) = (0u64, 0u64);
     // SAFETY: the kernel writes two words.
     let _ = unsafe { syscall!(Sysno::get_robust_list, 0, &raw mut head, &raw mut len) };

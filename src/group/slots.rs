@@ -333,16 +333,19 @@ impl Slot {
         counts.add(self.segment, 0, Change { threads: 0, groups: -1 });
     }
 
-    fn lower_hint(&self) {
+    fn index(&self) -> u32 {
         let first = self.segment.threads.as_ptr() as usize;
-        let index = (self.thread as *const Thread as usize - first) / size_of::<Thread>();
-        self.population().free_threads.fetch_min(index as u32, Relaxed);
+        ((self.thread as *const Thread as usize - first) / size_of::<Thread>()) as u32
+    }
+
+    fn lower_hint(&self) {
+        self.population().free_threads.fetch_min(self.index(), Relaxed);
     }
 
     /// Frees the slot if it was reserved by a thread that is no more.
     fn cancel_orphan(&self, word: u32) {
         let lives = if word & BY_ITSELF != 0 {
-            sys::process_exists(word & TID)
+            sys::is_confined() || sys::process_exists(word & TID)
         } else {
             let index = (word & ((1 << INDEX_BITS) - 1)).wrapping_sub(1);
             let parent = self.segment.threads.get(index as usize);
@@ -359,7 +362,7 @@ impl Slot {
     /// Asks the kernel for a thread whose death word says nothing.
     fn is_gone(&self, state: State, namespace: u32) -> bool {
         let tgid = self.tgid();
-        if self.namespace() != namespace || tgid == 0 {
+        if self.namespace() != namespace || tgid == 0 || sys::is_confined() {
             return false;
         }
         if state.high.life == Life::InExec {
@@ -516,10 +519,8 @@ pub(crate) fn adopt_exec(segment: &'static Segment, tgid: u32) -> Option<Member>
         if slot.tgid() != tgid || !slot.change(state, State { word: tgid & TID, high }) {
             return None;
         }
-        let first = segment.threads.as_ptr() as usize;
-        let index = (slot.thread as *const Thread as usize - first) / size_of::<Thread>();
         let number = slot.thread.number.load(Relaxed);
-        Some(Member { index: index as u32, owner: high.owner(), number })
+        Some(Member { index: slot.index(), owner: high.owner(), number })
     })
 }
 

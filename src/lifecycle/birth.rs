@@ -98,6 +98,12 @@ impl Birth {
         self.flags & CLONE_VFORK != 0
     }
 
+    /// Whether the child runs at once on its parent's memory: then it needs storage
+    /// of its own, in which it is told what is expected.
+    fn is_told(&self) -> bool {
+        self.shares_memory() && !self.is_vfork()
+    }
+
     /// Whether a new thread gets storage in which libc has made room for our
     /// words. Both libcs keep the thread pointer where it points to.
     fn has_storage(&self, is_libc: bool) -> bool {
@@ -159,7 +165,7 @@ pub(super) fn enter(
         return Step::Forward;
     }
     birth.is_sigill_blocked = block.is_sigill_blocked;
-    if birth.shares_memory() && !birth.is_vfork() {
+    if birth.is_told() {
         if !birth.has_storage(patch::is_in_libc(frame.address_after_site())) {
             stand_back(block);
             return Step::Forward;
@@ -171,7 +177,7 @@ pub(super) fn enter(
     }
     let new_namespace = birth.flags & CLONE_NEWPID != 0;
     let expected = block.membership().expect(!birth.is_thread(), new_namespace);
-    if birth.shares_memory() && !birth.is_vfork() {
+    if birth.is_told() {
         let token = if expected.number() == 0 { UNCOUNTED } else { expected.token() };
         birth.tell(token);
     }
@@ -212,7 +218,7 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
     }
     if result < 0 {
         call.expected.cancel();
-        if birth.has_storage(true) && birth.is_thread() {
+        if birth.is_told() {
             birth.tell(0);
         }
         return;
@@ -256,6 +262,12 @@ pub(crate) fn thread_begins(block: &mut ThreadBlock) {
     let token = unsafe { (&raw const (*tls).birth).read_volatile() };
     let tid = block.tid;
     group::begin(block.membership(), token, tid);
+    publish_identity(block);
+}
+
+/// The group of the first thread was founded after it had begun.
+pub(crate) fn joins_late(block: &mut ThreadBlock) {
+    group::begin_image(block.membership());
     publish_identity(block);
 }
 

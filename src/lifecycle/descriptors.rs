@@ -68,7 +68,7 @@ pub(super) fn enter(block: &ThreadBlock, sysno: Sysno, args: &[u64; 6]) -> Step 
 /// The program duplicates a descriptor to the number of one of ours.
 fn make_room(block: &ThreadBlock, args: &[u64; 6]) -> Step {
     // A vfork child has descriptors of its own, but would move its parent's.
-    if block.depth > 0 || !sys::is_open(args[0] as i32) {
+    if block.depth > 0 || sys::is_confined() || !sys::is_open(args[0] as i32) {
         return bad_descriptor();
     }
     for kept in Kept::ALL {

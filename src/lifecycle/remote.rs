@@ -64,7 +64,7 @@ pub(super) fn done(block: &mut ThreadBlock, sysno: Sysno, call: &Call, result: i
     let Some((_, target)) = CALLS.iter().find(|(other, _)| *other == sysno) else {
         return;
     };
-    if result < 0 {
+    if result < 0 || sys::is_confined() {
         return;
     }
     let effect =
@@ -90,13 +90,13 @@ pub(super) fn done(block: &mut ThreadBlock, sysno: Sysno, call: &Call, result: i
 
 fn tell_thread(block: &mut ThreadBlock, tid: i32, effect: &RemoteEffect) {
     if tid > 0 && tid as u32 != block.tid {
-        group::send(block.membership(), Concerned::Thread(tid as u32), effect);
+        block.membership().send(Concerned::Thread(tid as u32), effect);
     }
 }
 
 fn tell_process(block: &mut ThreadBlock, tgid: i32, effect: &RemoteEffect) {
     if tgid > 0 && tgid as u32 != block.thread().tgid {
-        group::send(block.membership(), Concerned::Process(tgid as u32), effect);
+        block.membership().send(Concerned::Process(tgid as u32), effect);
     }
 }
 
@@ -106,7 +106,7 @@ fn tell_group(block: &mut ThreadBlock, process_group: i32, effect: &RemoteEffect
     let wanted = if process_group == 0 { sys::process_group(0) } else { process_group as u32 };
     for tgid in group::processes(block.membership()) {
         if tgid != own && (process_group == 1 || sys::process_group(tgid) == wanted) {
-            group::send(block.membership(), Concerned::Process(tgid), effect);
+            block.membership().send(Concerned::Process(tgid), effect);
         }
     }
 }

@@ -79,8 +79,7 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        // SAFETY: the descriptor is ours and not used again.
-        let _ = unsafe { syscall!(Sysno::close, self.0) };
+        close(self.0);
     }
 }
 
@@ -93,6 +92,12 @@ pub(crate) fn status_at(directory: i32, path: &CStr, flags: u64) -> Result<Statu
         syscall!(Sysno::newfstatat, directory, path.as_ptr(), stat.as_mut_ptr(), flags)?;
     }
     Ok(Status { mode: stat[3] as u32, uid: (stat[3] >> 32) as u32, gid: stat[4] as u32 })
+}
+
+/// Closes a descriptor of ours.
+pub(crate) fn close(fd: i32) {
+    // SAFETY: the caller does not use it again.
+    let _ = unsafe { syscall!(Sysno::close, fd) };
 }
 
 /// What stat tells of a file's type, permissions and owners.

@@ -12,11 +12,12 @@ mod maps;
 mod memory;
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::time::Duration;
 
 use syscalls::{Errno, Sysno, syscall};
 
 pub(crate) use file::{
-    File, Status, duplicate_above, file_identity, file_size, is_open, memory_file, reopen,
+    File, Status, close, duplicate_above, file_identity, file_size, is_open, memory_file, reopen,
     status_at, write_all,
 };
 pub(crate) use guest::{
@@ -93,4 +94,13 @@ pub(crate) fn group() -> u32 {
 pub(crate) fn process_group(tgid: u32) -> u32 {
     // SAFETY: takes a number only.
     unsafe { syscall!(Sysno::getpgid, tgid) }.unwrap_or(0) as u32
+}
+
+/// The time of CLOCK_MONOTONIC.
+pub(crate) fn monotonic_time() -> Duration {
+    const CLOCK_MONOTONIC: usize = 1;
+    let mut time = [0u64; 2];
+    // SAFETY: the kernel writes one struct timespec.
+    let _ = unsafe { syscall!(Sysno::clock_gettime, CLOCK_MONOTONIC, time.as_mut_ptr()) };
+    Duration::new(time[0], time[1] as u32)
 }

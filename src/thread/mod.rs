@@ -223,8 +223,7 @@ pub(crate) fn join_first() {
     // SAFETY: this thread's own words and block.
     unsafe {
         if let Some(block) = (&raw const (*tls::current()).block).read_volatile().as_mut() {
-            TGSTAT.tgid.store(0, Relaxed);
-            lifecycle::thread_begins(block);
+            lifecycle::joins_late(block);
         }
     }
 }

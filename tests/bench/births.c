@@ -1,9 +1,9 @@
 // What a birth and the wait for its end cost: the median, in nanoseconds, of
 // COUNT threads or processes, while LIVE other threads are alive.
 //
-//     births thread|vfork|spawn COUNT LIVE
+//     births thread|fork|vfork|spawn COUNT LIVE
 //
-// thread: pthread_create and pthread_join; vfork: vfork, _exit and waitpid; spawn:
+// thread: pthread_create and pthread_join; fork, vfork: and _exit and waitpid; spawn:
 // posix_spawn of a program that does not exist, since what the new image costs is
 // measured as start-up.
 #include <errno.h>
@@ -33,12 +33,23 @@ static int by_thread(void) {
     return pthread_create(&thread, NULL, nothing, NULL) || pthread_join(thread, NULL);
 }
 
-static int by_vfork(void) {
+static int ends(pid_t child) {
     int status;
+    return child < 0 || waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 7;
+}
+
+static int by_fork(void) {
+    pid_t child = fork();
+    if (child == 0)
+        _exit(7);
+    return ends(child);
+}
+
+static int by_vfork(void) {
     pid_t child = vfork();
     if (child == 0)
         _exit(7);
-    return child < 0 || waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 7;
+    return ends(child);
 }
 
 static int by_spawn(void) {
@@ -46,6 +57,11 @@ static int by_spawn(void) {
     pid_t child;
     return posix_spawn(&child, "/no/such/program", NULL, NULL, arguments, environ) != ENOENT;
 }
+
+static const struct {
+    const char *name;
+    int (*birth)(void);
+} kinds[] = {{"thread", by_thread}, {"fork", by_fork}, {"vfork", by_vfork}, {"spawn", by_spawn}};
 
 static long now(void) {
     struct timespec time;
@@ -61,10 +77,13 @@ static int compare(const void *a, const void *b) {
 int main(int argc, char **argv) {
     if (argc != 4)
         return 2;
-    int (*birth)(void) = !strcmp(argv[1], "thread") ? by_thread : !strcmp(argv[1], "vfork") ? by_vfork : by_spawn;
+    int (*birth)(void) = NULL;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(argv[1], kinds[i].name))
+            birth = kinds[i].birth;
     long count = atol(argv[2]);
     long *costs = calloc(count, sizeof *costs);
-    if (count < 1 || !costs)
+    if (!birth || count < 1 || !costs)
         return 2;
     pthread_attr_t attr;
     pthread_attr_init(&attr);

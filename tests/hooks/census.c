@@ -28,17 +28,9 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
+#include "check.h"
 
-#define CHECK(condition, ...)                                                  \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            dprintf(1, "line %d: ", __LINE__);                                 \
-            dprintf(1, __VA_ARGS__);                                           \
-            dprintf(1, "\n");                                                  \
-            syscall(SYS_exit_group, 1);                                        \
-        }                                                                      \
-    } while (0)
+extern char **environ;
 
 /* What the hooks have seen. */
 static _Thread_local pid_t hook_ran_in, hook_parent;

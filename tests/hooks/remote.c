@@ -21,15 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(condition, ...)                                                  \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            dprintf(1, "line %d: ", __LINE__);                                 \
-            dprintf(1, __VA_ARGS__);                                           \
-            dprintf(1, "\n");                                                  \
-            syscall(SYS_exit_group, 1);                                        \
-        }                                                                      \
-    } while (0)
+#include "check.h"
 
 enum { MOST = 64, ANYBODY = 0, MONITOR = -1 };
 

@@ -16,7 +16,7 @@ impl Dist {
     /// They were not built.
     pub fn find() -> Result<Dist, Missing> {
         let dist = Dist(directory("INTERCEPTOR_DIST", "dist"));
-        for file in [dist.command(), dist.library()] {
+        for file in [dist.command(), dist.runtime()] {
             if !file.is_file() {
                 return Err(Missing(format!("{}: cargo xtask dist", file.display())));
             }
@@ -30,7 +30,7 @@ impl Dist {
     }
 
     /// `lib/libinterceptor.so`.
-    pub fn library(&self) -> PathBuf {
+    pub fn runtime(&self) -> PathBuf {
         self.0.join("lib/libinterceptor.so")
     }
 

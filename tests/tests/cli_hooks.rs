@@ -33,7 +33,7 @@ fn hooks_are_preloaded_in_order_before_the_runtime_and_earlier_entries() {
     let names: Vec<PathBuf> = ended.stdout.trim().split(':').map(PathBuf::from).collect();
     let real = |path: PathBuf| path.canonicalize().expect("a file");
     let names: Vec<PathBuf> = names.into_iter().map(real).collect();
-    let expected = [first, second, dist.library(), earlier].map(real);
+    let expected = [first, second, dist.runtime(), earlier].map(real);
     assert_eq!(names, expected, "{ended:?}");
 }
 

@@ -5,7 +5,7 @@ use interceptor_tests::{Dist, Program, installed, need};
 /// Stops the program in the system call of its `sleep`; prints the stack.
 fn backtrace(dist: &Dist, rung: Option<&str>) -> String {
     let mut gdb = Program::new("gdb").arguments(["-nx", "-batch"]);
-    let library = dist.library();
+    let library = dist.runtime();
     let preload = format!("set environment LD_PRELOAD={}", library.display());
     let rung = rung.map(|rung| format!("set environment INTERCEPTOR_FORCE_RUNG={rung}"));
     let commands = ["set startup-with-shell off", "set debuginfod enabled off", &preload];

@@ -53,7 +53,7 @@ fn a_group_without_a_file_is_said_and_counts_forked_children() {
     let script = format!(
         "ulimit -f 1; CENSUS=processes LD_PRELOAD={}:{} exec /bin/true",
         hook.display(),
-        dist.library().display()
+        dist.runtime().display()
     );
     let ended = Program::shell(&script).natively();
     assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");

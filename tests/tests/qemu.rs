@@ -59,7 +59,7 @@ fn both(name: &str, processor: &str) -> Result<(Ended, Ended), Missing> {
     let dist = Dist::find()?;
     let (guest, hook) = (guest(name)?, guest("libforward_all.so")?);
     installed(EMULATOR)?;
-    let preload = format!("LD_PRELOAD={}:{}", hook.display(), dist.library().display());
+    let preload = format!("LD_PRELOAD={}:{}", hook.display(), dist.runtime().display());
     let emulated = |more: &[&str]| {
         let emulator = Program::new(EMULATOR).arguments(["-cpu", processor]).arguments(more);
         let mut ended = emulator.arguments([&guest]).natively();

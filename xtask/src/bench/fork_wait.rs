@@ -25,9 +25,9 @@ pub fn measure(products: &Products) -> Result<Table> {
         Err(why) => table.missing("syscall-intercept", why),
     }
     ways.push(Way::guard());
-    let program = products.file("forkwait");
+    let program = products.file("births");
     let results = interleave(ROUNDS, &ways, |way| {
-        let text = output(&mut way.run(&program, &["150"]))?;
+        let text = output(&mut way.run(&program, &["fork", "150", "0"]))?;
         Ok(text.trim().parse::<f64>()? / 1e3)
     });
 

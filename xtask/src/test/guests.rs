@@ -31,9 +31,10 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let include = workspace.root().join("include");
     build_directory(workspace, &tests.join("guests"), &products)?;
 
-    let header = include.join("interceptor.h");
-    let headers = [&header];
-    for source in &files(&tests.join("hooks"))? {
+    let hooks = files(&tests.join("hooks"))?;
+    let interface = include.join("interceptor.h");
+    let headers = with_own(&interface, &hooks);
+    for source in &hooks {
         let (Some(name), Some(compiler)) = (stem(source), compiler(source)) else {
             continue;
         };
@@ -56,8 +57,7 @@ pub fn build_directory(workspace: &Workspace, sources: &Path, products: &Path) -
     let include = workspace.root().join("include");
     let files = files(sources)?;
     let interface = include.join("interceptor.h");
-    let mut headers: Vec<&PathBuf> = files.iter().filter(|file| has_extension(file, "h")).collect();
-    headers.push(&interface);
+    let headers = with_own(&interface, &files);
     let has_musl = tool::is_installed(MUSL);
 
     for source in &files {
@@ -79,6 +79,12 @@ pub fn build_directory(workspace: &Workspace, sources: &Path, products: &Path) -
         }
     }
     Ok(())
+}
+
+/// The headers that sources may include: ours, and those among them.
+fn with_own<'a>(interface: &'a PathBuf, files: &'a [PathBuf]) -> Vec<&'a PathBuf> {
+    let own = files.iter().filter(|file| has_extension(file, "h"));
+    own.chain([interface]).collect()
 }
 
 fn read(source: &Path) -> Result<String> {

@@ -81,7 +81,7 @@ struct Requester {
 struct Search {
     is_musl: bool,
     cache: HashMap<OsString, PathBuf>,
-    library_path: Vec<OsString>,
+    from_environment: Vec<OsString>,
     defaults: Vec<PathBuf>,
     /// Names that are loaded or known to be missing.
     known: Vec<OsString>,
@@ -96,7 +96,7 @@ impl Search {
         Search {
             is_musl,
             cache: if is_musl { HashMap::new() } else { ld_cache::read() },
-            library_path: split(&env::var_os("LD_LIBRARY_PATH").unwrap_or_default()),
+            from_environment: split(&env::var_os("LD_LIBRARY_PATH").unwrap_or_default()),
             defaults: if is_musl { musl_directories() } else { paths(GLIBC_DIRECTORIES) },
             // The dynamic linker is loaded before anyone asks for it.
             known: interpreter.and_then(|path| Linking::read(path).soname).into_iter().collect(),
@@ -157,7 +157,7 @@ impl Search {
         let here = |entry: &OsString| expand(entry, &requester.origin).join(name);
         let mut candidates: Vec<PathBuf> =
             requester.rpath.iter().map(|directory| directory.join(name)).collect();
-        candidates.extend(self.library_path.iter().map(here));
+        candidates.extend(self.from_environment.iter().map(here));
         candidates.extend(requester.runpath.iter().map(here));
         candidates.extend(self.cache.get(name).cloned());
         candidates.extend(self.defaults.iter().map(|directory| directory.join(name)));
