@@ -21,7 +21,7 @@ HOOK
 hook post-commit <<'HOOK'
 #!/bin/sh
 echo "post-commit: $(git log -1 --format='%s | %b')"
-(sleep 0.05; echo later > "$(git rev-parse --git-dir)/later") > /dev/null 2>&1 &
+(sleep 0.05; cd "$(git rev-parse --git-dir)" && echo later > "later.$$" && mv "later.$$" later) > /dev/null 2>&1 &
 HOOK
 echo 1 > file && git add file && git commit -qm 'a word'; echo $?
 echo forbidden > file && git add file && git commit -qm 'not this'; echo $?
