@@ -14,16 +14,32 @@ interceptor_restorer:
     syscall
     .size   interceptor_restorer, . - interceptor_restorer
 
-// What the kernel calls. The ABI has it that the stack is aligned; QEMU 7's
-// emulation of it is not, and nobody needs to depend on it.
+// What the kernel calls: one handler for each version of a signal's action
+// (src/signal/table.rs), 8 bytes apart.
 //
-// In:  rdi = signal, rsi = siginfo_t *, rdx = ucontext_t *. A function otherwise.
+// In:  rdi = signal, rsi = siginfo_t *, rdx = ucontext_t *. Functions otherwise.
     .balign 16
-    .hidden interceptor_on_signal
-    .globl  interceptor_on_signal
+    .hidden interceptor_signal_entries
+    .globl  interceptor_signal_entries
+    .type   interceptor_signal_entries, @function
+interceptor_signal_entries:
+    .cfi_startproc
+    .set    version, 0
+    .rept   8
+    .balign 8
+    mov     ecx, version
+    jmp     interceptor_on_signal
+    .set    version, version + 1
+    .endr
+    .size   interceptor_signal_entries, . - interceptor_signal_entries
+
+// The ABI has it that the stack is aligned; QEMU 7's emulation of it is not,
+// and nobody needs to depend on it.
+//
+// In:  as above, ecx = version.
+    .balign 8
     .type   interceptor_on_signal, @function
 interceptor_on_signal:
-    .cfi_startproc
     push    rbp
     .cfi_def_cfa_offset 16
     .cfi_offset rbp, -16

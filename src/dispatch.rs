@@ -21,8 +21,7 @@ const STAGE_ALL: u64 = 0;
 /// Asks the entry to save the xmm registers.
 const STAGE_SSE: u64 = 1;
 
-/// The hook changed number or arguments: the registers are to be put back.
-const CHANGED: u32 = 1 << 8;
+const CHANGED: u32 = Call::CHANGED;
 /// Set in `SyscallFrame::halfway` beside the watchers.
 const HALFWAY: u32 = 1 << 9;
 const WATCH_HOOK: u32 = HOOK as u32;

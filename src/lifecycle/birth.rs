@@ -238,6 +238,7 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
         block.depth = call.depth + 1;
     } else {
         thread::after_fork();
+        signal::after_fork();
         block.membership().leave_to_parent();
         block.depth = 0;
     }
@@ -248,7 +249,7 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
     crate::stat::process_begin(block);
     publish_identity(block);
     if birth.flags & CLONE_CLEAR_SIGHAND != 0 {
-        signal::handlers_cleared(!birth.shares_memory());
+        signal::handlers_cleared();
     }
     let thread = Thread { tid, tgid: tid, number: block.membership().number() };
     observing.call(block, |hook| hook.process_start(&thread, parent_tgid));

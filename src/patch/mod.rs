@@ -20,7 +20,7 @@ use crate::sys::{Maps, page_up};
 #[cfg(feature = "capi")]
 pub(crate) use apply::{group_is_imported, hook_is_imported, remote_is_imported};
 pub(crate) use apply::{is_in_libc, patch_generated, patch_image, stack_of_libc};
-pub(crate) use stub::template_is_sound;
+pub(crate) use stub::{Phase, Place, template_is_sound};
 pub(crate) use trap::stub_of as trap_stub_of;
 
 /// Patches all objects that are mapped at start-up.
@@ -44,11 +44,40 @@ pub(crate) fn forget(start: u64, len: u64) {
 /// Where the program stands when the processor stands at `address`, an address
 /// in a stub; `None` for any other.
 pub(crate) fn program_address_of(address: u64) -> Option<u64> {
-    stub::program_address_of(registry::area_at(address)?, address)
+    place_in_stub(address).map(|place| place.address)
+}
+
+/// The place of an address in a stub; `None` for any other.
+fn place_in_stub(address: u64) -> Option<Place> {
+    stub::place_in(registry::area_at(address)?, address)
+}
+
+/// Where the program stands, if the processor is in a stub or in a thunk that
+/// has not entered or has left the private stack; `rcx` and `r11` are the
+/// processor's.
+///
+/// A thunk knows the stub by one of them: the anchor on the way in, the place
+/// in the stub on the way out.
+pub(crate) fn place_of(address: u64, rcx: u64, r11: u64) -> Option<Place> {
+    let Some(thunk) = thunk_at(address) else {
+        return place_in_stub(address);
+    };
+    let place = [rcx, r11].into_iter().find_map(place_in_stub)?;
+    match thunk {
+        Thunk::EnterOrLeave => Some(place),
+        Thunk::Exit => Some(Place { address: place.after, phase: Phase::Returned, ..place }),
+    }
+}
+
+/// Where the processor must go on for the program to go on at `address`: there,
+/// or in a stub if a patch has replaced the instruction.
+pub(crate) fn way_to(address: u64) -> u64 {
+    let moved = registry::area_of(address).and_then(|area| stub::moved_in(area, address));
+    moved.unwrap_or(address)
 }
 
 /// A thunk, as far as it matters to whoever is interrupted in it.
-pub(crate) enum Thunk {
+enum Thunk {
     /// On the way to the entry, the call not made; or on the way back.
     EnterOrLeave,
     /// On the way to the entry after the call.
@@ -56,7 +85,7 @@ pub(crate) enum Thunk {
 }
 
 /// The thunk that contains an address, in whatever copy.
-pub(crate) fn thunk_at(address: u64) -> Option<Thunk> {
+fn thunk_at(address: u64) -> Option<Thunk> {
     let start = match crate::thunk::first_copy() {
         copy if copy.contains(&address) => copy.start,
         _ => registry::area_at(address)?.start,

@@ -84,41 +84,86 @@ pub(super) fn likely_len(sites: usize) -> u64 {
     stubs_offset(sites) + sites as u64 * stub
 }
 
-/// Where the program stands when the processor stands at `address` in an area.
-///
-/// Before the call has been made, that is the site: everything up to there can
-/// be done again. From then on it is the address after the site, or, in moved
-/// instructions, their place in the original. (Moved instructions keep their
-/// length, but for short jumps, of which a window has one at most, at its end.)
-pub(super) fn program_address_of(area: Mapping, address: u64) -> Option<u64> {
+/// A place in a stub, in terms of the program.
+pub(crate) struct Place {
+    /// Where the program stands. Before the call has been made, that is the
+    /// site: everything up to there can be done again. From then on it is the
+    /// address after the site, or, in moved instructions, their place in the
+    /// original.
+    pub address: u64,
+    /// The address after the program's `syscall` instruction.
+    pub after: u64,
+    pub anchor: u64,
+    /// Where the stub begins to deal with the call.
+    pub start: u64,
+    pub phase: Phase,
+}
+
+/// How far the call of a stub has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// In an instruction moved here from before or after the site.
+    Moved,
+    /// The call has not been made, and has yet to be decided about or will be
+    /// made unseen.
+    Ahead,
+    /// At the gate, the call not made.
+    AtGate,
+    /// The call has come out of the gate.
+    Returned,
+    /// The call is done.
+    Done,
+}
+
+/// The place in an area of an address. (Moved instructions keep their length,
+/// but for short jumps, of which a window has one at most, at its end.)
+pub(super) fn place_in(area: Mapping, address: u64) -> Option<Place> {
     let offset = address.checked_sub(area.start)?;
-    let mut entry = (area.start + index_offset()) as *const IndexEntry;
-    let mut found = None;
-    loop {
-        // SAFETY: the index is part of the sealed area and ends with an entry
-        // whose site is 0.
-        let IndexEntry { site, stub, .. } = unsafe { entry.read() };
-        if site == 0 || u64::from(stub) > offset {
-            break;
-        }
-        // SAFETY: as above.
-        found = Some(unsafe { entry.read() });
-        // SAFETY: as above.
-        entry = unsafe { entry.add(1) };
-    }
-    let IndexEntry { site, stub, anchor, before, after } = found?;
+    let found = index_of(area).take_while(|entry| u64::from(entry.stub) <= offset).last()?;
+    let IndexEntry { site, stub, anchor, before, after } = found;
     let at = offset - u64::from(stub);
     let (anchor, before) = (u64::from(anchor), u64::from(before));
     let gate = anchor - GATE_BACK;
-    Some(if at < before {
-        site - before + at
-    } else if at <= gate || at == anchor {
-        site
+    let (address, phase) = if at < before {
+        (site - before + at, Phase::Moved)
+    } else if at < gate || at == anchor {
+        (site, Phase::Ahead)
+    } else if at == gate {
+        (site, Phase::AtGate)
+    } else if at < anchor {
+        (site + 2, Phase::Returned)
     } else if at < anchor + AFTER_AHEAD {
-        site + 2
+        (site + 2, Phase::Done)
     } else {
-        site + 2 + (at - anchor - AFTER_AHEAD).min(u64::from(after))
+        (site + 2 + (at - anchor - AFTER_AHEAD).min(u64::from(after)), Phase::Moved)
+    };
+    let stub = area.start + u64::from(stub);
+    Some(Place { address, after: site + 2, anchor: stub + anchor, start: stub + before, phase })
+}
+
+/// Where in an area the processor must go on for the program to go on at
+/// `address`, if the program's own instruction there has been replaced.
+pub(super) fn moved_in(area: Mapping, address: u64) -> Option<u64> {
+    index_of(area).find_map(|entry| {
+        let IndexEntry { site, stub, anchor, before, after } = entry;
+        let (stub, before) = (area.start + u64::from(stub), u64::from(before));
+        let after_site = site + 2;
+        if (site - before..=site).contains(&address) {
+            Some(stub + (address - (site - before)))
+        } else if (after_site..after_site + u64::from(after)).contains(&address) {
+            Some(stub + u64::from(anchor) + AFTER_AHEAD + (address - after_site))
+        } else {
+            None
+        }
     })
+}
+
+fn index_of(area: Mapping) -> impl Iterator<Item = IndexEntry> {
+    let first = (area.start + index_offset()) as *const IndexEntry;
+    // SAFETY: the index is part of the sealed area and ends with an entry whose
+    // site is 0.
+    let entries = (0..).map(move |n| unsafe { first.add(n).read() });
+    entries.take_while(|entry| entry.site != 0)
 }
 
 /// Whether the template is what `frame` says of it.

@@ -1,20 +1,17 @@
-//! The virtual table of signal actions.
-//!
-//! Written by rt_sigaction, read by the handler at delivery, each word an
-//! atomic. Two threads that set the same signal at once may leave a mixture of
-//! words, where the kernel would leave one or the other; no program does.
-
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//! rt_sigaction, for the program.
 
 use syscalls::{Errno, Sysno, syscall};
 
-use super::{SIGNALS, deliver, traps};
+use super::{table, traps};
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys;
-use crate::thread::ThreadBlock;
 
 pub(super) const SIGILL: u64 = 4;
+const SIGKILL: u64 = 9;
+const SIGSTOP: u64 = 19;
+/// Signals that no mask holds.
+const UNBLOCKABLE: u64 = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1);
 pub(super) const SIG_DFL: u64 = 0;
 pub(super) const SIG_IGN: u64 = 1;
 pub(super) const SA_SIGINFO: u64 = 4;
@@ -25,7 +22,7 @@ pub(super) const SA_RESETHAND: u64 = 0x8000_0000;
 
 /// The kernel's `struct sigaction`.
 #[repr(C)]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SigAction {
     pub handler: u64,
     pub flags: u64,
@@ -35,93 +32,84 @@ pub(super) struct SigAction {
 
 const BYTES: usize = size_of::<SigAction>();
 
-/// What the program believes is installed, as far as the kernel has something
-/// else: entries whose handler is a function.
-static TABLE: [[AtomicU64; 4]; SIGNALS] = [const { [const { AtomicU64::new(0) }; 4] }; SIGNALS];
-
-/// The action of a signal, as the program installed it.
-pub(super) fn get(signal: u64) -> SigAction {
-    let Some(words) = slot(signal) else {
-        return SigAction::default();
-    };
-    let [handler, flags, restorer, mask] = words;
-    SigAction {
-        handler: handler.load(Relaxed),
-        flags: flags.load(Relaxed),
-        restorer: restorer.load(Relaxed),
-        mask: mask.load(Relaxed),
+/// Executes rt_sigaction for the program. Returns its raw result, or nothing if
+/// the kernel's answer to the call itself is also ours.
+pub(crate) fn rt_sigaction(frame: &SyscallFrame) -> Option<i64> {
+    match try_sigaction(&frame.args, patch::stack_of_libc(frame)) {
+        Ok(None) => None,
+        Ok(Some(())) => Some(0),
+        Err(error) => Some(-i64::from(error.into_raw())),
     }
 }
 
-pub(super) fn set(signal: u64, action: &SigAction) {
-    if let Some(words) = slot(signal) {
-        for (to, from) in words.iter().zip(action.words()) {
-            to.store(from, Relaxed);
-        }
-    }
-}
-
-/// Whether the kernel's answer to an rt_sigaction is also ours, and the call
-/// leaves the table as it is: queries for signals without a handler, and
-/// whatever a vfork child sets, for itself (posix_spawn does both for each
-/// signal).
-pub(crate) fn is_native(block: &ThreadBlock, args: &[u64; 6]) -> bool {
-    let [signal, new, old, ..] = *args;
-    let has_function = !matches!(get(signal).handler, SIG_DFL | SIG_IGN);
-    let asks_for_ours = old != 0 && has_function;
-    (new == 0 || block.depth > 0) && !asks_for_ours && !traps::are_caught()
-}
-
-/// Executes rt_sigaction for the program. Returns its raw result.
-pub(crate) fn rt_sigaction(block: &ThreadBlock, frame: &SyscallFrame) -> i64 {
-    match try_sigaction(block, &frame.args, patch::stack_of_libc(frame)) {
-        Ok(()) => 0,
-        Err(error) => -i64::from(error.into_raw()),
-    }
-}
-
-fn try_sigaction(block: &ThreadBlock, args: &[u64; 6], stack: Option<u64>) -> sys::Result<()> {
+fn try_sigaction(args: &[u64; 6], stack: Option<u64>) -> sys::Result<Option<()>> {
     let [signal, new, old, size, ..] = *args;
     if size != 8 {
         return Err(Errno::EINVAL);
     }
     let new = if new == 0 { None } else { Some(SigAction::read(new, stack)?) };
-    let has_own_memory = has_own_memory(block);
-    let given = new.map(|action| action.for_kernel(signal, has_own_memory));
-    let mut kernels = SigAction::default();
-    let given_pointer = given.as_ref().map_or(core::ptr::null(), |action| action);
-    // SAFETY: the program's call, with structures of ours.
-    unsafe { syscall!(Sysno::rt_sigaction, signal, given_pointer, &raw mut kernels, 8) }?;
-    let previous = if kernels.handler == deliver::entry() { get(signal) } else { kernels };
-    if let Some(action) = new.filter(|_| has_own_memory) {
-        set(signal, &action);
+    let is_for_us = new.is_some_and(|action| action.is_function() || traps::are_caught());
+    if !is_for_us && !table::is_used(signal) {
+        return Ok(None);
     }
+    let previous = exchange(signal, new.as_ref())?;
     if old != 0 && sys::write_guest_near(stack, old, &previous.words()) < BYTES {
         return Err(Errno::EFAULT);
     }
-    Ok(())
+    Ok(Some(()))
 }
 
-/// The calling process was born without its parent's handlers. `has_own_memory`:
-/// the table is its own.
-pub(crate) fn handlers_cleared(has_own_memory: bool) {
-    if has_own_memory {
-        for signal in 1..=SIGNALS as u64 {
-            if !matches!(get(signal).handler, SIG_DFL | SIG_IGN) {
-                set(signal, &SigAction::default());
-            }
+/// Makes an action the signal's, if there is one. Returns the one that it had.
+pub(super) fn exchange(signal: u64, new: Option<&SigAction>) -> sys::Result<SigAction> {
+    let is_refused = matches!(signal, SIGKILL | SIGSTOP);
+    let ours = match new {
+        Some(action) if is_ours(signal, action) && !is_refused => {
+            Some(table::add(signal, action)?)
         }
-    }
-    if traps::are_caught() {
-        traps::catch_again();
-    }
+        _ => None,
+    };
+    let given = match (new, &ours) {
+        (Some(_), Some(version)) if is_trap(signal) => Some(traps::action(version.handler())),
+        (Some(action), version) => Some(SigAction {
+            handler: version.as_ref().map_or(action.handler, table::Version::handler),
+            flags: action.flags | if version.is_some() { SA_SIGINFO } else { 0 },
+            mask: traps::without_trap_signal(action.mask),
+            ..*action
+        }),
+        (None, _) => None,
+    };
+    let mut kernels = SigAction::default();
+    let given = given.as_ref().map_or(core::ptr::null(), |action| &raw const *action);
+    // SAFETY: the program's call, with structures of ours.
+    unsafe { syscall!(Sysno::rt_sigaction, signal, given, &raw mut kernels, 8) }?;
+    Ok(as_installed(signal, &kernels))
 }
 
-/// Whether the table belongs to the calling process. A vfork child has handlers
-/// of its own, but writes to its parent's memory; the call that made it may
-/// have gone unseen.
-fn has_own_memory(block: &ThreadBlock) -> bool {
-    block.depth == 0 && (sys::is_confined() || block.tid == sys::gettid())
+/// Whether the kernel gets a handler of ours for an action.
+fn is_ours(signal: u64, action: &SigAction) -> bool {
+    action.is_function() || is_trap(signal)
+}
+
+fn is_trap(signal: u64) -> bool {
+    signal == SIGILL && traps::are_caught()
+}
+
+/// What the program installed, when the kernel says what it has. The kernel
+/// knows which flags exist and which signals cannot be blocked.
+fn as_installed(signal: u64, kernels: &SigAction) -> SigAction {
+    let Some(version) = table::version_of(kernels.handler) else {
+        return *kernels;
+    };
+    let installed = table::get(signal, version);
+    let (changed_flags, changed_mask) = match is_trap(signal) {
+        true => (u64::MAX, u64::MAX),
+        false => (SA_SIGINFO, traps::signal_mask()),
+    };
+    SigAction {
+        flags: kernels.flags & !changed_flags | installed.flags & changed_flags,
+        mask: kernels.mask & !changed_mask | installed.mask & changed_mask & !UNBLOCKABLE,
+        ..installed
+    }
 }
 
 impl SigAction {
@@ -135,26 +123,11 @@ impl SigAction {
         Ok(Self { handler: word(0), flags: word(1), restorer: word(2), mask: word(3) })
     }
 
-    fn words(&self) -> [u64; 4] {
+    pub(super) fn words(&self) -> [u64; 4] {
         [self.handler, self.flags, self.restorer, self.mask]
     }
 
-    /// What the kernel gets in place of the program's action.
-    fn for_kernel(&self, signal: u64, has_own_memory: bool) -> Self {
-        let mut action = *self;
-        action.mask = traps::without_trap_signal(action.mask);
-        let is_function = self.handler != SIG_DFL && self.handler != SIG_IGN;
-        if signal == SIGILL && traps::are_caught() {
-            return traps::action();
-        }
-        if is_function && has_own_memory && self.flags & SA_RESTORER != 0 {
-            action.handler = deliver::entry();
-            action.flags |= SA_SIGINFO;
-        }
-        action
+    pub(super) fn is_function(&self) -> bool {
+        !matches!(self.handler, SIG_DFL | SIG_IGN)
     }
-}
-
-fn slot(signal: u64) -> Option<&'static [AtomicU64; 4]> {
-    TABLE.get(usize::try_from(signal).ok()?.checked_sub(1)?)
 }

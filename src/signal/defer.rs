@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use syscalls::{Sysno, syscall};
 
-use super::deliver::{SigInfo, UContext};
+use super::context::{SigInfo, UContext};
 use crate::frame::SyscallFrame;
 use crate::interest;
 use crate::stat;

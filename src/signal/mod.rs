@@ -5,18 +5,22 @@
 //! makes the interrupted context look as if the program had never left its own
 //! text, and calls the program's (`deliver`), or, while a hook runs, puts the signal
 //! aside until the hook is done (`defer`). What the program installed is kept
-//! in a table and read back from there (`actions`).
+//! in a table (`table`) and read back from there (`actions`).
 //!
 //! SIGILL is also the trap rung's signal (`traps`).
 
 mod actions;
+mod context;
 mod defer;
 mod deliver;
+mod table;
 mod traps;
 
-pub(crate) use actions::{handlers_cleared, is_native, rt_sigaction};
+use actions::SigAction;
+pub(crate) use actions::rt_sigaction;
 pub(crate) use defer::Aside;
-pub(crate) use traps::{catch_traps, rt_sigprocmask, rt_sigprocmask_done};
+pub(crate) use table::after_fork;
+pub(crate) use traps::{catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done};
 
 /// Signals are numbered from 1 to this.
 const SIGNALS: usize = 64;

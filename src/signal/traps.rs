@@ -10,9 +10,10 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syscalls::{Sysno, syscall};
 
 use super::actions::{
-    self, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGILL, SigAction,
+    self, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGILL,
+    SigAction,
 };
-use super::deliver::{self, UContext};
+use super::context::UContext;
 use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
 use crate::patch;
@@ -36,14 +37,14 @@ pub(super) fn are_caught() -> bool {
 
 /// Installs our handler. Returns whether the kernel took it.
 pub(crate) fn catch_traps() -> bool {
-    let mut old = SigAction::default();
-    if install(&action(), Some(&mut old)).is_err() {
+    let Ok(programs) = actions::exchange(SIGILL, None) else {
+        return false;
+    };
+    CAUGHT.store(true, Relaxed);
+    if actions::exchange(SIGILL, Some(&programs)).is_err() {
+        CAUGHT.store(false, Relaxed);
         return false;
     }
-    if old.handler != deliver::entry() {
-        actions::set(SIGILL, &old);
-    }
-    CAUGHT.store(true, Relaxed);
     interest::add(Sysno::rt_sigprocmask as usize, LIFECYCLE);
     let set = SIGILL_BIT;
     // SAFETY: the kernel reads one word.
@@ -51,15 +52,18 @@ pub(crate) fn catch_traps() -> bool {
     true
 }
 
-/// Installs our handler once more, in a process that was born without.
-pub(super) fn catch_again() {
-    let _ = install(&action(), None);
+/// Installs our handler once more, in a process that was born without its
+/// parent's handlers (CLONE_CLEAR_SIGHAND).
+pub(crate) fn handlers_cleared() {
+    if are_caught() {
+        let _ = actions::exchange(SIGILL, Some(&SigAction::default()));
+    }
 }
 
-/// What the kernel has for SIGILL.
-pub(super) fn action() -> SigAction {
+/// What the kernel has for SIGILL; `handler` stands for the program's action.
+pub(super) fn action(handler: u64) -> SigAction {
     SigAction {
-        handler: deliver::entry(),
+        handler,
         flags: SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER,
         restorer: interceptor_restorer as *const () as u64,
         // No handler of the program's runs on top of ours.
@@ -67,12 +71,17 @@ pub(super) fn action() -> SigAction {
     }
 }
 
-/// Gives the program's handler of SIGILL the mask it asked for; ours runs with
-/// everything blocked.
-pub(super) fn set_handlers_mask(interrupted: u64, action: &SigAction) {
+/// Does for the program's handler of SIGILL what the kernel would: resets the
+/// action if that was asked for, and sets the mask; ours runs with everything
+/// blocked.
+pub(super) fn prepare_handler(interrupted: u64, action: &SigAction) {
     const SIG_SETMASK: u64 = 2;
     if sys::is_confined() {
         return;
+    }
+    if action.flags & SA_RESETHAND != 0 {
+        let reset = SigAction { handler: SIG_DFL, ..*action };
+        let _ = actions::exchange(SIGILL, Some(&reset));
     }
     // SIGILL itself stays unblocked: the handler may run into a trap.
     let mask = (interrupted | action.mask) & !SIGILL_BIT;
@@ -99,12 +108,19 @@ pub(super) fn leave_to_kernel(code: i32, action: &SigAction) {
 /// The next SIGILL ends the process.
 fn restore_default() {
     let default = SigAction { handler: SIG_DFL, ..SigAction::default() };
-    let _ = install(&default, None);
+    let old: *mut SigAction = core::ptr::null_mut();
+    // SAFETY: the kernel reads one structure.
+    let _ = unsafe { syscall!(Sysno::rt_sigaction, SIGILL, &raw const default, old, 8) };
 }
 
 /// A mask without the trap's signal, if there are traps.
 pub(super) fn without_trap_signal(mask: u64) -> u64 {
-    if are_caught() { mask & !SIGILL_BIT } else { mask }
+    mask & !signal_mask()
+}
+
+/// The trap's signal, if there are traps.
+pub(super) fn signal_mask() -> u64 {
+    if are_caught() { SIGILL_BIT } else { 0 }
 }
 
 /// If the context stands at a trap, makes it continue at the site's stub.
@@ -164,11 +180,4 @@ pub(crate) fn rt_sigprocmask_done(block: &mut ThreadBlock, args: &[u64; 6], resu
         sys::write_guest(old, &[u64::from_le_bytes(bytes) | SIGILL_BIT]);
     }
     block.is_sigill_blocked = block.wants_sigill_blocked;
-}
-
-fn install(action: &SigAction, old: Option<&mut SigAction>) -> sys::Result<()> {
-    let old = old.map_or(core::ptr::null_mut(), |old| &raw mut *old);
-    // SAFETY: both structures are the kernel's; the handler returns through
-    // the restorer.
-    unsafe { syscall!(Sysno::rt_sigaction, SIGILL, &raw const *action, old, 8) }.map(drop)
 }

@@ -53,6 +53,16 @@ pub struct InFlight {
     calls: [Call; CAPACITY],
 }
 
+impl Call {
+    /// In `watchers`: the hook changed number or arguments; the registers are
+    /// to be put back.
+    pub(crate) const CHANGED: u32 = 1 << 8;
+
+    fn is_changed(&self) -> bool {
+        self.watchers & Self::CHANGED != 0
+    }
+}
+
 impl InFlight {
     /// Forgets all calls.
     pub(crate) fn clear(&mut self) {
@@ -89,6 +99,14 @@ impl InFlight {
     pub(crate) fn peek(&self, rsp: u64, anchor: u64) -> Option<&Call> {
         let age = self.find(rsp, anchor)?;
         Some(&self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])
+    }
+
+    /// The record of a call that the kernel got with other registers than the
+    /// program gave.
+    pub(crate) fn find_changed(&mut self, rsp: u64, anchor: u64) -> Option<&mut Call> {
+        let age = self.find(rsp, anchor)?;
+        let call = &mut self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY];
+        call.is_changed().then_some(call)
     }
 
     /// Who waits for a call that came out; 0 when it has no record.

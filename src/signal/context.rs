@@ -1,0 +1,170 @@
+//! What a handler is shown: the program, as if it had never left its text.
+
+use crate::patch::{self, Phase, Place};
+use crate::thread::Call;
+use crate::tls;
+
+/// Signals whose siginfo names the address of an instruction.
+const SIGILL: i32 = 4;
+const SIGTRAP: i32 = 5;
+const SIGFPE: i32 = 8;
+const SIGSYS: i32 = 31;
+
+/// The parts of a `ucontext_t` that matter here: see ucontext(3) and the
+/// kernel's `struct sigcontext`.
+#[repr(C)]
+pub(super) struct UContext {
+    /// uc_flags, uc_link.
+    head: [u64; 2],
+    /// uc_stack: base, flags, size.
+    pub stack: [u64; 3],
+    pub r8: u64,
+    pub r9: u64,
+    pub r10: u64,
+    pub r11: u64,
+    pub r12: u64,
+    pub r13: u64,
+    pub r14: u64,
+    pub r15: u64,
+    pub rdi: u64,
+    pub rsi: u64,
+    pub rbp: u64,
+    pub rbx: u64,
+    pub rdx: u64,
+    pub rax: u64,
+    pub rcx: u64,
+    pub rsp: u64,
+    pub rip: u64,
+    pub eflags: u64,
+    /// Segments, err, trapno, oldmask, cr2, floating point pointer, reserved.
+    more: [u64; 14],
+    /// Signals that were blocked where the signal arrived.
+    pub mask: u64,
+}
+
+const _: () = assert!(core::mem::offset_of!(UContext, mask) == 37 * 8);
+const _: () = assert!(core::mem::offset_of!(UContext, rip) == 21 * 8);
+
+impl UContext {
+    /// Arguments of a system call.
+    fn args(&self) -> [u64; 6] {
+        [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9]
+    }
+
+    fn set_args(&mut self, args: &[u64; 6]) {
+        [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9] = *args;
+    }
+}
+
+/// The part of a `siginfo_t` that names an address: si_addr and si_call_addr
+/// are both at offset 16.
+#[repr(C)]
+pub(super) struct SigInfo {
+    pub signal: i32,
+    errno: i32,
+    pub code: i32,
+    padding: i32,
+    pub address: u64,
+}
+
+/// Registers that differ between what a handler is shown and what is so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Registers {
+    rip: u64,
+    rcx: u64,
+    r11: u64,
+    rax: u64,
+    args: [u64; 6],
+}
+
+impl Registers {
+    fn of(context: &UContext) -> Self {
+        let UContext { rip, rcx, r11, rax, .. } = *context;
+        Self { rip, rcx, r11, rax, args: context.args() }
+    }
+
+    fn put(&self, context: &mut UContext) {
+        (context.rip, context.rcx, context.r11, context.rax) =
+            (self.rip, self.rcx, self.r11, self.rax);
+        context.set_args(&self.args);
+    }
+}
+
+/// A context as it is shown to a handler, and how to go back.
+pub(super) struct View {
+    real: Registers,
+    shown: Registers,
+    place: Option<Place>,
+}
+
+impl View {
+    /// Makes a context show the program.
+    pub(super) fn show(info: &mut SigInfo, context: &mut UContext) -> Self {
+        let real = Registers::of(context);
+        let place = patch::place_of(real.rip, real.rcx, real.r11);
+        let mut shown = real;
+        if let Some(place) = &place {
+            shown.rip = place.address;
+            if place.phase != Phase::Moved {
+                // As the kernel leaves them, and as good as anything before.
+                (shown.rcx, shown.r11) = (place.after, context.eflags);
+            }
+            if let Some(call) = call_at_gate(place, context.rsp) {
+                shown.args = call.args;
+                if place.phase == Phase::AtGate {
+                    shown.rax = call.nr;
+                }
+            }
+        }
+        shown.put(context);
+        if matches!(info.signal, SIGILL | SIGTRAP | SIGFPE | SIGSYS)
+            && info.code > 0
+            && let Some(address) = patch::program_address_of(info.address)
+        {
+            info.address = address;
+        }
+        Self { real, shown, place }
+    }
+
+    /// Makes the context continue where it really was, or where the handler
+    /// wants it to.
+    pub(super) fn leave(&self, context: &mut UContext) {
+        let wanted = Registers::of(context);
+        if wanted.rip != self.shown.rip {
+            context.rip = patch::way_to(wanted.rip);
+            return;
+        }
+        let Some(place) = &self.place else {
+            return;
+        };
+        let is_call_the_same = (wanted.rax, wanted.args) == (self.shown.rax, self.shown.args);
+        match place.phase {
+            Phase::Moved | Phase::Done => context.rip = self.real.rip,
+            Phase::Ahead | Phase::AtGate if !is_call_the_same => context.rip = place.start,
+            Phase::Ahead | Phase::AtGate => self.real.put(context),
+            Phase::Returned => {
+                // What the program gets is what the record says.
+                if let Some(call) = call_at_gate(place, context.rsp) {
+                    call.args = wanted.args;
+                }
+                Registers { rax: wanted.rax, args: wanted.args, ..self.real }.put(context);
+            }
+        }
+    }
+
+    /// Puts everything back.
+    pub(super) fn undo(&self, context: &mut UContext) {
+        self.real.put(context);
+    }
+}
+
+/// The record of a call that is at the gate or came out of it.
+fn call_at_gate(place: &Place, rsp: u64) -> Option<&'static mut Call> {
+    if !matches!(place.phase, Phase::AtGate | Phase::Returned) {
+        return None;
+    }
+    // SAFETY: this thread's own words; the entry, which uses the records, is not
+    // running: it would have put the signal aside.
+    let block = unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() }?;
+    block.in_flight.find_changed(rsp, place.anchor)
+}
