@@ -148,7 +148,9 @@ pub(crate) fn enter(
             confine::enter(block, sysno, &frame.args);
             process::prctl(sysno, &frame.args)
         }
-        Sysno::rt_sigaction => signal::rt_sigaction(frame).map_or(Step::Forward, Step::Answer),
+        Sysno::rt_sigaction => {
+            signal::rt_sigaction(block, frame).map_or(Step::Forward, Step::Answer)
+        }
         Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             mapping::enter(block, sysno, frame)

@@ -86,7 +86,8 @@ pub(super) fn area_at(address: u64) -> Option<Mapping> {
 
 /// The area that text at an address jumps into.
 pub(super) fn area_of(address: u64) -> Option<Mapping> {
-    let entry = used().iter().find(|entry| entry.text().is_some_and(|text| text.contains(&address)));
+    let entry =
+        used().iter().find(|entry| entry.text().is_some_and(|text| text.contains(&address)));
     entry.map(Entry::area)
 }
 

@@ -6,6 +6,7 @@ use super::{table, traps};
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys;
+use crate::thread::ThreadBlock;
 
 pub(super) const SIGILL: u64 = 4;
 const SIGKILL: u64 = 9;
@@ -34,15 +35,19 @@ const BYTES: usize = size_of::<SigAction>();
 
 /// Executes rt_sigaction for the program. Returns its raw result, or nothing if
 /// the kernel's answer to the call itself is also ours.
-pub(crate) fn rt_sigaction(frame: &SyscallFrame) -> Option<i64> {
-    match try_sigaction(&frame.args, patch::stack_of_libc(frame)) {
+pub(crate) fn rt_sigaction(block: &ThreadBlock, frame: &SyscallFrame) -> Option<i64> {
+    match try_sigaction(&frame.args, patch::stack_of_libc(frame), block.depth > 0) {
         Ok(None) => None,
         Ok(Some(())) => Some(0),
         Err(error) => Some(-i64::from(error.into_raw())),
     }
 }
 
-fn try_sigaction(args: &[u64; 6], stack: Option<u64>) -> sys::Result<Option<()>> {
+fn try_sigaction(
+    args: &[u64; 6],
+    stack: Option<u64>,
+    is_vfork_child: bool,
+) -> sys::Result<Option<()>> {
     let [signal, new, old, size, ..] = *args;
     if size != 8 {
         return Err(Errno::EINVAL);
@@ -52,7 +57,7 @@ fn try_sigaction(args: &[u64; 6], stack: Option<u64>) -> sys::Result<Option<()>>
     if !is_for_us && !table::is_used(signal) {
         return Ok(None);
     }
-    let previous = exchange(signal, new.as_ref())?;
+    let previous = exchange(signal, new.as_ref(), is_vfork_child)?;
     if old != 0 && sys::write_guest_near(stack, old, &previous.words()) < BYTES {
         return Err(Errno::EFAULT);
     }
@@ -60,11 +65,15 @@ fn try_sigaction(args: &[u64; 6], stack: Option<u64>) -> sys::Result<Option<()>>
 }
 
 /// Makes an action the signal's, if there is one. Returns the one that it had.
-pub(super) fn exchange(signal: u64, new: Option<&SigAction>) -> sys::Result<SigAction> {
+pub(super) fn exchange(
+    signal: u64,
+    new: Option<&SigAction>,
+    is_vfork_child: bool,
+) -> sys::Result<SigAction> {
     let is_refused = matches!(signal, SIGKILL | SIGSTOP);
     let ours = match new {
         Some(action) if is_ours(signal, action) && !is_refused => {
-            Some(table::add(signal, action)?)
+            Some(table::add(signal, action, is_vfork_child)?)
         }
         _ => None,
     };

@@ -6,7 +6,7 @@
 //! Afterwards the context goes back to where it really was, unless the handler
 //! made it go elsewhere. A signal that interrupts a hook or the entry waits (`defer`).
 
-use super::actions::{SIGILL, SIG_DFL, SIG_IGN, SigAction};
+use super::actions::{SIG_DFL, SIG_IGN, SIGILL, SigAction};
 use super::context::{SigInfo, UContext, View};
 use super::{table, traps};
 

@@ -10,8 +10,11 @@
 //! action and half of another.
 //!
 //! An action that was installed before gets the version it had. When all are
-//! taken, one that is neither in force nor about to be is given away.
+//! taken, one that is neither in force nor about to be is given away. A vfork
+//! child has versions for itself: what it gives away might be in force in its
+//! parent.
 
+use core::ops::Range;
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -24,6 +27,10 @@ use crate::sys;
 
 /// Actions of one signal that are told apart.
 const VERSIONS: usize = 8;
+/// Those of them that vfork children may take; no one else.
+const CHILDS: Range<usize> = 6..VERSIONS;
+/// Those for everybody else.
+const OWN: Range<usize> = 0..CHILDS.start;
 /// Bytes from one handler to the next (`asm/signal.S`).
 const ENTRY_LEN: u64 = 8;
 
@@ -97,16 +104,22 @@ pub(super) fn get(signal: u64, version: usize) -> SigAction {
 /// Whether our handler may be installed for a signal, in this process or one
 /// that shares its memory.
 pub(super) fn is_used(signal: u64) -> bool {
-    slots(signal).is_some_and(|[first, ..]| first.state.load(Relaxed) != FREE)
+    slots(signal).is_some_and(has_any)
 }
 
-/// Finds a version for an action of a signal that exists.
-pub(super) fn add(signal: u64, action: &SigAction) -> sys::Result<Version> {
+fn has_any(slots: &[Slot; VERSIONS]) -> bool {
+    [OWN.start, CHILDS.start].iter().any(|first| slots[*first].state.load(Relaxed) != FREE)
+}
+
+/// Finds a version for an action of a signal that exists. `is_vfork_child`: the
+/// handlers are not those of the process that the memory belongs to.
+pub(super) fn add(signal: u64, action: &SigAction, is_vfork_child: bool) -> sys::Result<Version> {
     let slots = slots(signal).ok_or(Errno::EINVAL)?;
+    let range = if is_vfork_child { CHILDS } else { OWN };
     for _ in 0..TRIES {
         let found = find(slots, action)
-            .or_else(|| claim_free(slots, action))
-            .or_else(|| claim_unused(slots, signal, action));
+            .or_else(|| claim_free(slots, range.clone(), action))
+            .or_else(|| claim_unused(slots, range.clone(), signal, action));
         if let Some(index) = found {
             return Ok(Version { slot: &slots[index], index });
         }
@@ -132,8 +145,13 @@ fn find(slots: &[Slot; VERSIONS], action: &SigAction) -> Option<usize> {
     })
 }
 
-fn claim_free(slots: &[Slot; VERSIONS], action: &SigAction) -> Option<usize> {
-    slots.iter().position(|slot| {
+fn claim_free(
+    slots: &[Slot; VERSIONS],
+    mut range: Range<usize>,
+    action: &SigAction,
+) -> Option<usize> {
+    range.find(|index| {
+        let slot = &slots[*index];
         let is_ours = slot.state.compare_exchange(FREE, WRITING, Acquire, Relaxed).is_ok();
         if is_ours {
             slot.write(action);
@@ -142,9 +160,15 @@ fn claim_free(slots: &[Slot; VERSIONS], action: &SigAction) -> Option<usize> {
     })
 }
 
-fn claim_unused(slots: &[Slot; VERSIONS], signal: u64, action: &SigAction) -> Option<usize> {
-    let first = NEXT.fetch_add(1, Relaxed) as usize;
-    (first..first + VERSIONS).map(|index| index % VERSIONS).find(|index| {
+fn claim_unused(
+    slots: &[Slot; VERSIONS],
+    range: Range<usize>,
+    signal: u64,
+    action: &SigAction,
+) -> Option<usize> {
+    let first = NEXT.fetch_add(1, Relaxed) as usize % range.len();
+    let (before, behind) = (range.start..range.start + first, range.start + first..range.end);
+    behind.chain(before).find(|index| {
         let slot = &slots[*index];
         if slot.state.compare_exchange(READY, WRITING, Acquire, Relaxed).is_err() {
             return false;
@@ -171,7 +195,7 @@ fn version_in_force(signal: u64) -> Option<usize> {
 /// In a forked child: threads of the parent that were about to install an
 /// action do not exist here.
 pub(crate) fn after_fork() {
-    for slot in TABLE.iter().filter(|slots| slots[0].state.load(Relaxed) != FREE).flatten() {
+    for slot in TABLE.iter().filter(|slots| has_any(slots)).flatten() {
         if slot.state.load(Relaxed) != FREE {
             // One that was being written holds some action, as good as any.
             slot.state.store(READY, Relaxed);

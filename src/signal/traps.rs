@@ -37,11 +37,11 @@ pub(super) fn are_caught() -> bool {
 
 /// Installs our handler. Returns whether the kernel took it.
 pub(crate) fn catch_traps() -> bool {
-    let Ok(programs) = actions::exchange(SIGILL, None) else {
+    let Ok(programs) = actions::exchange(SIGILL, None, false) else {
         return false;
     };
     CAUGHT.store(true, Relaxed);
-    if actions::exchange(SIGILL, Some(&programs)).is_err() {
+    if actions::exchange(SIGILL, Some(&programs), false).is_err() {
         CAUGHT.store(false, Relaxed);
         return false;
     }
@@ -56,7 +56,7 @@ pub(crate) fn catch_traps() -> bool {
 /// parent's handlers (CLONE_CLEAR_SIGHAND).
 pub(crate) fn handlers_cleared() {
     if are_caught() {
-        let _ = actions::exchange(SIGILL, Some(&SigAction::default()));
+        let _ = actions::exchange(SIGILL, Some(&SigAction::default()), true);
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) fn prepare_handler(interrupted: u64, action: &SigAction) {
     }
     if action.flags & SA_RESETHAND != 0 {
         let reset = SigAction { handler: SIG_DFL, ..*action };
-        let _ = actions::exchange(SIGILL, Some(&reset));
+        let _ = actions::exchange(SIGILL, Some(&reset), false);
     }
     // SIGILL itself stays unblocked: the handler may run into a trap.
     let mask = (interrupted | action.mask) & !SIGILL_BIT;
