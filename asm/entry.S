@@ -164,8 +164,9 @@ interceptor_restore:
     mov     r8, qword ptr [rsp + {frame_r8}]
     mov     r9, qword ptr [rsp + {frame_r9}]
     // popfq costs as much as all the rest: only for flags beyond the six
-    // arithmetic ones, bit 1 and IF.
-    test    eax, 0xfffff528
+    // arithmetic ones, bit 1 and IF. Never for TF, which nothing here changes: the
+    // kernel takes what a debugger's step pops for the program's own, for good.
+    test    eax, 0xfffff428
     jnz     8f
     mov     ecx, eax
     shl     eax, 8                  // ah = SF ZF AF PF CF

@@ -52,7 +52,26 @@ fn place_in_stub(address: u64) -> Option<Place> {
     stub::place_in(registry::area_at(address)?, address)
 }
 
-/// Where the program stands, if the processor is in a stub or in a thunk that
+/// The place of an address in padding, where a site's short jump leads to a
+/// longer one: the site, with all registers the program's.
+fn place_in_hole(address: u64) -> Option<Place> {
+    const LEN: u64 = 5;
+    let (text, area) = registry::text_and_area_of(address)?;
+    if address + LEN > text.end {
+        return None;
+    }
+    // SAFETY: patched text that is mapped; patches leave it readable.
+    let code = unsafe { (address as *const [u8; LEN as usize]).read() };
+    let [0xe9, displacement @ ..] = code else {
+        return None;
+    };
+    let target = (address + LEN).wrapping_add_signed(i64::from(i32::from_le_bytes(displacement)));
+    let place = stub::place_in(area, target)?;
+    let is_stubs_start = place.start == target && place.address != address;
+    is_stubs_start.then_some(Place { phase: Phase::Moved, ..place })
+}
+
+/// Where the program stands, if the processor is in a stub, on the way to it, or in a thunk that
 /// has not entered or has left the private stack; `rcx` and `r11` are the
 /// processor's.
 ///
@@ -60,7 +79,7 @@ fn place_in_stub(address: u64) -> Option<Place> {
 /// in the stub on the way out.
 pub(crate) fn place_of(address: u64, rcx: u64, r11: u64) -> Option<Place> {
     let Some(thunk) = thunk_at(address) else {
-        return place_in_stub(address);
+        return place_in_stub(address).or_else(|| place_in_hole(address));
     };
     let place = [rcx, r11].into_iter().find_map(place_in_stub)?;
     match thunk {
@@ -72,7 +91,8 @@ pub(crate) fn place_of(address: u64, rcx: u64, r11: u64) -> Option<Place> {
 /// Where the processor must go on for the program to go on at `address`: there,
 /// or in a stub if a patch has replaced the instruction.
 pub(crate) fn way_to(address: u64) -> u64 {
-    let moved = registry::area_of(address).and_then(|area| stub::moved_in(area, address));
+    let moved =
+        registry::text_and_area_of(address).and_then(|(_, area)| stub::moved_in(area, address));
     moved.unwrap_or(address)
 }
 

@@ -84,11 +84,12 @@ pub(super) fn area_at(address: u64) -> Option<Mapping> {
     })
 }
 
-/// The area that text at an address jumps into.
-pub(super) fn area_of(address: u64) -> Option<Mapping> {
-    let entry =
-        used().iter().find(|entry| entry.text().is_some_and(|text| text.contains(&address)));
-    entry.map(Entry::area)
+/// The patched text that contains an address, and the area that it jumps into.
+pub(super) fn text_and_area_of(address: u64) -> Option<(Range<u64>, Mapping)> {
+    used().iter().find_map(|entry| {
+        let text = entry.text().filter(|text| text.contains(&address))?;
+        Some((text, entry.area()))
+    })
 }
 
 impl Entry {

@@ -1,0 +1,366 @@
+// expect: A signal at each single instruction between a program's `syscall` and the instruction after it, in turn: in
+// whatever executes there, stubs, entries, hooks and ways back included. A tracer steps a child through a call, sends it
+// the signal after n instructions, and lets it go; the child's handler looks at the whole state that it is
+// shown and the child at what came out. The calls: one that returns at once; a read that blocks, restarted and
+// interrupted (the handler fills the pipe if it was shown the site, so that a lie about it ends in EINTR missing or in
+// a hang); calls whose number, result or RIP the handler changes; calls that a handler leaves by siglongjmp;
+// calls in a handler on the alternate stack, interrupted by another one there. Then two signals, one n instructions
+// into the call and one m instructions later, be it in the delivery of the first. STEPS=all takes no shortcut in long ways.
+// ends: 0
+#include "guest.h"
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+
+enum { RBX = 0x1b1b1b1b, RBP = 0x1d1d1d1d, R12 = 0x12121212, R13 = 0x13131313, R14 = 0x14141414, R15 = 0x15151515 };
+
+// long step_call(nr, a, b, c): makes the call with known registers, between two breakpoints for the tracer.
+__asm__(R"(
+    .text
+    .type step_call, @function
+step_call:
+    .cfi_startproc
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov %rdi, %rax
+    mov %rsi, %rdi
+    mov %rdx, %rsi
+    mov %rcx, %rdx
+    mov $0x1b1b1b1b, %ebx
+    mov $0x1d1d1d1d, %ebp
+    mov $0x12121212, %r12d
+    mov $0x13131313, %r13d
+    mov $0x14141414, %r14d
+    mov $0x15151515, %r15d
+    mov $0x10101010, %r10d
+    mov $0x08080808, %r8d
+    movd %r12d, %xmm3
+    lea saved_rsp(%rip), %r9
+    mov %rsp, (%r9)
+    mov $0x09090909, %r9d
+    int3
+step_site:
+    syscall
+step_after:
+    int3
+step_end:
+    nop
+    nop
+    nop
+    cmp $0x12121212, %r12
+    jne 3f
+    cmp $0x10101010, %r10
+    jne 3f
+    cmp $0x08080808, %r8
+    jne 3f
+    cmp $0x09090909, %r9
+    jne 3f
+    cmp $0x1b1b1b1b, %rbx
+    jne 3f
+    cmp $0x1d1d1d1d, %rbp
+    jne 3f
+    movd %xmm3, %r11d
+    cmp $0x12121212, %r11d
+    jne 3f
+    cmp saved_rsp(%rip), %rsp
+    jne 3f
+2:  pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret
+3:  mov $-99999, %rax
+    jmp 2b
+step_elsewhere:
+    mov $4242, %eax
+    int3
+    jmp 2b
+    .cfi_endproc
+    .size step_call, .-step_call
+)");
+long step_call(long nr, long a, long b, long c);
+extern char step_site[], step_after[], step_end[], step_elsewhere[];
+long saved_rsp;
+
+enum way { PLAIN, RESTART, INTERRUPT, NUMBER, ELSEWHERE, LONGJMP, ONSTACK, WAYS };
+static const char *const names[] = {"plain",          "restarted",     "interrupted", "number and result changed",
+                                    "RIP changed", "left by siglongjmp", "on the alternate stack"};
+static enum way way;
+static int is_double;
+static int ends[2];
+static volatile int handled, second, at_site;
+static char buffer[16];
+static sigjmp_buf out;
+static pid_t parent, self;
+
+static void check_context(const ucontext_t *context, long nr, const char *what) {
+    const greg_t *regs = context->uc_mcontext.gregs;
+    char *rip = (char *)regs[REG_RIP];
+    if (is_double && rip == step_end)
+        return; // a second signal that came after the call
+    CHECK(rip == step_site || rip == step_after, "%s: RIP is %p, the site %p", what, (void *)rip, (void *)step_site);
+    CHECK(regs[REG_RSP] == saved_rsp, "%s: rsp is %llx, the program's %lx", what, regs[REG_RSP], saved_rsp);
+    CHECK(regs[REG_RBX] == RBX && regs[REG_RBP] == RBP && regs[REG_R12] == R12 && regs[REG_R13] == R13 &&
+              regs[REG_R14] == R14 && regs[REG_R15] == R15,
+          "%s: a register that calls keep", what);
+    CHECK(regs[REG_R10] == 0x10101010 && regs[REG_R8] == 0x08080808 && regs[REG_R9] == 0x09090909, "%s: an argument", what);
+    CHECK(context->uc_mcontext.fpregs->_xmm[3].element[0] == R12, "%s: xmm3", what);
+    if (rip == step_site)
+        CHECK(regs[REG_RAX] == nr, "%s: rax is %lld before the call", what, regs[REG_RAX]);
+    else
+        CHECK(regs[REG_RCX] == (long)step_after && (regs[REG_R11] & 0xcd5) == (regs[REG_EFL] & 0xcd5),
+              "%s: rcx is %llx, r11 %llx, flags %llx", what, regs[REG_RCX], regs[REG_R11], regs[REG_EFL]);
+}
+
+static void check_stack(void *here, const stack_t *alternate) {
+    char *place = here;
+    int is_on_alternate = place >= (char *)alternate->ss_sp && place < (char *)alternate->ss_sp + alternate->ss_size;
+    if (way == ONSTACK)
+        CHECK(is_on_alternate, "the frame is not on the alternate stack");
+    else
+        CHECK(place < (char *)saved_rsp - 128 && place > (char *)saved_rsp - 65536, "the frame is at %p", here);
+}
+
+static stack_t alternate;
+static long number(void) { return way == RESTART || way == INTERRUPT ? SYS_read : SYS_getppid; }
+
+static void handle(int sig, siginfo_t *info, void *given) {
+    ucontext_t *context = given;
+    greg_t *regs = context->uc_mcontext.gregs;
+    CHECK(info->si_signo == sig && info->si_pid == parent, "siginfo");
+    check_stack(__builtin_frame_address(0), &alternate);
+    CHECK(raw0(SYS_getpid) == self, "a call in the handler");
+    if (sig == SIGUSR2) {
+        // It may have interrupted the handler of the first, too.
+        if (regs[REG_RSP] == saved_rsp)
+            check_context(context, number(), "second");
+        second++;
+        return;
+    }
+    check_context(context, number(), "first");
+    handled++;
+    at_site = (char *)regs[REG_RIP] == step_site;
+    switch (way) {
+    case RESTART: CHECK(raw3(SYS_write, ends[1], "x", 1) == 1, "write"); break;
+    case INTERRUPT:
+        if (at_site)
+            CHECK(raw3(SYS_write, ends[1], "x", 1) == 1, "write");
+        break;
+    case NUMBER: regs[REG_RAX] = at_site ? SYS_getpid : 4711; break;
+    case ELSEWHERE: regs[REG_RIP] = (greg_t)step_elsewhere; break;
+    case LONGJMP: siglongjmp(out, 1);
+    default: break;
+    }
+}
+
+// One call, during which the signals come. What came out must be what the handler was told.
+static void round_of_calls(void) {
+    handled = second = 0;
+    volatile unsigned long canary[64];
+    for (int i = 0; i < 64; i++)
+        canary[i] = 0x5ca1ab1e00000000u + (unsigned)i;
+    if (way == LONGJMP && sigsetjmp(out, 1)) {
+        __asm__ volatile("int3");
+        CHECK(handled == 1, "left, handled %d times", handled);
+        CHECK(raw0(SYS_getppid) == parent, "a call after siglongjmp");
+        return;
+    }
+    long ret = step_call(number(), ends[0], (long)buffer, sizeof buffer);
+    CHECK(handled == 1, "handled %d times", handled);
+    CHECK(second == is_double, "second handled %d times", second);
+    int is_read = way == RESTART || way == INTERRUPT;
+    long expected = way == RESTART ? 1 : way == INTERRUPT ? (at_site ? 1 : -EINTR) : way == ELSEWHERE ? 4242 : parent;
+    if (way == NUMBER)
+        expected = at_site ? self : 4711;
+    CHECK(ret == expected, "the call returned %ld, not %ld", ret, expected);
+    for (int i = 0; i < 64; i++)
+        CHECK(canary[i] == 0x5ca1ab1e00000000u + (unsigned)i, "the stack was overwritten");
+    struct pollfd left = {ends[0], POLLIN, 0};
+    if (is_read && poll(&left, 1, 0) == 1)
+        CHECK(ret != 1 && read(ends[0], buffer, 16) == 1, "a byte is left");
+}
+
+static volatile int rounds_in_handler;
+static void host(int sig) {
+    (void)sig;
+    for (;;)
+        round_of_calls();
+}
+
+static void traced(void) {
+    self = getpid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    static char stack[65536];
+    alternate = (stack_t){.ss_sp = stack, .ss_size = sizeof stack};
+    sigaltstack(&alternate, NULL);
+    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
+    if (way == RESTART)
+        action.sa_flags |= SA_RESTART;
+    if (way == ONSTACK)
+        action.sa_flags |= SA_ONSTACK;
+    sigaction(SIGUSR1, &action, NULL);
+    action.sa_flags |= SA_RESTART;
+    sigaction(SIGUSR2, &action, NULL);
+    struct sigaction outer = {.sa_handler = host, .sa_flags = SA_ONSTACK};
+    sigaction(SIGHUP, &outer, NULL);
+    CHECK(pipe(ends) == 0, "pipe");
+    ptrace(PTRACE_TRACEME, 0, 0, 0);
+    raise(SIGSTOP);
+    if (way == ONSTACK)
+        raise(SIGHUP);
+    for (;;)
+        round_of_calls();
+}
+
+// The tracer.
+
+static int status;
+
+// Whether the child stopped within a moment; otherwise it waits in the kernel.
+static int stopped_soon(pid_t child) {
+    for (int i = 0; i < 400; i++) {
+        pid_t changed = waitpid(child, &status, WNOHANG | __WALL);
+        if (changed == child)
+            return 1;
+        if (i > 20)
+            nanosleep(&(struct timespec){0, 100000}, NULL);
+    }
+    return 0;
+}
+
+static void must_stop(pid_t child) {
+    CHECK(waitpid(child, &status, __WALL) == child, "waitpid");
+    if (!WIFSTOPPED(status))
+        _exit(2); // it has said why
+}
+
+static unsigned long rip_of(pid_t child) {
+    return (unsigned long)ptrace(PTRACE_PEEKUSER, child, offsetof(struct user_regs_struct, rip), 0);
+}
+
+// What the child is to be told when it goes on: the signal it stopped for, unless that is the tracer's.
+static int passed_on(void) {
+    int sig = WSTOPSIG(status);
+    return sig == SIGTRAP || sig == SIGSTOP ? 0 : sig;
+}
+
+// Runs to the next breakpoint of its own.
+static void run_to_breakpoint(pid_t child) {
+    for (;;) {
+        ptrace(PTRACE_CONT, child, 0, passed_on());
+        must_stop(child);
+        if (WSTOPSIG(status) == SIGTRAP)
+            return;
+    }
+}
+
+// Steps that many instructions further. Returns how many there were before the end of the call, or -1 - n when the child
+// waits in the kernel at the n-th.
+static int steps(pid_t child, int count) {
+    for (int n = 0; n < count; n++) {
+        ptrace(PTRACE_SINGLESTEP, child, 0, passed_on());
+        if (!stopped_soon(child))
+            return -1 - n;
+        if (!WIFSTOPPED(status))
+            _exit(2);
+        unsigned long rip = rip_of(child);
+        // Stepping over rt_sigreturn executes an instruction more, perhaps the breakpoint.
+        if (rip == (unsigned long)step_after || rip == (unsigned long)step_end || rip == (unsigned long)step_elsewhere)
+            return n + 1;
+    }
+    return count;
+}
+
+static void send(pid_t child, int sig) { syscall(SYS_tgkill, child, child, sig); }
+
+static pid_t start(enum way now, int has_second) {
+    way = now;
+    is_double = has_second;
+    parent = getpid();
+    pid_t child = fork();
+    if (child == 0)
+        traced();
+    must_stop(child);
+    return child;
+}
+
+static void stop(pid_t child) {
+    kill(child, SIGKILL);
+    while (waitpid(child, &status, __WALL) == child && WIFSTOPPED(status))
+        ;
+}
+
+// The child is at the breakpoint before the call; a signal comes after `first` instructions, and perhaps another one after
+// `later` more. Returns whether the first came before the end of the call.
+static int one_round(pid_t child, int first, int later) {
+    int made = steps(child, first);
+    int waits = made < 0;
+    int is_over = (waits ? -made : made) < first;
+    send(child, SIGUSR1);
+    if (later >= 0) {
+        if (waits) {
+            must_stop(child);
+            waits = 0;
+        }
+        made = steps(child, later);
+        waits = made < 0;
+        send(child, SIGUSR2);
+    }
+    if (waits)
+        must_stop(child);
+    // To the end of the call; what it waited for, the handlers do.
+    do {
+        if (WSTOPSIG(status) == SIGTRAP && rip_of(child) == (unsigned long)step_end)
+            break;
+        run_to_breakpoint(child);
+    } while (way != LONGJMP && way != ELSEWHERE && rip_of(child) != (unsigned long)step_end);
+    run_to_breakpoint(child);
+    CHECK(rip_of(child) == (unsigned long)step_site, "stopped at %lx by %x, not at the beginning of a call at %lx, signals after %d and %d", rip_of(child), status, (unsigned long)step_site, first, later);
+    return !is_over;
+}
+
+int main(void) {
+    const char *all = getenv("STEPS");
+    int is_all = all && !strcmp(all, "all");
+    for (enum way now = 0; now < WAYS; now++) {
+        pid_t child = start(now, 0);
+        run_to_breakpoint(child);
+        int stride = 1, first = 0;
+        while (one_round(child, first, -1)) {
+            first += stride;
+            if (first >= 600 && !is_all)
+                stride = first / 20;
+        }
+        stop(child);
+        if (getenv("STEPS"))
+            fprintf(stderr, "%s: %d instructions\n", names[now], first);
+        ok("%s", names[now]);
+    }
+    static const enum way twice[] = {PLAIN, RESTART, ONSTACK};
+    for (size_t i = 0; i < sizeof twice / sizeof *twice; i++) {
+        pid_t child = start(twice[i], 1);
+        run_to_breakpoint(child);
+        int step = is_all ? 1 : 17, rounds = 0;
+        for (int first = 0, goes_on = 1; goes_on; first += first >= 600 && !is_all ? first / 3 : step)
+            for (int later = 0; later < 2000; later += is_all ? 7 : 97 + first % 13, rounds++)
+                goes_on = one_round(child, first, later);
+        stop(child);
+        if (getenv("STEPS"))
+            fprintf(stderr, "%s, two signals: %d rounds\n", names[twice[i]], rounds);
+        ok("%s, two signals", names[twice[i]]);
+    }
+    return 0;
+}
