@@ -335,12 +335,14 @@ INTERCEPTOR_SAVE_BEGIN interceptor_save_xsave
     mov     rax, qword ptr [rbx + {frame_scratch}]
 INTERCEPTOR_SAVE_END interceptor_save_xsave
 
-// A thread that has no block yet. Its own stack, below the red zone, carries
-// the call that makes one: there is no other. Afterwards the thunk is tried
-// again, or the call goes on without us.
+// Calls that need something first: a block, in a new thread, or signals blocked,
+// in a handler on the alternate stack (src/signal/alternate.rs). The program's own
+// stack, below the red zone, carries the function that sees to that: there is no
+// other. Afterwards the thunk is tried again, or the call goes on without us.
 //
 // In: r11 = anchor, all else the program's (on exit: rax = result).
-.macro INTERCEPTOR_COLD name, thunk, past, nr
+
+.macro INTERCEPTOR_COLD_BEGIN name
     .balign 16
     .hidden \name
     .globl  \name
@@ -363,18 +365,24 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
     push    r11
     push    rbx
     mov     rbx, rsp
+.endm
+
+// With rbx = rsp.
+.macro INTERCEPTOR_COLD_CALL function
     sub     rsp, 256
     and     rsp, -16
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
     movaps  xmmword ptr [rsp + 16 * \n], xmm\n
     .endr
-    mov     rdi, \nr
-    call    interceptor_thread_begin
+    call    \function
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
     movaps  xmm\n, xmmword ptr [rsp + 16 * \n]
     .endr
-    mov     rcx, rax
     mov     rsp, rbx
+.endm
+
+// As at the end of interceptor_finish. rcx is free afterwards.
+.macro INTERCEPTOR_COLD_RESTORE
     pop     rbx
     pop     r11
     pop     r9
@@ -383,19 +391,67 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
     pop     rdx
     pop     rsi
     pop     rdi
+    mov     eax, dword ptr [rsp + 8]
+    test    eax, 0xfffff428
+    jnz     8f
+    mov     ecx, eax
+    shl     eax, 8
+    shl     ecx, 20
+    and     ecx, 0x80000000
+    add     ecx, 0x80000000
+    sahf
     pop     rax
+    lea     rsp, [rsp + 8]
+    jmp     7f
+8:  pop     rax
     popfq
-    lea     rsp, [rsp + 128]
-    jrcxz   9f
+7:  lea     rsp, [rsp + 128]
+.endm
+
+// With rax = 0: without us.
+.macro INTERCEPTOR_COLD_END name, thunk, past
+    test    rax, rax
+    jz      9f
+    INTERCEPTOR_COLD_RESTORE
     mov     rcx, r11
     jmp     qword ptr [rip + \thunk]
-9:  lea     r11, [r11 + \past]
+9:  INTERCEPTOR_COLD_RESTORE
+    lea     r11, [r11 + \past]
     jmp     r11
     .cfi_endproc
     .size   \name, . - \name
 .endm
 
+.macro INTERCEPTOR_COLD name, thunk, past, nr
+    INTERCEPTOR_COLD_BEGIN \name
+    mov     rdi, \nr
+    INTERCEPTOR_COLD_CALL interceptor_thread_begin
+    INTERCEPTOR_COLD_END \name, \thunk, \past
+.endm
+
 INTERCEPTOR_COLD interceptor_enter_cold, interceptor_enter_thunk, 0, rax
 INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, -1
+
+.macro INTERCEPTOR_CAREFUL name, thunk, past
+    INTERCEPTOR_COLD_BEGIN \name
+    push    0                       // for the mask that there was
+    mov     rdx, rsp
+    lea     rsi, [rip + interceptor_asynchronous]
+    xor     edi, edi                // SIG_BLOCK
+    mov     r10d, 8
+    mov     eax, 14                 // rt_sigprocmask
+    syscall
+    pop     rdi
+    lea     rsi, [rbx + 80 + 128]   // the program's rsp
+    INTERCEPTOR_COLD_CALL interceptor_enter_carefully
+    INTERCEPTOR_COLD_END \name, \thunk, \past
+.endm
+
+    .hidden interceptor_asynchronous, interceptor_careful, interceptor_careful_end
+    .globl  interceptor_careful, interceptor_careful_end
+interceptor_careful:
+INTERCEPTOR_CAREFUL interceptor_enter_careful, interceptor_enter_thunk, 0
+INTERCEPTOR_CAREFUL interceptor_exit_careful, interceptor_exit_thunk, {resume_ahead}
+interceptor_careful_end:
 
     .popsection

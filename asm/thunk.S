@@ -48,13 +48,17 @@
 96:
 .endm
 
-// No level is ready: either the thread is new to us, or all are in use.
-// r11 = anchor.
-.macro INTERCEPTOR_ENTER_NONE cold, past
+// No level is ready: the thread is new to us, or a handler runs on the
+// alternate stack, or all are in use. r11 = anchor.
+.macro INTERCEPTOR_ENTER_NONE cold, careful, past
     mov     rcx, qword ptr fs:[0]
     INTERCEPTOR_HOLE 0, {tls_block}
     jrcxz   95f
-    mov     dword ptr fs:[0], 1
+    mov     rcx, qword ptr fs:[0]
+    INTERCEPTOR_HOLE 0, {tls_parked}
+    jrcxz   87f
+    jmp     qword ptr [rip + \careful]
+87: mov     dword ptr fs:[0], 1
     INTERCEPTOR_HOLE 4, {tls_lost}
     lea     r11, [r11 + \past]
     jmp     r11
@@ -105,6 +109,8 @@ interceptor_thunks:
 91: .quad   interceptor_exit_body
 92: .quad   interceptor_enter_cold
 93: .quad   interceptor_exit_cold
+88: .quad   interceptor_enter_careful
+89: .quad   interceptor_exit_careful
 
     .balign 32
 // In: rcx = anchor of the stub, all else the program's at its `syscall`.
@@ -114,7 +120,7 @@ interceptor_thunk_enter:
     INTERCEPTOR_ENTER_LEVEL 1, 90b
     INTERCEPTOR_ENTER_LEVEL 2, 90b
     INTERCEPTOR_ENTER_LEVEL 3, 90b
-    INTERCEPTOR_ENTER_NONE  92b, 0
+    INTERCEPTOR_ENTER_NONE  92b, 88b, 0
 
     .balign 32
 // In: rcx = anchor of the stub, rax = result, all else the program's.
@@ -124,7 +130,7 @@ interceptor_thunk_exit:
     INTERCEPTOR_ENTER_LEVEL 1, 91b
     INTERCEPTOR_ENTER_LEVEL 2, 91b
     INTERCEPTOR_ENTER_LEVEL 3, 91b
-    INTERCEPTOR_ENTER_NONE  93b, {resume_ahead}
+    INTERCEPTOR_ENTER_NONE  93b, 89b, {resume_ahead}
 
     INTERCEPTOR_LEAVE_LEVEL 0
     INTERCEPTOR_LEAVE_LEVEL 1

@@ -22,6 +22,7 @@ global_asm!(
     tls_base = const tls::BASE,
     tls_block = const tls::BLOCK,
     tls_lost = const tls::LOST,
+    tls_parked = const tls::PARKED,
     frame_anchor = const frame::ANCHOR,
     frame_rsp = const frame::RSP,
     frame_rflags = const frame::RFLAGS,

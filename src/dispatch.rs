@@ -12,7 +12,9 @@ use crate::frame::{SyscallFrame, copy_words};
 use crate::hook::{Decision, Hook, SyscallEntry, SyscallExit, Vectors};
 use crate::interest::{self, HOOK, LIFECYCLE, STAT, TRACE};
 use crate::lifecycle::{self, Observing, Step};
+use crate::signal;
 use crate::stat;
+use crate::sys;
 use crate::thread::{self, Call, ThreadBlock};
 use crate::trace;
 
@@ -400,7 +402,7 @@ fn is_made_by_hook(frame: &mut SyscallFrame) -> bool {
     if block.region().contains(&frame.rsp) {
         return block.hook_level != 0;
     }
-    if !crate::sys::is_on_alternate_stack() {
+    if !signal::is_on(&sys::alternate_stack(), frame.rsp) {
         thread::forget_other_levels(frame.level);
         block.hook_level = 0;
     }

@@ -28,12 +28,18 @@ pub(crate) struct Tls {
     /// Set by a thunk that found no level; the next call reports the loss.
     pub lost: u32,
     reserved: u32,
+    /// Not 0 while a handler runs on the alternate stack: [`PARKED_MARK`] and a
+    /// bit for each level that is free, but not ready.
+    pub parked: u64,
     /// In a thread that is about to be born: what its parent expects, as a
     /// token. Read and cleared by the thread.
     pub birth: u64,
     /// `interceptor_tstat` of the C API.
     pub identity: Identity,
 }
+
+/// Distinguishes parked levels, be they none, from ready ones.
+pub(crate) const PARKED_MARK: u64 = 1 << 63;
 
 /// The calling thread's id, if it has a block; 0 otherwise.
 pub(crate) fn tid() -> u32 {
@@ -54,6 +60,7 @@ pub(crate) const READY: usize = offset_of!(Tls, ready);
 pub(crate) const BASE: usize = offset_of!(Tls, base);
 pub(crate) const BLOCK: usize = offset_of!(Tls, block);
 pub(crate) const LOST: usize = offset_of!(Tls, lost);
+pub(crate) const PARKED: usize = offset_of!(Tls, parked);
 pub(crate) const IDENTITY: usize = offset_of!(Tls, identity);
 
 unsafe extern "C" {

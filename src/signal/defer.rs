@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use syscalls::{Sysno, syscall};
 
+use super::alternate;
 use super::context::{SigInfo, UContext};
 use crate::frame::SyscallFrame;
 use crate::interest;
@@ -41,7 +42,7 @@ const MAGIC1: u32 = 0x4650_5853;
 const MAGIC2: u32 = 0x4650_5845;
 
 /// Signals that report what the interrupted instruction did.
-const SYNCHRONOUS: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);
+pub(super) const SYNCHRONOUS: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);
 
 const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
@@ -88,8 +89,14 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
     let Some(block) = (unsafe { block.as_mut() }) else {
         return;
     };
-    let is_inside = is_ready == 0
-        && (block.region().contains(&rsp) || patch::is_thunk(rip) || patch::is_own_text(rip));
+    // SAFETY: as above.
+    let is_parked = unsafe { (&raw const (*tls).parked).read_volatile() } != 0;
+    let is_own_code = || match is_parked {
+        true => is_careful_way(rip),
+        false => patch::is_own_text(rip),
+    };
+    let is_inside =
+        is_ready == 0 && (block.region().contains(&rsp) || patch::is_thunk(rip) || is_own_code());
     if !is_inside {
         return;
     }
@@ -102,16 +109,10 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
     let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const all, 0, 8) };
     let aside = &mut block.aside;
     aside.requeue(info.cast());
-    // SAFETY: a ucontext_t is longer; its floating point pointer leads to an
-    // XSAVE area or is null.
+    // SAFETY: the caller's.
     unsafe {
+        aside.copy(context);
         let words = context.cast::<[u64; CONTEXT_WORDS]>();
-        aside.context = words.read();
-        let area = (*words)[FPSTATE] as *const u8;
-        if !area.is_null() {
-            let description = area.add(DESCRIPTION_AT);
-            aside.description = description.cast::<[u64; DESCRIPTION_WORDS]>().read();
-        }
         (*words)[MASK] |= all;
         if let Some(frame) = frame_past_check(&*tls, rip, rsp) {
             (*words)[RIP] = &raw const interceptor_check as u64;
@@ -135,7 +136,62 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
     }
 }
 
+/// Whether an address is in the assembly that leads to the careful way in, up to
+/// where signals are blocked.
+fn is_careful_way(address: u64) -> bool {
+    let code = &raw const interceptor_careful as u64..&raw const interceptor_careful_end as u64;
+    code.contains(&address)
+}
+
 impl Aside {
+    /// Copies the context that was interrupted.
+    ///
+    /// # Safety
+    ///
+    /// It is the kernel's.
+    unsafe fn copy(&mut self, context: *const UContext) {
+        // SAFETY: a ucontext_t is longer; its floating point pointer leads to an
+        // XSAVE area or is null.
+        unsafe {
+            self.context = context.cast::<[u64; CONTEXT_WORDS]>().read();
+            let area = self.context[FPSTATE] as *const u8;
+            if !area.is_null() {
+                let description = area.add(DESCRIPTION_AT);
+                self.description = description.cast::<[u64; DESCRIPTION_WORDS]>().read();
+            }
+        }
+    }
+
+    /// Copies a context for [`leave_with`](Self::leave_with).
+    ///
+    /// # Safety
+    ///
+    /// It is the kernel's.
+    pub(super) unsafe fn take_template(&mut self, context: *const UContext) {
+        if self.waits.load(Relaxed) == 0 {
+            // SAFETY: the caller's.
+            unsafe { self.copy(context) };
+        }
+    }
+
+    /// Makes the entry leave by rt_sigreturn, with this mask, unless it does so
+    /// anyway; and with this alternate stack.
+    pub(super) fn leave_with(&mut self, mask: u64, alternate: &[u64; 3]) {
+        if self.waits.load(Relaxed) == 0 {
+            self.context[MASK] = mask;
+        }
+        self.context[STACK..STACK + 3].copy_from_slice(alternate);
+        self.waits.store(1, Relaxed);
+    }
+
+    /// The entry has no level left: what was put aside comes now.
+    pub(super) fn end_without_leaving(&mut self, mask: u64) {
+        let mask = if self.waits.load(Relaxed) == 0 { mask } else { self.context[MASK] };
+        self.send_kept();
+        self.waits.store(0, Relaxed);
+        alternate::set_mask(mask);
+    }
+
     /// Queues a signal to this thread, which has blocked it.
     fn requeue(&mut self, info: *const [u64; INFO_WORDS]) {
         if send_to_self(info).is_ok() {
@@ -173,6 +229,8 @@ fn send_to_self(info: *const [u64; INFO_WORDS]) -> sys::Result<usize> {
 unsafe extern "C" {
     static interceptor_check: u8;
     static interceptor_check_end: u8;
+    static interceptor_careful: u8;
+    static interceptor_careful_end: u8;
 }
 
 /// The frame of the entry that was interrupted after it had looked for waiting
@@ -187,6 +245,7 @@ fn frame_past_check(tls: &tls::Tls, rip: u64, rsp: u64) -> Option<u64> {
     tls.base.get(level).copied()
 }
 
+const STACK: usize = 2;
 const R8: usize = 5;
 const R12: usize = 9;
 const RDI: usize = 13;
@@ -199,6 +258,7 @@ const RCX: usize = 19;
 const RSP: usize = 20;
 const RIP: usize = 21;
 const EFLAGS: usize = 22;
+const TF: u64 = 1 << 8;
 const FPSTATE: usize = 28;
 const MASK: usize = 37;
 
@@ -227,7 +287,8 @@ unsafe extern "C" fn interceptor_leave_context(
     context[R12..RDI].copy_from_slice(&[r12, r13, r14, r15]);
     (context[RDI], context[RSI], context[RBP], context[RBX]) = (rdi, rsi, rbp, rbx);
     (context[RDX], context[RAX], context[RCX]) = (rdx, frame.rax, frame.target);
-    (context[RSP], context[RIP], context[EFLAGS]) = (frame.rsp, frame.target, frame.rflags);
+    // TF is a debugger's, who steps; it would become the program's.
+    (context[RSP], context[RIP], context[EFLAGS]) = (frame.rsp, frame.target, frame.rflags & !TF);
     if context[FPSTATE] != 0 {
         context[FPSTATE] = area as u64;
         // SAFETY: the area is as large as the CPU's whole state and 64 bytes

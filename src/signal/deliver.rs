@@ -8,7 +8,7 @@
 
 use super::actions::{SIG_DFL, SIG_IGN, SIGILL, SigAction};
 use super::context::{SigInfo, UContext, View};
-use super::{table, traps};
+use super::{alternate, table, traps};
 
 /// Called on delivery (`asm/signal.S`), with the version of the signal's action
 /// that was in force.
@@ -49,6 +49,7 @@ unsafe extern "C" fn interceptor_deliver(
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.
     unsafe {
+        alternate::prepare_handler(context);
         call(&action, signal, info, context);
         view.leave(&mut *context);
     }

@@ -7,9 +7,12 @@
 //! aside until the hook is done (`defer`). What the program installed is kept
 //! in a table (`table`) and read back from there (`actions`).
 //!
+//! Handlers on the alternate stack are interrupted with care (`alternate`).
+//!
 //! SIGILL is also the trap rung's signal (`traps`).
 
 mod actions;
+mod alternate;
 mod context;
 mod defer;
 mod deliver;
@@ -18,6 +21,7 @@ mod traps;
 
 use actions::SigAction;
 pub(crate) use actions::rt_sigaction;
+pub(crate) use alternate::is_on;
 pub(crate) use defer::Aside;
 pub(crate) use table::after_fork;
 pub(crate) use traps::{catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done};

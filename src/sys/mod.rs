@@ -69,13 +69,12 @@ pub(crate) fn is_confined() -> bool {
     IS_CONFINED.load(Relaxed)
 }
 
-/// The alternate signal stack's flags as the kernel sees them now.
-pub(crate) fn is_on_alternate_stack() -> bool {
-    const SS_ONSTACK: i32 = 1;
+/// The thread's alternate signal stack, a `stack_t`: base, flags, size.
+pub(crate) fn alternate_stack() -> [u64; 3] {
     let mut stack = [0u64; 3];
     // SAFETY: the kernel writes one stack_t, 24 bytes.
     let _ = unsafe { syscall!(Sysno::sigaltstack, 0, stack.as_mut_ptr()) };
-    stack[1] as i32 & SS_ONSTACK != 0
+    stack
 }
 
 /// The real user id of the caller.

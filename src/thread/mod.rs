@@ -27,7 +27,7 @@ use crate::lifecycle::{self, Birth};
 use crate::stat;
 use crate::sys::{self, Mapping, PAGE};
 use crate::thunk;
-use crate::tls::{self, LEVELS, Tls};
+use crate::tls::{self, LEVELS, PARKED_MARK, Tls};
 use crate::trace::PendingLine;
 
 pub(crate) use in_flight::{Call, InFlight};
@@ -66,6 +66,9 @@ pub struct ThreadBlock {
     pub(crate) scratch: u64,
     /// Signals that wait until the thread is out of the runtime.
     pub(crate) aside: crate::signal::Aside,
+    /// The alternate signal stack that a handler was last called on: base,
+    /// flags, size.
+    pub(crate) alternate: [u64; 3],
     /// The program has blocked SIGILL, which traps need unblocked.
     pub(crate) is_sigill_blocked: bool,
     /// It has when the rt_sigprocmask that is in the kernel succeeds.
@@ -234,12 +237,8 @@ pub(crate) fn join_first() {
 /// handler left them by siglongjmp.
 #[inline(never)]
 pub(crate) fn forget_other_levels(in_use: u64) {
-    let tls = tls::current();
-    for level in 0..LEVELS {
-        if level as u64 != in_use {
-            // SAFETY: the TLS block is this thread's own.
-            unsafe { (&raw mut (*tls).ready[level]).write_volatile(1) };
-        }
+    for level in (0..LEVELS as u64).filter(|level| *level != in_use) {
+        release_level(level);
     }
 }
 
@@ -248,16 +247,71 @@ pub(crate) fn is_only_level(level: u64) -> bool {
     let tls = tls::current();
     (0..LEVELS).filter(|other| *other as u64 != level).all(|other| {
         // SAFETY: the TLS block is this thread's own.
-        unsafe { (&raw const (*tls).ready[other]).read_volatile() != 0 }
+        unsafe {
+            (&raw const (*tls).ready[other]).read_volatile() != 0
+                || (&raw const (*tls).parked).read_volatile() & 1 << other != 0
+        }
     })
 }
 
-/// Makes a level of the calling thread ready again.
+/// Makes a level of the calling thread free again.
 pub(crate) fn release_level(level: u64) {
     let tls = tls::current();
-    if level < LEVELS as u64 {
-        // SAFETY: the TLS block is this thread's own.
-        unsafe { (&raw mut (*tls).ready[level as usize]).write_volatile(1) };
+    // SAFETY: the TLS block is this thread's own.
+    unsafe {
+        let parked = (&raw const (*tls).parked).read_volatile();
+        if parked != 0 {
+            (&raw mut (*tls).parked).write_volatile(parked | 1 << level);
+        } else if level < LEVELS as u64 {
+            (&raw mut (*tls).ready[level as usize]).write_volatile(1);
+        }
+    }
+}
+
+/// Makes the free levels of the calling thread unready, so that its next call
+/// comes by the careful way (`signal::alternate`).
+pub(crate) fn park_levels() {
+    let tls = tls::current();
+    // SAFETY: the TLS block is this thread's own.
+    unsafe {
+        let mut parked = (&raw const (*tls).parked).read_volatile() | PARKED_MARK;
+        for level in 0..LEVELS {
+            let ready = &raw mut (*tls).ready[level];
+            if ready.read_volatile() != 0 {
+                ready.write_volatile(0);
+                parked |= 1 << level;
+            }
+        }
+        (&raw mut (*tls).parked).write_volatile(parked);
+    }
+}
+
+/// Makes all parked levels ready.
+pub(crate) fn unpark_levels() {
+    let tls = tls::current();
+    // SAFETY: the TLS block is this thread's own.
+    unsafe {
+        let parked = (&raw const (*tls).parked).read_volatile();
+        (&raw mut (*tls).parked).write_volatile(0);
+        for level in (0..LEVELS as u64).filter(|level| parked & 1 << level != 0) {
+            release_level(level);
+        }
+    }
+}
+
+/// Makes one parked level ready; the others stay parked. Returns false if there
+/// is none.
+pub(crate) fn unpark_one_level() -> bool {
+    let tls = tls::current();
+    // SAFETY: the TLS block is this thread's own.
+    unsafe {
+        let parked = (&raw const (*tls).parked).read_volatile();
+        let Some(level) = (0..LEVELS).find(|level| parked & 1 << level != 0) else {
+            return false;
+        };
+        (&raw mut (*tls).parked).write_volatile(parked & !(1 << level));
+        (&raw mut (*tls).ready[level]).write_volatile(1);
+        true
     }
 }
 

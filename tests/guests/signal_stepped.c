@@ -5,13 +5,16 @@
 // interrupted (the handler fills the pipe if it was shown the site, so that a lie about it ends in EINTR missing or in
 // a hang); calls whose number, result or RIP the handler changes; calls that a handler leaves by siglongjmp;
 // calls in a handler on the alternate stack, interrupted by another one there. Then two signals, one n instructions
-// into the call and one m instructions later, be it in the delivery of the first. STEPS=all takes no shortcut in long ways.
+// into the call and one m instructions later, be it in the delivery of the first. That takes long; by default only some
+// instructions have their turn, with STEPS=each all for one signal, with STEPS=all most pairs for two.
+// STEP_PRELOAD=LIBRARIES preloads them into the child alone.
 // ends: 0
 #include "guest.h"
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
@@ -231,14 +234,15 @@ static int status;
 
 // Whether the child stopped within a moment; otherwise it waits in the kernel.
 static int stopped_soon(pid_t child) {
-    for (int i = 0; i < 400; i++) {
-        pid_t changed = waitpid(child, &status, WNOHANG | __WALL);
-        if (changed == child)
+    sigset_t of_child;
+    sigemptyset(&of_child);
+    sigaddset(&of_child, SIGCHLD);
+    for (;;) {
+        if (waitpid(child, &status, WNOHANG | __WALL) == child)
             return 1;
-        if (i > 20)
-            nanosleep(&(struct timespec){0, 100000}, NULL);
+        if (sigtimedwait(&of_child, NULL, &(struct timespec){0, 40000000}) == -1 && errno == EAGAIN)
+            return waitpid(child, &status, WNOHANG | __WALL) == child;
     }
-    return 0;
 }
 
 static void must_stop(pid_t child) {
@@ -291,6 +295,17 @@ static pid_t start(enum way now, int has_second) {
     is_double = has_second;
     parent = getpid();
     pid_t child = fork();
+    const char *preload = getenv("STEP_PRELOAD");
+    if (child == 0 && preload) {
+        char arguments[3][16];
+        snprintf(arguments[0], 16, "%d", now);
+        snprintf(arguments[1], 16, "%d", has_second);
+        snprintf(arguments[2], 16, "%d", parent);
+        setenv("LD_PRELOAD", preload, 1);
+        // The same addresses as here.
+        execl("/proc/self/exe", "signal_stepped", arguments[0], arguments[1], arguments[2], (char *)NULL);
+        _exit(3);
+    }
     if (child == 0)
         traced();
     must_stop(child);
@@ -332,33 +347,48 @@ static int one_round(pid_t child, int first, int later) {
     return !is_over;
 }
 
-int main(void) {
-    const char *all = getenv("STEPS");
-    int is_all = all && !strcmp(all, "all");
+int main(int argc, char **argv) {
+    // Where both are is known only if it is the same.
+    if (getenv("STEP_PRELOAD") && !(personality(0xffffffff) & ADDR_NO_RANDOMIZE)) {
+        personality(ADDR_NO_RANDOMIZE);
+        execv("/proc/self/exe", argv);
+    }
+    if (argc > 3) {
+        way = (enum way)atoi(argv[1]);
+        is_double = atoi(argv[2]);
+        parent = atoi(argv[3]);
+        traced();
+    }
+    sigset_t of_child;
+    sigemptyset(&of_child);
+    sigaddset(&of_child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &of_child, NULL);
+    const char *given = getenv("STEPS");
+    int is_each = given && (!strcmp(given, "each") || !strcmp(given, "all")), is_all = given && !strcmp(given, "all");
     for (enum way now = 0; now < WAYS; now++) {
         pid_t child = start(now, 0);
         run_to_breakpoint(child);
-        int stride = 1, first = 0;
-        while (one_round(child, first, -1)) {
-            first += stride;
-            if (first >= 600 && !is_all)
-                stride = first / 20;
-        }
+        int first = 0, rounds = 0;
+        // Not quite the same instructions each way.
+        for (int next = 0; one_round(child, first, -1); first = next, rounds++)
+            next = first + (is_each || first < 8 ? 1 : 1 + (first + now) / 3);
         stop(child);
-        if (getenv("STEPS"))
-            fprintf(stderr, "%s: %d instructions\n", names[now], first);
+        if (given)
+            fprintf(stderr, "%s: %d of %d instructions\n", names[now], rounds, first);
         ok("%s", names[now]);
     }
     static const enum way twice[] = {PLAIN, RESTART, ONSTACK};
     for (size_t i = 0; i < sizeof twice / sizeof *twice; i++) {
         pid_t child = start(twice[i], 1);
         run_to_breakpoint(child);
-        int step = is_all ? 1 : 17, rounds = 0;
-        for (int first = 0, goes_on = 1; goes_on; first += first >= 600 && !is_all ? first / 3 : step)
-            for (int later = 0; later < 2000; later += is_all ? 7 : 97 + first % 13, rounds++)
-                goes_on = one_round(child, first, later);
+        int rounds = 0, later = 1;
+        for (int first = 0, goes_on = 1; goes_on; first += is_all ? 5 : is_each ? 1 + first / 4 : 1 + first)
+            for (int n = 0; n < (is_all ? 30 : is_each ? 4 : 1); n++, rounds++) {
+                later = later * 7919 % 1999;
+                goes_on = one_round(child, first, later % 1000);
+            }
         stop(child);
-        if (getenv("STEPS"))
+        if (given)
             fprintf(stderr, "%s, two signals: %d rounds\n", names[twice[i]], rounds);
         ok("%s, two signals", names[twice[i]]);
     }

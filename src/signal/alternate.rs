@@ -1,0 +1,86 @@
+//! Calls made by handlers on the alternate stack.
+//!
+//! The kernel knows that a thread is on its alternate stack by rsp. A hook runs
+//! on a stack of ours; a signal that comes then, and is to be handled on the
+//! alternate stack, would be put at its top, over the frames of the handler whose
+//! call the hook sees. So no signal may come then. Before a handler is called there,
+//! all levels are *parked*: none is ready, and the thunk takes the careful way
+//! (`asm/entry.S`). That blocks all signals while rsp is still where the
+//! kernel expects it, and makes one level ready; the entry then leaves by rt_sigreturn,
+//! as if signals had been put aside (`defer`), which brings back registers and
+//! mask in one step.
+//!
+//! Levels stay parked when the handler returns: its rt_sigreturn is a call, too,
+//! on the frame. The first call from another stack makes them ready again,
+//! however the handler was left.
+
+use syscalls::{Sysno, syscall};
+
+use super::context::UContext;
+use super::defer::SYNCHRONOUS;
+use crate::interest;
+use crate::sys;
+use crate::thread;
+use crate::tls;
+
+/// Signals that come from elsewhere.
+#[unsafe(no_mangle)]
+static interceptor_asynchronous: u64 = !SYNCHRONOUS;
+
+const SS_DISABLE: u64 = 2;
+const SS_AUTODISARM: u64 = 1 << 31;
+const SIG_SETMASK: usize = 2;
+
+/// Whether an address is on an alternate stack, a `stack_t`.
+pub(crate) fn is_on(stack: &[u64; 3], address: u64) -> bool {
+    let [base, flags, size] = *stack;
+    flags as u32 as u64 & SS_DISABLE == 0 && address.wrapping_sub(base) < size
+}
+
+/// Before a handler is called whose context lies at `context`.
+///
+/// # Safety
+///
+/// It is the kernel's.
+pub(super) unsafe fn prepare_handler(context: *mut UContext) {
+    // SAFETY: the caller's.
+    let stack = unsafe { (*context).stack };
+    let is_disarmed = stack[1] & SS_AUTODISARM != 0;
+    if is_disarmed || !is_on(&stack, context as u64) || interest::is_closed() || sys::is_confined()
+    {
+        return;
+    }
+    // SAFETY: this thread's own words and block.
+    if let Some(block) = unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() } {
+        block.alternate = stack;
+        // SAFETY: the caller's.
+        unsafe { block.aside.take_template(context) };
+        thread::park_levels();
+    }
+}
+
+/// Lets a call in, with all asynchronous signals blocked; `mask` is what was
+/// blocked before, `rsp` the program's stack pointer. Returns 1 for the thunk to
+/// be tried again, 0 for the call to go on without us.
+#[unsafe(no_mangle)]
+extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64) -> u64 {
+    // SAFETY: this thread's own words; the thunk has seen a block.
+    let block = unsafe { &mut *(&raw const (*tls::current()).block).read_volatile() };
+    let is_over = !is_on(&block.alternate, rsp);
+    if is_over {
+        thread::unpark_levels();
+        // What the entry leaves with sets the alternate stack, too.
+        block.alternate = sys::alternate_stack();
+    } else if !thread::unpark_one_level() {
+        block.aside.end_without_leaving(mask);
+        return 0;
+    }
+    block.aside.leave_with(mask, &block.alternate);
+    1
+}
+
+/// Sets the mask of the calling thread.
+pub(super) fn set_mask(mask: u64) {
+    // SAFETY: the kernel reads one word.
+    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_SETMASK, &raw const mask, 0, 8) };
+}

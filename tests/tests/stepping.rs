@@ -1,0 +1,47 @@
+//! A signal at each single instruction of a call's way: `tests/guests/signal_stepped.c`
+//! with a tracer that is not intercepted itself, and takes no shortcut.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use interceptor_tests::{Dist, Program, guest, need};
+
+/// Steps through calls with these libraries preloaded.
+fn steps(libraries: &[std::path::PathBuf], environment: &[(&str, &str)]) {
+    let mut preload = OsString::new();
+    for library in libraries {
+        preload.push(library);
+        preload.push(" ");
+    }
+    let mut program = Program::new(need!(guest("signal_stepped")))
+        .environment("STEP_PRELOAD", preload)
+        .environment("STEPS", "each")
+        .limit(Duration::from_secs(300));
+    for (name, value) in environment {
+        program = program.environment(name, value);
+    }
+    let ended = program.natively();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    // It says how many there were: that something was stepped through is part
+    // of what is shown.
+    let most = ended.stderr.lines().filter_map(|line| {
+        line.strip_suffix(" instructions")?.rsplit_once(' ')?.1.parse::<u32>().ok()
+    });
+    let most = most.max().unwrap_or_default();
+    assert!(most >= 8, "{ended:?}");
+}
+
+#[test]
+fn nobody_is_interested() {
+    let dist = need!(Dist::find());
+    for rung in ["hole", "after", "before"] {
+        steps(&[dist.runtime()], &[("INTERCEPTOR_FORCE_RUNG", rung)]);
+    }
+}
+
+#[test]
+fn a_hook_forwards() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libforward_all.so"));
+    steps(&[hook, dist.runtime()], &[]);
+}
