@@ -41,12 +41,6 @@ pub(crate) fn forget(start: u64, len: u64) {
     }
 }
 
-/// Where the program stands when the processor stands at `address`, an address
-/// in a stub; `None` for any other.
-pub(crate) fn program_address_of(address: u64) -> Option<u64> {
-    place_in_stub(address).map(|place| place.address)
-}
-
 /// The place of an address in a stub; `None` for any other.
 fn place_in_stub(address: u64) -> Option<Place> {
     stub::place_in(registry::area_at(address)?, address)

@@ -1,5 +1,7 @@
 //! What a handler is shown: the program, as if it had never left its text.
 
+use syscalls::Sysno;
+
 use crate::patch::{self, Phase, Place};
 use crate::thread::Call;
 use crate::tls;
@@ -53,6 +55,28 @@ impl UContext {
 
     fn set_args(&mut self, args: &[u64; 6]) {
         [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9] = *args;
+    }
+}
+
+/// Goes on where a context says, and not where the handler was called from. The
+/// program's restorer makes a call, which may be seen; this is none of the
+/// program's.
+///
+/// # Safety
+///
+/// It is the kernel's, of the innermost handler that runs.
+pub(super) unsafe fn resume(context: *const UContext) -> ! {
+    // SAFETY: the kernel's frame lies just below the context, where rt_sigreturn
+    // looks for it from here.
+    unsafe {
+        core::arch::asm!(
+            "mov rsp, {context}",
+            "syscall",
+            "ud2",
+            context = in(reg) context,
+            in("rax") Sysno::rt_sigreturn as usize,
+            options(noreturn),
+        )
     }
 }
 
@@ -119,9 +143,9 @@ impl View {
         shown.put(context);
         if matches!(info.signal, SIGILL | SIGTRAP | SIGFPE | SIGSYS)
             && info.code > 0
-            && let Some(address) = patch::program_address_of(info.address)
+            && info.address == real.rip
         {
-            info.address = address;
+            info.address = shown.rip;
         }
         Self { real, shown, place }
     }

@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use syscalls::{Sysno, syscall};
 
 use super::alternate;
-use super::context::{SigInfo, UContext};
+use super::context::{self, SigInfo, UContext};
 use crate::frame::SyscallFrame;
 use crate::interest;
 use crate::stat;
@@ -120,20 +120,8 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
         }
     }
     aside.waits.store(1, Relaxed);
-    // The program's restorer is a call that may be traced; this is no call of
-    // the program's.
-    // SAFETY: the kernel's frame lies just below the context, where
-    // rt_sigreturn looks for it from here.
-    unsafe {
-        core::arch::asm!(
-            "mov rsp, {context}",
-            "syscall",
-            "ud2",
-            context = in(reg) context,
-            in("rax") Sysno::rt_sigreturn as usize,
-            options(noreturn),
-        )
-    }
+    // SAFETY: the caller's.
+    unsafe { context::resume(context) }
 }
 
 /// Whether an address is in the assembly that leads to the careful way in, up to
@@ -287,8 +275,10 @@ unsafe extern "C" fn interceptor_leave_context(
     context[R12..RDI].copy_from_slice(&[r12, r13, r14, r15]);
     (context[RDI], context[RSI], context[RBP], context[RBX]) = (rdi, rsi, rbp, rbx);
     (context[RDX], context[RAX], context[RCX]) = (rdx, frame.rax, frame.target);
-    // TF is a debugger's, who steps; it would become the program's.
-    (context[RSP], context[RIP], context[EFLAGS]) = (frame.rsp, frame.target, frame.rflags & !TF);
+    // TF of a debugger who steps would become the program's.
+    let kept_flags = if block.last_step.is_programs() { u64::MAX } else { !TF };
+    (context[RSP], context[RIP]) = (frame.rsp, frame.target);
+    context[EFLAGS] = frame.rflags & kept_flags;
     if context[FPSTATE] != 0 {
         context[FPSTATE] = area as u64;
         // SAFETY: the area is as large as the CPU's whole state and 64 bytes

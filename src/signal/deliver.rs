@@ -7,8 +7,10 @@
 //! made it go elsewhere. A signal that interrupts a hook or the entry waits (`defer`).
 
 use super::actions::{SIG_DFL, SIG_IGN, SIGILL, SigAction};
-use super::context::{SigInfo, UContext, View};
-use super::{alternate, table, traps};
+use super::context::{self, SigInfo, UContext, View};
+use super::{alternate, stepping, table, traps};
+use crate::thread::ThreadBlock;
+use crate::tls;
 
 /// Called on delivery (`asm/signal.S`), with the version of the signal's action
 /// that was in force.
@@ -30,6 +32,13 @@ unsafe extern "C" fn interceptor_deliver(
     }
     // SAFETY: the kernel's arguments.
     unsafe { super::defer::put_aside(info, context) };
+    // SAFETY: the kernel's arguments; nobody else uses this thread's block now.
+    let is_our_step =
+        unsafe { own_block().is_some_and(|block| stepping::is_ours(block, &*info, &*context)) };
+    if is_our_step {
+        // SAFETY: the kernel's context.
+        unsafe { context::resume(context) }
+    }
     let action = table::get(signal as u64, version as usize);
     // SAFETY: the kernel's, and nobody else looks at them now.
     let view = unsafe { View::show(&mut *info, &mut *context) };
@@ -53,6 +62,12 @@ unsafe extern "C" fn interceptor_deliver(
         call(&action, signal, info, context);
         view.leave(&mut *context);
     }
+}
+
+/// The calling thread's block, if it has one.
+unsafe fn own_block<'a>() -> Option<&'a mut ThreadBlock> {
+    // SAFETY: this thread's own words and block.
+    unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() }
 }
 
 /// Calls the program's handler.

@@ -16,6 +16,7 @@ mod alternate;
 mod context;
 mod defer;
 mod deliver;
+mod stepping;
 mod table;
 mod traps;
 
@@ -23,6 +24,7 @@ use actions::SigAction;
 pub(crate) use actions::rt_sigaction;
 pub(crate) use alternate::is_on;
 pub(crate) use defer::Aside;
+pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;
 pub(crate) use traps::{catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done};
 

@@ -69,6 +69,8 @@ pub struct ThreadBlock {
     /// The alternate signal stack that a handler was last called on: base,
     /// flags, size.
     pub(crate) alternate: [u64; 3],
+    /// Of a program that steps through itself.
+    pub(crate) last_step: crate::signal::LastStep,
     /// The program has blocked SIGILL, which traps need unblocked.
     pub(crate) is_sigill_blocked: bool,
     /// It has when the rt_sigprocmask that is in the kernel succeeds.

@@ -1,0 +1,56 @@
+//! Programs that step through themselves, with TF.
+//!
+//! They get a SIGTRAP after each of their instructions. Those of ours are
+//! none of theirs: their traps end here, TF stays set, and the program sees each
+//! address once.
+
+use super::context::{SigInfo, UContext};
+use crate::patch::{self, Phase, Place};
+use crate::thread::ThreadBlock;
+
+const SIGTRAP: i32 = 5;
+const TRAP_TRACE: i32 = 2;
+
+/// Where the last trap of this kind came.
+#[derive(Clone, Copy)]
+pub(crate) struct LastStep {
+    /// In terms of the program.
+    address: u64,
+    /// In code of ours.
+    is_ours: bool,
+}
+
+impl LastStep {
+    /// Whether TF is the program's, while the runtime runs.
+    pub(super) fn is_programs(&self) -> bool {
+        self.is_ours
+    }
+}
+
+/// Whether a trap came after an instruction that is not the program's.
+pub(super) fn is_ours(block: &mut ThreadBlock, info: &SigInfo, context: &UContext) -> bool {
+    if info.signal != SIGTRAP || info.code != TRAP_TRACE {
+        return false;
+    }
+    let rip = context.rip;
+    let is_on_our_stack = block.region().contains(&context.rsp);
+    let last = &mut block.last_step;
+    let Some(place) = patch::place_of(rip, context.rcx, context.r11) else {
+        let is_inside = is_on_our_stack || patch::is_own_text(rip) || patch::is_thunk(rip);
+        let is_arrival = last.is_ours && last.address == rip;
+        last.is_ours = is_inside;
+        if !is_inside {
+            last.address = rip;
+        }
+        return is_inside || is_arrival;
+    };
+    let is_same = place.address == last.address;
+    *last = LastStep { address: place.address, is_ours: true };
+    // After `syscall` the CPU traps one instruction later.
+    is_same || is_just_after(&place)
+}
+
+fn is_just_after(place: &Place) -> bool {
+    matches!(place.phase, Phase::Returned | Phase::Done)
+        || place.phase == Phase::Moved && place.address == place.after
+}
