@@ -6,6 +6,7 @@
     .weak   __environ
     .weak   __errno_location
     .weak   __libc_start_main
+    .weak   gnu_get_libc_version
     .weak   pthread_create
     .weak   pthread_cancel
     .weak   pthread_join
@@ -30,6 +31,7 @@
 INTERCEPTOR_WEAK interceptor_libc_environ, __environ
 INTERCEPTOR_WEAK interceptor_libc_errno_location, __errno_location
 INTERCEPTOR_WEAK interceptor_libc_start, __libc_start_main
+INTERCEPTOR_WEAK interceptor_libc_is_gnu, gnu_get_libc_version
 INTERCEPTOR_WEAK interceptor_libc_pthread_create, pthread_create
 INTERCEPTOR_WEAK interceptor_libc_pthread_cancel, pthread_cancel
 INTERCEPTOR_WEAK interceptor_libc_pthread_join, pthread_join

@@ -17,6 +17,7 @@
 #define INTERCEPTOR_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -190,6 +191,44 @@ pthread_t interceptor_attach_monitor(const pthread_attr_t *attr,
  * if there was none; (pthread_t)-1 as above. Not to be called by the monitor.
  */
 pthread_t interceptor_destruct_monitor(void **result);
+
+/*
+ * Signals
+ */
+
+/*
+ * Called for a signal that is about to reach the program: one that has a handler,
+ * or that ends or stops the process by default. context is a ucontext_t *: the program as
+ * if it had never left its own text; changes to it take effect. *forward is 0;
+ * save 1 to let the signal go its way, to the handler or to the default action,
+ * which then is the kernel's (status and core file are as without a hook).
+ * Otherwise it is as if the signal had not come, but an interrupted call fails
+ * with EINTR as if it had been handled. NULL (the initial value) lets all go.
+ *
+ * It runs on the stack of the program's handler and with its signal mask; without
+ * a handler, on the alternate stack if there is one, with the mask of what was
+ * interrupted. System calls made in it are not hooked. It must return, and must not call what
+ * is not safe in signal handlers. Not seen: SIGKILL, SIGSTOP, and signals that
+ * the program takes by sigwait or from a signalfd.
+ */
+extern void (*interceptor_signal_hook)(int sig, siginfo_t *info, void *context,
+                                       int *forward);
+
+/* Signals that the hook sees, as bits. The first from the beginning. */
+#define INTERCEPTOR_SIGNALS_DELIVERED 1u
+/*
+ * Those that are ignored, or do nothing by default (SIGCHLD, SIGCONT, SIGURG,
+ * SIGWINCH). They then interrupt calls like signals whose handler has SA_RESTART.
+ */
+#define INTERCEPTOR_SIGNALS_IGNORED 2u
+/* Those that libc uses itself: 32 and 33, with musl also 34. */
+#define INTERCEPTOR_SIGNALS_INTERNAL 4u
+
+/*
+ * Shows the hook these signals, too. Returns 0; -1 when there are bits that mean
+ * nothing, or when the process is not intercepted.
+ */
+int interceptor_signal_subscribe(unsigned signals);
 
 /*
  * What another member of the group did to this thread or process: kill, tkill,

@@ -10,12 +10,16 @@
 mod group;
 mod monitor;
 mod remote;
+mod signal;
 
 use core::ffi::{c_int, c_long, c_uint};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
 
-use crate::hook::{Decision, Hook, RemoteEffect, Subscription, SyscallEntry, Thread, Vectors};
+use crate::hook::{
+    Decision, Hook, RemoteEffect, SignalDecision, SignalDelivery, Signals, Subscription,
+    SyscallEntry, Thread, Vectors,
+};
 use crate::interest;
 
 /// A C hook: number, six arguments, and where to say that the call is to be
@@ -44,6 +48,9 @@ static ALLOWED: AtomicU8 = AtomicU8::new(0);
 
 /// The hook that leads to [`interceptor_syscall_hook`].
 pub struct CHook;
+
+/// It has no state, so that any instance is the one.
+static C_HOOK: CHook = CHook;
 
 impl Hook for CHook {
     const VECTORS: Vectors = Vectors::All;
@@ -74,6 +81,14 @@ impl Hook for CHook {
 
     fn remote_effect(&self, effect: &RemoteEffect) {
         remote::effect(effect);
+    }
+
+    fn signals(&self) -> Signals {
+        signal::subscription()
+    }
+
+    fn signal(&self, delivery: &SignalDelivery) -> SignalDecision {
+        signal::ask(delivery)
     }
 
     fn started(&self) {

@@ -37,6 +37,8 @@ pub(crate) struct Config<'a> {
     pub xsave: bool,
     /// Programs with a cleaned environment are followed.
     pub carry: bool,
+    /// Fatal signals are reported.
+    pub crash_report: bool,
     /// Device and inode of the tree's standard error.
     pub stderr: Option<(u64, u64)>,
 }
@@ -76,6 +78,7 @@ impl<'a> Config<'a> {
             force_rung: None,
             xsave: false,
             carry: true,
+            crash_report: false,
             stderr: None,
         };
         for entry in environment {
@@ -113,6 +116,9 @@ impl<'a> Config<'a> {
             env::TRACE_STRING_LIMIT => {
                 let wanted = (env::TRACE_STRING_LIMIT, "a number of bytes");
                 self.string_limit = number(value).ok_or(wanted)? as usize;
+            }
+            env::CRASH_REPORT => {
+                self.crash_report = switch(value).ok_or((env::CRASH_REPORT, SWITCH))?;
             }
             env::STAT => self.stat = switch(value).ok_or((env::STAT, SWITCH))?,
             env::BYPASS | env::COMPAT_BYPASS => self.bypass = value,

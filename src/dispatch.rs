@@ -402,6 +402,9 @@ fn is_made_by_hook(frame: &mut SyscallFrame) -> bool {
     if block.region().contains(&frame.rsp) {
         return block.hook_level != 0;
     }
+    if block.hooks_outside != 0 {
+        return true;
+    }
     if !signal::is_on(&sys::alternate_stack(), frame.rsp) {
         thread::forget_other_levels(frame.level);
         block.hook_level = 0;

@@ -4,6 +4,8 @@
 //! preloadable library out of it, in which the entry calls it directly, without
 //! a function pointer on the way.
 
+use core::ffi::c_void;
+
 use crate::frame::SyscallFrame;
 pub use crate::vector::Vectors;
 
@@ -134,10 +136,95 @@ pub trait Hook: Sync {
         let _ = (thread, status);
     }
 
+    /// Which signals [`signal`](Self::signal) sees.
+    const SIGNALS: Signals = Signals::empty();
+
+    /// [`SIGNALS`](Self::SIGNALS), for hooks that learn it at start-up.
+    #[doc(hidden)]
+    fn signals(&self) -> Signals {
+        Self::SIGNALS
+    }
+
+    /// A signal that is about to reach the program. Runs on the stack and with the
+    /// signal mask of the program's handler, or, when there is none, with the
+    /// mask of what was interrupted, and may itself be interrupted by signals. Must return.
+    fn signal(&self, delivery: &SignalDelivery) -> SignalDecision {
+        let _ = delivery;
+        SignalDecision::Forward
+    }
+
     /// A call that came out of the kernel, after [`Decision::ForwardAndExit`].
     /// Returns the result that the program sees.
     fn exit(&self, call: &SyscallExit) -> i64 {
         call.result()
+    }
+}
+
+bitflags::bitflags! {
+    /// Signals that a hook wants to see. SIGKILL and SIGSTOP are never seen, nor
+    /// those that the program takes itself, from a signalfd or by sigwait.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Signals: u8 {
+        /// Those that have a handler, or end or stop the process by default.
+        const DELIVERED = 1;
+        /// Those that are ignored, or do nothing by default: SIGCHLD, SIGCONT, SIGURG
+        /// and SIGWINCH. They then interrupt calls as with a handler that has
+        /// `SA_RESTART`.
+        const IGNORED = 2;
+        /// Those that libc uses itself, for cancellation and to change ids.
+        const INTERNAL = 4;
+    }
+}
+
+/// What becomes of a signal that a hook has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalDecision {
+    /// It goes its way: to the program's handler, or to the default action.
+    Forward,
+    /// It is as if it had not come; but an interrupted call fails with EINTR as
+    /// if it had been handled.
+    Swallow,
+}
+
+/// What the program wants of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// It has a handler.
+    Handled,
+    /// The default action.
+    Default,
+    /// It is ignored.
+    Ignored,
+}
+
+/// A signal on its way to the program.
+pub struct SignalDelivery {
+    pub(crate) signal: i32,
+    pub(crate) info: *mut c_void,
+    pub(crate) context: *mut c_void,
+    pub(crate) disposition: Disposition,
+}
+
+impl SignalDelivery {
+    /// Its number.
+    pub fn signal(&self) -> i32 {
+        self.signal
+    }
+
+    /// What the program wants of it.
+    pub fn disposition(&self) -> Disposition {
+        self.disposition
+    }
+
+    /// The kernel's `siginfo_t`, which the program's handler gets, too.
+    pub fn info(&self) -> *mut c_void {
+        self.info
+    }
+
+    /// The kernel's `ucontext_t`, which the program's handler gets, too: the
+    /// program as if it had never left its own text. Changes take effect.
+    pub fn context(&self) -> *mut c_void {
+        self.context
     }
 }
 
@@ -170,7 +257,7 @@ pub struct RemoteEffect {
 }
 
 /// The functions of a [`Hook`] about threads and processes.
-pub(crate) trait Observer {
+pub(crate) trait Observer: Sync {
     fn observes(&self) -> bool;
     fn thread_start(&self, thread: &Thread, parent_tgid: u32);
     fn thread_exit(&self, thread: &Thread);
@@ -181,6 +268,7 @@ pub(crate) trait Observer {
     fn thread_gone(&self);
     fn waited(&self);
     fn remote_effect(&self, effect: &RemoteEffect);
+    fn signal(&self, delivery: &SignalDelivery) -> SignalDecision;
 }
 
 impl<H: Hook> Observer for H {
@@ -222,6 +310,10 @@ impl<H: Hook> Observer for H {
 
     fn remote_effect(&self, effect: &RemoteEffect) {
         Hook::remote_effect(self, effect);
+    }
+
+    fn signal(&self, delivery: &SignalDelivery) -> SignalDecision {
+        Hook::signal(self, delivery)
     }
 }
 

@@ -34,7 +34,8 @@ mod vector;
 
 pub use coverage::{OBJECT_NAME, ObjectCoverage, coverage};
 pub use hook::{
-    Decision, Hook, RemoteEffect, Subscription, SyscallEntry, SyscallExit, Thread, Vectors,
+    Decision, Disposition, Hook, RemoteEffect, SignalDecision, SignalDelivery, Signals,
+    Subscription, SyscallEntry, SyscallExit, Thread, Vectors,
 };
 pub use interceptor_abi::segment::Outcome;
 

@@ -17,7 +17,7 @@ use crate::hook::{Hook, Subscription};
 use crate::lifecycle::Kept;
 use crate::stat;
 use crate::sys::{self, Maps, PAGE, page_down};
-use crate::{environment, group, interest, lifecycle, patch, thread, thunk, trace, vector};
+use crate::{environment, group, interest, lifecycle, patch, signal, thread, thunk, trace, vector};
 
 /// Why the runtime did not arm.
 enum Failure {
@@ -88,6 +88,10 @@ fn arm<H: Hook>(
     subscribe(hook, config);
     if hook.observes_remote() && group::segment().is_some() {
         lifecycle::subscribe_remote();
+    }
+    signal::watch(hook, hook.signals());
+    if config.crash_report {
+        signal::report_crashes();
     }
     hook.started();
     if let Some(segment) = group::segment() {

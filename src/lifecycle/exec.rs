@@ -14,6 +14,7 @@ use super::{Observing, Step, descriptors};
 use crate::environment::{self, Carried, PLAIN, PREFIXED, PRELOAD, ROOM};
 use crate::frame::SyscallFrame;
 use crate::group;
+use crate::signal;
 use crate::sys::{self, GuestRange, Mapping, PAGE, Result, page_up};
 use crate::thread::ThreadBlock;
 
@@ -42,8 +43,9 @@ pub(super) fn enter(
     if !sys::is_confined() {
         carry(block, sysno, frame);
     }
+    signal::leave_ignored_to_kernel(true);
     if group::segment().is_none() {
-        return Step::Forward;
+        return if signal::sees_ignored() { Step::ForwardAndExit } else { Step::Forward };
     }
     block.membership().enter_exec();
     Step::ForwardAndExit

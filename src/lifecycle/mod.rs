@@ -182,7 +182,10 @@ pub(crate) fn exit(
         Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => {
             birth::exit(block, call, result, observing);
         }
-        Sysno::execve | Sysno::execveat => block.membership().leave_exec(),
+        Sysno::execve | Sysno::execveat => {
+            block.membership().leave_exec();
+            signal::leave_ignored_to_kernel(false);
+        }
         Sysno::rt_sigprocmask => signal::rt_sigprocmask_done(block, args, result),
         // Whoever was waited for is no longer counted.
         Sysno::wait4 | Sysno::waitid => group::sync(),

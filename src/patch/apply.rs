@@ -33,6 +33,7 @@ const API: &[u8] = b"interceptor_";
 static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static REMOTE_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+static SIGNAL_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 
 const PROT_READ: usize = 1;
 const PROT_WRITE: usize = 2;
@@ -140,6 +141,8 @@ fn note_import(name: &[u8]) {
         }
         // It wants to know what others do to it.
         b"remote_hook" | b"remote_wait" => &REMOTE_IS_IMPORTED,
+        // It wants to see signals.
+        b"signal_hook" => &SIGNAL_IS_IMPORTED,
         _ => return,
     };
     wants.store(true, Relaxed);
@@ -156,6 +159,12 @@ pub(crate) fn hook_is_imported() -> bool {
 #[inline(always)]
 pub(crate) fn remote_is_imported() -> bool {
     REMOTE_IS_IMPORTED.load(Relaxed)
+}
+
+/// Whether one assigns the signal hook.
+#[cfg(feature = "capi")]
+pub(crate) fn signal_is_imported() -> bool {
+    SIGNAL_IS_IMPORTED.load(Relaxed)
 }
 
 /// Whether one refers to what the C API says of threads and processes.

@@ -2,7 +2,7 @@
 
 use syscalls::{Errno, Sysno, syscall};
 
-use super::{table, traps};
+use super::{hooked, table, traps};
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys;
@@ -10,6 +10,7 @@ use crate::thread::ThreadBlock;
 
 pub(super) const SIGILL: u64 = 4;
 const SIGKILL: u64 = 9;
+pub(super) const SIGCHLD: u64 = 17;
 const SIGSTOP: u64 = 19;
 /// Signals that no mask holds.
 const UNBLOCKABLE: u64 = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1);
@@ -17,6 +18,7 @@ pub(super) const SIG_DFL: u64 = 0;
 pub(super) const SIG_IGN: u64 = 1;
 pub(super) const SA_SIGINFO: u64 = 4;
 pub(super) const SA_RESTORER: u64 = 0x0400_0000;
+pub(super) const SA_RESTART: u64 = 0x1000_0000;
 pub(super) const SA_ONSTACK: u64 = 0x0800_0000;
 pub(super) const SA_NODEFER: u64 = 0x4000_0000;
 pub(super) const SA_RESETHAND: u64 = 0x8000_0000;
@@ -53,7 +55,7 @@ fn try_sigaction(
         return Err(Errno::EINVAL);
     }
     let new = if new == 0 { None } else { Some(SigAction::read(new, stack)?) };
-    let is_for_us = new.is_some_and(|action| action.is_function() || traps::are_caught());
+    let is_for_us = new.is_some_and(|action| is_ours(signal, &action) || traps::are_caught());
     if !is_for_us && !table::is_used(signal) {
         return Ok(None);
     }
@@ -79,6 +81,9 @@ pub(super) fn exchange(
     };
     let given = match (new, &ours) {
         (Some(_), Some(version)) if is_trap(signal) => Some(traps::action(version.handler())),
+        (Some(action), Some(version)) if !action.is_function() => {
+            Some(hooked::action(signal, action, version.handler()))
+        }
         (Some(action), version) => Some(SigAction {
             handler: version.as_ref().map_or(action.handler, table::Version::handler),
             flags: action.flags | if version.is_some() { SA_SIGINFO } else { 0 },
@@ -94,9 +99,16 @@ pub(super) fn exchange(
     Ok(as_installed(signal, &kernels))
 }
 
+/// Gives an action to the kernel as it is.
+pub(super) fn install(signal: u64, action: &SigAction) {
+    let old: *mut SigAction = core::ptr::null_mut();
+    // SAFETY: the kernel reads one structure.
+    let _ = unsafe { syscall!(Sysno::rt_sigaction, signal, &raw const *action, old, 8) };
+}
+
 /// Whether the kernel gets a handler of ours for an action.
 fn is_ours(signal: u64, action: &SigAction) -> bool {
-    action.is_function() || is_trap(signal)
+    action.is_function() || is_trap(signal) || hooked::wants(signal, action)
 }
 
 fn is_trap(signal: u64) -> bool {
@@ -110,7 +122,7 @@ fn as_installed(signal: u64, kernels: &SigAction) -> SigAction {
         return *kernels;
     };
     let installed = table::get(signal, version);
-    let (changed_flags, changed_mask) = match is_trap(signal) {
+    let (changed_flags, changed_mask) = match is_trap(signal) || !installed.is_function() {
         true => (u64::MAX, u64::MAX),
         false => (SA_SIGINFO, traps::signal_mask()),
     };

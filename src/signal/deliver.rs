@@ -8,8 +8,8 @@
 
 use super::actions::{SIG_DFL, SIG_IGN, SIGILL, SigAction};
 use super::context::{self, SigInfo, UContext, View};
-use super::{alternate, stepping, table, traps};
-use crate::thread::ThreadBlock;
+use super::{alternate, hooked, stepping, table, traps};
+use crate::thread::{self, ThreadBlock};
 use crate::tls;
 
 /// Called on delivery (`asm/signal.S`), with the version of the signal's action
@@ -42,13 +42,19 @@ unsafe extern "C" fn interceptor_deliver(
     let action = table::get(signal as u64, version as usize);
     // SAFETY: the kernel's, and nobody else looks at them now.
     let view = unsafe { View::show(&mut *info, &mut *context) };
+    // SAFETY: as above.
+    unsafe { alternate::prepare_handler(context) };
+    // SAFETY: as above.
+    if !unsafe { hooked::ask(signal, info, context, &action) } {
+        // SAFETY: as above.
+        unsafe { view.leave(&mut *context) };
+        return;
+    }
     if matches!(action.handler, SIG_DFL | SIG_IGN) {
         // SAFETY: as above.
-        let code = unsafe {
-            view.undo(&mut *context);
-            (*info).code
-        };
-        traps::leave_to_kernel(code, &action);
+        unsafe { hooked::act_as_kernel(signal, info, context, &action, &view) };
+        // SAFETY: as above.
+        unsafe { view.leave(&mut *context) };
         return;
     }
     if is_trap_signal {
@@ -58,8 +64,7 @@ unsafe extern "C" fn interceptor_deliver(
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.
     unsafe {
-        alternate::prepare_handler(context);
-        call(&action, signal, info, context);
+        thread::hooked(|| call(&action, signal, info, context));
         view.leave(&mut *context);
     }
 }

@@ -7,6 +7,9 @@
 //! aside until the hook is done (`defer`). What the program installed is kept
 //! in a table (`table`) and read back from there (`actions`).
 //!
+//! A hook may want to see signals on their way (`hooked`), and fatal ones may be
+//! reported (`crash`).
+//!
 //! Handlers on the alternate stack are interrupted with care (`alternate`).
 //!
 //! SIGILL is also the trap rung's signal (`traps`).
@@ -14,8 +17,10 @@
 mod actions;
 mod alternate;
 mod context;
+mod crash;
 mod defer;
 mod deliver;
+mod hooked;
 mod stepping;
 mod table;
 mod traps;
@@ -24,6 +29,7 @@ use actions::SigAction;
 pub(crate) use actions::rt_sigaction;
 pub(crate) use alternate::is_on;
 pub(crate) use defer::Aside;
+pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
 pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;
 pub(crate) use traps::{catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done};

@@ -10,8 +10,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syscalls::{Sysno, syscall};
 
 use super::actions::{
-    self, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGILL,
-    SigAction,
+    self, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIGILL, SigAction,
 };
 use super::context::UContext;
 use crate::frame::SyscallFrame;
@@ -87,30 +86,6 @@ pub(super) fn prepare_handler(interrupted: u64, action: &SigAction) {
     let mask = (interrupted | action.mask) & !SIGILL_BIT;
     // SAFETY: the kernel reads one word.
     let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_SETMASK, &raw const mask, 0, 8) };
-}
-
-/// A SIGILL for which the program has no handler. One that the CPU raised will
-/// be raised again by the same instruction, and end the process even if it is
-/// ignored; one that was sent is ignored, or sent once more.
-pub(super) fn leave_to_kernel(code: i32, action: &SigAction) {
-    let is_sent = code <= 0;
-    if is_sent && action.handler == SIG_IGN {
-        return;
-    }
-    restore_default();
-    if is_sent {
-        // SAFETY: takes numbers only. The signal arrives when our handler has
-        // returned.
-        let _ = unsafe { syscall!(Sysno::tgkill, sys::getpid(), sys::gettid(), SIGILL) };
-    }
-}
-
-/// The next SIGILL ends the process.
-fn restore_default() {
-    let default = SigAction { handler: SIG_DFL, ..SigAction::default() };
-    let old: *mut SigAction = core::ptr::null_mut();
-    // SAFETY: the kernel reads one structure.
-    let _ = unsafe { syscall!(Sysno::rt_sigaction, SIGILL, &raw const default, old, 8) };
 }
 
 /// A mask without the trap's signal, if there are traps.

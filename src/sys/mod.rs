@@ -69,6 +69,17 @@ pub(crate) fn is_confined() -> bool {
     IS_CONFINED.load(Relaxed)
 }
 
+unsafe extern "C" {
+    /// Not 0 with glibc (`asm/weak.S`).
+    fn interceptor_libc_is_gnu() -> u64;
+}
+
+/// Whether libc is not glibc, so musl if there is one.
+pub(crate) fn is_libc_musl() -> bool {
+    // SAFETY: a leaf of ours that returns an address.
+    unsafe { interceptor_libc_is_gnu() == 0 }
+}
+
 /// The thread's alternate signal stack, a `stack_t`: base, flags, size.
 pub(crate) fn alternate_stack() -> [u64; 3] {
     let mut stack = [0u64; 3];

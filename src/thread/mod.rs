@@ -66,6 +66,8 @@ pub struct ThreadBlock {
     pub(crate) scratch: u64,
     /// Signals that wait until the thread is out of the runtime.
     pub(crate) aside: crate::signal::Aside,
+    /// Hooks that run outside of any call, in signal handlers.
+    pub(crate) hooks_outside: u32,
     /// The alternate signal stack that a handler was last called on: base,
     /// flags, size.
     pub(crate) alternate: [u64; 3],
@@ -267,6 +269,52 @@ pub(crate) fn release_level(level: u64) {
         } else if level < LEVELS as u64 {
             (&raw mut (*tls).ready[level as usize]).write_volatile(1);
         }
+    }
+}
+
+/// Runs a hook outside of any call, on the stack of whoever calls. Calls that it
+/// makes are a hook's.
+pub(crate) fn unhooked<T>(hook: impl FnOnce() -> T) -> T {
+    let Some(block) = own_block() else {
+        return hook();
+    };
+    let level = claim_level();
+    block.hooks_outside += 1;
+    let result = hook();
+    block.hooks_outside -= 1;
+    if let Some(level) = level {
+        release_level(level);
+    }
+    result
+}
+
+/// Runs code of the program's, which may have interrupted such a hook.
+pub(crate) fn hooked(program: impl FnOnce()) {
+    // SAFETY: this thread's own words and block.
+    let block = unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() };
+    let Some(block) = block.filter(|block| block.hooks_outside > 0) else {
+        program();
+        return;
+    };
+    let interrupted = core::mem::take(&mut block.hooks_outside);
+    program();
+    block.hooks_outside = interrupted;
+}
+
+/// Takes a free level of the calling thread out of use.
+fn claim_level() -> Option<u64> {
+    let tls = tls::current();
+    // SAFETY: the TLS block is this thread's own.
+    unsafe {
+        let parked = (&raw const (*tls).parked).read_volatile();
+        let is_free = |level: &usize| parked & 1 << level != 0 || (*tls).ready[*level] != 0;
+        let level = (0..LEVELS).find(is_free)?;
+        if parked != 0 {
+            (&raw mut (*tls).parked).write_volatile(parked & !(1 << level));
+        } else {
+            (&raw mut (*tls).ready[level]).write_volatile(0);
+        }
+        Some(level as u64)
     }
 }
 

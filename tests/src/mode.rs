@@ -34,9 +34,10 @@ impl Modes {
         Mode::new("hook", "run").with_hook(),
     ];
 
-    /// Everything saved by XSAVE, and each rung of the patch ladder forced,
-    /// without and with a hook.
+    /// A hook that sees all signals; everything saved by XSAVE; each rung of the
+    /// patch ladder forced, without and with a hook.
     pub const FORCED: &'static [Mode] = &[
+        Mode::new("signals", "run").with_signal_hook(),
         Mode::new("xsave", "run").with_hook().with(&[("INTERCEPTOR_SAVE", "xsave")]),
         Mode::new("hole", "run").with(HOLE),
         Mode::new("after", "run").with(AFTER),
@@ -68,6 +69,11 @@ impl Mode {
 
     const fn with_hook(mut self) -> Mode {
         self.hook = FORWARD;
+        self
+    }
+
+    const fn with_signal_hook(mut self) -> Mode {
+        self.hook = Some("libforward_signals.so");
         self
     }
 

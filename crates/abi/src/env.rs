@@ -54,6 +54,10 @@ pub const SAVE: &str = "INTERCEPTOR_SAVE";
 /// `LD_PRELOAD` was removed. By default interception goes along.
 pub const CARRY: &str = "INTERCEPTOR_CARRY";
 
+/// `1` reports a signal that ends the process, on standard error: where it came,
+/// from whom, registers and a backtrace.
+pub const CRASH_REPORT: &str = "INTERCEPTOR_CRASH_REPORT";
+
 /// Device and inode (hexadecimal, with a colon between) of the standard error of
 /// the first process of a tree. What only a user should read is written to no
 /// other file. The runtime sets it, where the program does not see it.

@@ -1,0 +1,308 @@
+// Sees signals on their way. SIGNALS=scenario, read by the constructor, which runs the scenario and ends the process:
+// with "ok" and status 0, or with a line that says what was wrong and status 1.
+
+#define _GNU_SOURCE
+#include "check.h"
+#include "interceptor.h"
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+static volatile int shown, handled, hooked_calls, last_shown, swallows;
+static volatile pid_t sender;
+static sigjmp_buf out;
+
+static void hook(int sig, siginfo_t *info, void *context, int *forward) {
+    (void)context;
+    CHECK(*forward == 0, "forward is not 0 at first");
+    shown++;
+    last_shown = sig;
+    sender = info->si_pid;
+    // No hook sees these; errno is not the program's.
+    getppid();
+    close(-1);
+    *forward = !swallows;
+}
+
+static long see_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
+    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
+    if (nr == SYS_getppid)
+        hooked_calls++;
+    *forward = 1;
+    return 0;
+}
+
+static void handle(int sig) {
+    (void)sig;
+    handled++;
+    getppid();
+}
+
+static void handled_ones(void) {
+    signal(SIGUSR1, handle);
+    errno = ENOTTY;
+    CHECK(raise(SIGUSR1) == 0 && errno == ENOTTY, "raise");
+    CHECK(shown == 1 && handled == 1 && last_shown == SIGUSR1 && sender == getpid(), "shown %d, handled %d", shown,
+          handled);
+    CHECK(hooked_calls == 1, "%d calls were hooked, the handler makes one", hooked_calls);
+    swallows = 1;
+    raise(SIGUSR1);
+    CHECK(shown == 2 && handled == 1, "swallowed: shown %d, handled %d", shown, handled);
+    raise(SIGTERM);
+    kill(getpid(), SIGQUIT);
+    raise(SIGTSTP);
+    CHECK(shown == 5, "defaults are swallowed: shown %d", shown);
+    struct sigaction read_back;
+    sigaction(SIGTERM, NULL, &read_back);
+    CHECK(read_back.sa_handler == SIG_DFL && read_back.sa_flags == 0, "SIGTERM: %p, %x", (void *)read_back.sa_handler,
+          read_back.sa_flags);
+    interceptor_signal_hook = NULL;
+    raise(SIGUSR1);
+    CHECK(handled == 2 && shown == 5, "no hook");
+    interceptor_signal_hook = hook;
+    // What is ignored is not shown unless asked for.
+    signal(SIGUSR1, SIG_IGN);
+    raise(SIGUSR1);
+    raise(SIGWINCH);
+    CHECK(shown == 5, "ignored ones were shown");
+    CHECK(interceptor_signal_subscribe(1u << 5) == -1, "unknown bits");
+    CHECK(interceptor_signal_subscribe(INTERCEPTOR_SIGNALS_IGNORED) == 0, "subscribe");
+    raise(SIGUSR1);
+    raise(SIGWINCH);
+    CHECK(shown == 7, "ignored ones: shown %d", shown);
+    signal(SIGUSR2, SIG_IGN);
+    raise(SIGUSR2);
+    CHECK(shown == 8, "ignored later: shown %d", shown);
+    sigaction(SIGUSR1, NULL, &read_back);
+    CHECK(read_back.sa_handler == SIG_IGN, "SIGUSR1 is ignored");
+}
+
+static int status_of(void (*child)(int), int sig) {
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        child(sig);
+        _exit(99);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid, "waitpid");
+    return status;
+}
+
+static void by_kill(int sig) {
+    kill(getpid(), sig);
+    for (;;)
+        pause();
+}
+static void by_null(int sig) {
+    (void)sig;
+    *(volatile int *)NULL = 1;
+}
+static void by_null_in_thread(int sig) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, (void *(*)(void *))by_null, NULL);
+    (void)sig;
+    pause();
+}
+static void by_abort(int sig) {
+    (void)sig;
+    abort();
+}
+static void by_ud2(int sig) {
+    (void)sig;
+    __builtin_trap();
+}
+static void by_int3(int sig) {
+    (void)sig;
+    __asm__ volatile("int3");
+}
+static void blocked_first(int sig) {
+    sigset_t set;
+    sigfillset(&set);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+    kill(getpid(), sig);
+    CHECK(shown == 0, "shown while blocked");
+    sigemptyset(&set);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+}
+static void overflow(int sig) {
+    volatile char room[4096];
+    room[0] = (char)sig;
+    overflow(room[0]);
+    room[1] = 0;
+}
+
+static void fatal_ones(void) {
+    static const struct {
+        void (*how)(int);
+        int sig;
+    } ways[] = {{by_kill, SIGTERM},   {by_kill, SIGUSR1},   {by_kill, SIGALRM},     {by_kill, SIGPIPE},
+                {by_kill, SIGSEGV},   {by_null, SIGSEGV},   {by_abort, SIGABRT},    {by_ud2, SIGILL},
+                {by_int3, SIGTRAP},   {by_kill, SIGKILL},   {by_null_in_thread, SIGSEGV}, {blocked_first, SIGTERM},
+                {by_kill, 40},  {overflow, SIGSEGV}};
+    for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
+        int status = status_of(ways[i].how, ways[i].sig);
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == ways[i].sig, "way %u, %d: status %#x", i, ways[i].sig, status);
+    }
+}
+
+// Job control.
+static void stopped_ones(void) {
+    static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU, SIGSTOP};
+    for (unsigned i = 0; i < 4; i++) {
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+            for (int round = 0; round < 3; round++)
+                raise(stops[i]);
+            _exit(shown == (stops[i] == SIGSTOP ? 0 : 3) ? 7 : 8);
+        }
+        setpgid(pid, pid); // an orphaned group would not stop
+        for (int round = 0; round < 3; round++) {
+            CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == stops[i],
+                  "stop by %d, round %d: status %#x", stops[i], round, status);
+            kill(pid, SIGCONT);
+            CHECK(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status), "continued: %#x", status);
+        }
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7, "status %#x", status);
+    }
+}
+
+static void nothing(int sig) { (void)sig; }
+
+// Ignored signals stay ignored over exec, although the hook sees them; children are reaped.
+static void ignored_ones(void) {
+    interceptor_signal_subscribe(INTERCEPTOR_SIGNALS_IGNORED);
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, nothing);
+    int status = -1;
+    for (int way = 0; way < 2; way++) {
+        pid_t pid = way ? vfork() : fork();
+        if (pid == 0) {
+            unsetenv("SIGNALS");
+            execl("/nonexistent", "x", (char *)NULL);
+            execl("/bin/sh", "sh", "-c", "kill -USR1 $$; kill -USR1 $$; exit 5", (char *)NULL);
+            _exit(1);
+        }
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 5, "SIGUSR1: %#x", status);
+    }
+    int before = shown;
+    raise(SIGUSR1);
+    CHECK(shown > before, "still shown after a child's exec");
+    signal(SIGCHLD, SIG_IGN);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(3);
+    CHECK(waitpid(pid, NULL, 0) == -1 && errno == ECHILD, "SIGCHLD ignored reaps children");
+}
+
+static void edit(int sig, siginfo_t *info, void *context, int *forward) {
+    (void)sig;
+    CHECK(info->si_addr == (void *)16, "address %p", info->si_addr);
+    // Over `movl $1, 16` (11 bytes), with a result.
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    regs[REG_RIP] += 11;
+    regs[REG_RBX] = 4711;
+    *forward = 0;
+}
+
+// A fault that the hook mends.
+static void edited(void) {
+    interceptor_signal_hook = edit;
+    long rbx = 0;
+    for (int i = 0; i < 3; i++) {
+        __asm__ volatile("movl $1, 16" : "=b"(rbx)::"memory");
+        CHECK(rbx == 4711, "rbx is %ld", rbx);
+    }
+}
+
+static void *wait_forever(void *unused) {
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void internal_ones(void) {
+    for (int round = 0; round < 2; round++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, wait_forever, NULL);
+        usleep(1000);
+        pthread_cancel(thread);
+        void *result = NULL;
+        pthread_join(thread, &result);
+        CHECK(result == PTHREAD_CANCELED, "not cancelled");
+        CHECK(shown == round, "cancellation: shown %d, round %d", shown, round);
+        interceptor_signal_subscribe(INTERCEPTOR_SIGNALS_INTERNAL);
+    }
+}
+
+static volatile int in_hook, interrupted_hook;
+static void slow(int sig, siginfo_t *info, void *context, int *forward) {
+    (void)info, (void)context;
+    in_hook++;
+    if (sig == SIGUSR1 && in_hook == 1)
+        raise(SIGUSR2); // its handler runs on top of the hook
+    in_hook--;
+    *forward = 1;
+}
+static void in_between(int sig) {
+    (void)sig;
+    interrupted_hook = in_hook;
+    int before = hooked_calls;
+    getppid();
+    CHECK(hooked_calls == before + 1, "a handler that interrupted a hook is hooked");
+    handled++;
+}
+static void leave(int sig) {
+    (void)sig;
+    siglongjmp(out, 1);
+}
+
+static void nested_ones(void) {
+    interceptor_signal_hook = slow;
+    signal(SIGUSR2, in_between);
+    signal(SIGUSR1, handle);
+    raise(SIGUSR1);
+    CHECK(handled == 2 && interrupted_hook == 1, "handled %d, interrupted %d", handled, interrupted_hook);
+    // Left by siglongjmp out of a hook that was interrupted, many times.
+    signal(SIGUSR2, leave);
+    for (volatile int i = 0; i < 100; i++) {
+        in_hook = 0;
+        if (sigsetjmp(out, 1) == 0) {
+            raise(SIGUSR1);
+            CHECK(0, "not left");
+        }
+        int before = hooked_calls;
+        getppid();
+        CHECK(hooked_calls == before + 1, "hooked after siglongjmp, round %d", i);
+    }
+}
+
+__attribute__((constructor(102))) static void start(void) {
+    const char *scenario = getenv("SIGNALS");
+    if (!scenario || !interceptor_allowed())
+        return;
+    interceptor_syscall_hook = see_call;
+    interceptor_signal_hook = hook;
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } all[] = {{"handled", handled_ones}, {"fatal", fatal_ones},   {"stopped", stopped_ones}, {"ignored", ignored_ones},
+               {"edited", edited},        {"internal", internal_ones}, {"nested", nested_ones}};
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(scenario, all[i].name)) {
+            all[i].run();
+            ssize_t n = write(1, "ok\n", 3);
+            _exit(n != 3);
+        }
+    CHECK(0, "no scenario %s", scenario);
+}
