@@ -20,6 +20,9 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/types.h>
+#if defined(__GLIBC__) && !defined(__USE_POSIX199309)
+#include <bits/types/siginfo_t.h> /* -std=c11 hides it */
+#endif
 
 #ifdef __cplusplus
 extern "C" {

@@ -9,9 +9,9 @@ use crate::sys;
 use crate::thread::ThreadBlock;
 
 pub(super) const SIGILL: u64 = 4;
-const SIGKILL: u64 = 9;
+pub(super) const SIGKILL: u64 = 9;
 pub(super) const SIGCHLD: u64 = 17;
-const SIGSTOP: u64 = 19;
+pub(super) const SIGSTOP: u64 = 19;
 /// Signals that no mask holds.
 const UNBLOCKABLE: u64 = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1);
 pub(super) const SIG_DFL: u64 = 0;

@@ -12,7 +12,7 @@ use syscalls::{Sysno, syscall};
 
 use super::actions::{
     self, SA_NODEFER, SA_ONSTACK, SA_RESTART, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGCHLD,
-    SigAction,
+    SIGKILL, SIGSTOP, SigAction,
 };
 use super::alternate::set_mask;
 use super::context::{self, SigInfo, UContext, View};
@@ -75,7 +75,7 @@ fn want(bits: u8) {
     if bits == 0 || WANTED.fetch_or(bits, Relaxed) & bits == bits {
         return;
     }
-    for signal in 1..=SIGNALS as u64 {
+    for signal in (1..=SIGNALS as u64).filter(|signal| !matches!(*signal, SIGKILL | SIGSTOP)) {
         if let Ok(installed) = actions::exchange(signal, None, false)
             && !installed.is_function()
             && wants(signal, &installed)

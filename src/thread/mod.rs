@@ -220,9 +220,14 @@ pub(crate) fn begin_first() -> bool {
 
 /// The calling thread's block, if it has one or can have one.
 pub(crate) fn own_block<'a>() -> Option<&'a mut ThreadBlock> {
-    interceptor_thread_begin(NO_NUMBER);
     // SAFETY: this thread's own words and block.
-    unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() }
+    let known = || unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() };
+    known().or_else(|| {
+        if !sys::is_confined() {
+            interceptor_thread_begin(NO_NUMBER);
+        }
+        known()
+    })
 }
 
 /// Gives the first thread its place in a group that was founded after it.
