@@ -3,6 +3,8 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use syscalls::Errno;
+
 use crate::sys;
 
 const STDERR: i32 = 2;
@@ -31,6 +33,18 @@ pub(crate) fn begin(known: Option<(u64, u64)>) -> (u64, u64) {
 pub(crate) fn is_for_user() -> bool {
     let [device, inode] = TREE_STDERR.each_ref().map(|word| word.load(Relaxed));
     sys::file_identity(STDERR) == Ok((device, inode))
+}
+
+/// An error of the kernel's, as text.
+pub(crate) struct Why(pub Errno);
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.0.into_raw() as u64;
+        let name = interceptor_calls::error_name(number).unwrap_or("an unknown error");
+        let description = interceptor_calls::error_description(number).unwrap_or_default();
+        write!(f, "{name}: {description}")
+    }
 }
 
 /// Bytes of the environment or the file system, shown as text.

@@ -7,6 +7,7 @@
 #![no_std]
 
 mod asm;
+mod backtrace;
 #[cfg(feature = "capi")]
 pub mod capi;
 mod config;

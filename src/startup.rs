@@ -12,7 +12,7 @@ use interceptor_abi::env;
 use syscalls::{Errno, Sysno};
 
 use crate::config::{BadValue, Config, last_component};
-use crate::diagnostics::{self, Lossy, say};
+use crate::diagnostics::{self, Lossy, Why, say};
 use crate::hook::{Hook, Subscription};
 use crate::lifecycle::Kept;
 use crate::stat;
@@ -32,10 +32,13 @@ impl fmt::Display for Failure {
         match self {
             Self::Template => write!(f, "the library was not built by its own build; rebuild it"),
             Self::Thunks(error) => {
-                write!(f, "no executable memory ({error}); is a memory limit or a W^X policy set?")
+                let why = Why(*error);
+                write!(f, "no executable memory ({why}); is a memory limit or a W^X policy set?")
             }
             Self::Thread => write!(f, "no memory for the first thread; is a memory limit set?"),
-            Self::Maps(error) => write!(f, "cannot read /proc/self/maps ({error}); mount /proc"),
+            Self::Maps(error) => {
+                write!(f, "cannot read /proc/self/maps ({}); mount /proc", Why(*error))
+            }
         }
     }
 }

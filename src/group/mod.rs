@@ -23,7 +23,7 @@ use core::time::Duration;
 
 use interceptor_abi::segment::{self, Segment};
 
-use crate::diagnostics::say;
+use crate::diagnostics::{Why, say};
 use crate::hook::RemoteEffect;
 use crate::sys::{self, Mapping};
 
@@ -92,7 +92,8 @@ pub(crate) fn found() -> Result<Option<i32>, NoSegment> {
     let mapping = mapping.map_err(|_| NoSegment::NotMapped)?;
     if let Err(error) = file {
         say(format_args!(
-            "no descriptor for the segment ({error}): programs that are executed count by themselves"
+            "no descriptor for the segment ({}): programs that are executed count by themselves",
+            Why(error)
         ));
     }
     // SAFETY: as in `attach`.

@@ -17,7 +17,7 @@ use super::stub::{self, Area};
 use super::{near, registry, trap};
 use crate::config::{Config, ForcedRung};
 use crate::coverage::{self, Tally};
-use crate::diagnostics::{Lossy, say};
+use crate::diagnostics::{Lossy, Why, say};
 use crate::frame::SyscallFrame;
 use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down, page_up};
 
@@ -340,9 +340,10 @@ impl Round<'_> {
         self.is_pristine = false;
         if let Err(error) = result {
             say(format_args!(
-                "{}: {} sites are left alone ({error})",
+                "{}: {} sites are left alone ({})",
                 Lossy(self.text.name),
-                planned.len()
+                planned.len(),
+                Why(error)
             ));
             for _ in planned {
                 self.tally.count(Outcome::Missed);

@@ -20,18 +20,18 @@ const SYMBOL: u64 = 24;
 const ET_EXEC: u16 = 2;
 
 /// Readable memory of one image.
-pub(super) trait Readable {
+pub(crate) trait Readable {
     /// Whether all of the range may be read.
     fn contains(&self, range: &Range<u64>) -> bool;
 }
 
 /// The mappings of an image that exists since start-up: its readable stretches
 /// in address order. An image has few; what has no room is not read.
-pub(super) struct ImageVmas(heapless::Vec<Range<u64>, 24>);
+pub(crate) struct ImageVmas(heapless::Vec<Range<u64>, 24>);
 
 impl ImageVmas {
     /// From the image's first mapping on.
-    pub(super) fn new<'a>(vmas: impl Iterator<Item = Vma<'a>>) -> Self {
+    pub(crate) fn new<'a>(vmas: impl Iterator<Item = Vma<'a>>) -> Self {
         let mut stretches: heapless::Vec<Range<u64>, 24> = heapless::Vec::new();
         for vma in vmas.filter(|vma| vma.readable) {
             match stretches.last_mut() {
@@ -63,7 +63,7 @@ impl Readable for Piece {
 }
 
 /// An ELF image at its place in memory.
-pub(super) struct Image<'r, R> {
+pub(crate) struct Image<'r, R> {
     memory: &'r R,
     /// What is added to addresses in the file.
     bias: u64,
@@ -74,7 +74,7 @@ pub(super) struct Image<'r, R> {
 
 impl<'r, R: Readable> Image<'r, R> {
     /// The image whose file header is mapped at `base`, if there is one.
-    pub(super) fn at(base: u64, memory: &'r R) -> Option<Self> {
+    pub(crate) fn at(base: u64, memory: &'r R) -> Option<Self> {
         let mut image = Self { memory, bias: 0, headers: 0..0, loaded: heapless::Vec::new() };
         let header = image.bytes(base..base + 64)?;
         if header.get(..6)? != b"\x7fELF\x02\x01" {
@@ -101,14 +101,14 @@ impl<'r, R: Readable> Image<'r, R> {
     }
 
     /// The `.eh_frame_hdr` section: its address and bytes.
-    pub(super) fn eh_frame_hdr(&self) -> Option<(u64, &'r [u8])> {
+    pub(crate) fn eh_frame_hdr(&self) -> Option<(u64, &'r [u8])> {
         let segment = self.segments().find(|segment| segment.kind == PT_GNU_EH_FRAME)?;
         let start = self.bias.wrapping_add(segment.address);
         Some((start, self.bytes(start..start.checked_add(segment.size)?)?))
     }
 
     /// All of the mapped segment that holds an address, from there on.
-    pub(super) fn from(&self, address: u64) -> Option<&'r [u8]> {
+    pub(crate) fn from(&self, address: u64) -> Option<&'r [u8]> {
         let segment = self.loaded.iter().find(|segment| segment.contains(&address))?;
         self.bytes(address..segment.end)
     }
@@ -121,6 +121,20 @@ impl<'r, R: Readable> Image<'r, R> {
         let (imported, total) = self.symbol_counts()?;
         let bytes = self.bytes(table..table.checked_add(total * SYMBOL)?)?;
         Some(Symbols { bytes, names, imported })
+    }
+
+    /// The function at an address, if the image exports it: its name and start.
+    pub(crate) fn symbol_at(&self, address: u64) -> Option<(&'r [u8], u64)> {
+        const STT_FUNC: u8 = 2;
+        let symbols = self.dynamic_symbols()?;
+        symbols.bytes.chunks_exact(SYMBOL as usize).find_map(|symbol| {
+            let (name, info, section) = (u32_at(symbol, 0)?, *symbol.get(4)?, u16_at(symbol, 6)?);
+            let start = self.bias.wrapping_add(u64_at(symbol, 8)?);
+            let is_function = info & 0xf == STT_FUNC && section != 0;
+            let is_here = address.wrapping_sub(start) < u64_at(symbol, 16)?.max(1);
+            let name = symbols.names.get(name as usize..).filter(|_| is_function && is_here)?;
+            Some((name.split(|byte| *byte == 0).next()?, start))
+        })
     }
 
     fn symbol_counts(&self) -> Option<(u64, u64)> {
@@ -221,7 +235,7 @@ impl<'r, R: Readable> Image<'r, R> {
     }
 
     /// What is added to addresses in the file.
-    pub(super) fn bias(&self) -> u64 {
+    pub(crate) fn bias(&self) -> u64 {
         self.bias
     }
 

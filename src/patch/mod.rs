@@ -22,6 +22,7 @@ pub(crate) use apply::{
     group_is_imported, hook_is_imported, remote_is_imported, signal_is_imported,
 };
 pub(crate) use apply::{is_in_libc, patch_generated, patch_image, stack_of_libc};
+pub(crate) use image::{Image, ImageVmas};
 pub(crate) use stub::{Phase, Place, template_is_sound};
 pub(crate) use trap::stub_of as trap_stub_of;
 

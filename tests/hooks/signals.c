@@ -5,6 +5,7 @@
 #include "check.h"
 #include "interceptor.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -162,11 +163,11 @@ static void stopped_ones(void) {
         int status = -1;
         pid_t pid = fork();
         if (pid == 0) {
+            setpgid(0, 0); // an orphaned group would not stop
             for (int round = 0; round < 3; round++)
                 raise(stops[i]);
             _exit(shown == (stops[i] == SIGSTOP ? 0 : 3) ? 7 : 8);
         }
-        setpgid(pid, pid); // an orphaned group would not stop
         for (int round = 0; round < 3; round++) {
             CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == stops[i],
                   "stop by %d, round %d: status %#x", stops[i], round, status);
@@ -225,17 +226,35 @@ static void edited(void) {
     }
 }
 
+static volatile pid_t waiter;
+
 static void *wait_forever(void *unused) {
+    waiter = (pid_t)syscall(SYS_gettid);
     for (;;)
         pause();
     return unused;
 }
 
+// glibc sends a signal only to a thread that waits.
+static void wait_until_asleep(void) {
+    char path[64], state[256] = "";
+    while (!waiter)
+        usleep(100);
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", waiter);
+    while (!strstr(state, ") S")) {
+        int fd = open(path, O_RDONLY);
+        ssize_t n = read(fd, state, sizeof state - 1);
+        close(fd);
+        state[n > 0 ? n : 0] = 0;
+    }
+}
+
 static void internal_ones(void) {
     for (int round = 0; round < 2; round++) {
+        waiter = 0;
         pthread_t thread;
         pthread_create(&thread, NULL, wait_forever, NULL);
-        usleep(1000);
+        wait_until_asleep();
         pthread_cancel(thread);
         void *result = NULL;
         pthread_join(thread, &result);

@@ -34,3 +34,42 @@ scenarios! {
     signals_of_libc_are_not_shown: "internal",
     hooks_are_interrupted_and_left: "nested",
 }
+
+/// What a program writes to standard error, with the report on, and how it ends.
+fn report_of(program: &Program) -> Result<(String, Option<i32>), interceptor_tests::Missing> {
+    let dist = Dist::find()?;
+    let native = program.natively();
+    let program = program.clone().environment("INTERCEPTOR_CRASH_REPORT", "1");
+    let ended = program.under(&dist, &["run"]);
+    assert_eq!((ended.status, &ended.stdout), (native.status, &native.stdout), "{ended:?}");
+    Ok((ended.stderr, ended.status.signal()))
+}
+
+#[test]
+fn a_crash_is_reported_with_its_callers() {
+    // A call to nowhere, whose caller has just pushed its address.
+    let (text, signal) = need!(report_of(&Program::new(need!(guest("dies_by_null_call")))));
+    assert_eq!(signal, Some(11));
+    assert_eq!(text.matches("crash: SIGSEGV (11), code 1, address 0x0").count(), 1, "{text}");
+    assert!(text.contains("#0 0000000000000000 in no object"), "{text}");
+    assert!(text.contains("__libc_start_main+"), "{text}");
+    assert!(text.contains("rip 0000000000000000 "), "{text}");
+    // Through the frame of a signal handler, and the recursion that raised it.
+    let (text, signal) = need!(report_of(&Program::new(need!(guest("dies_in_handler")))));
+    assert_eq!(signal, Some(11));
+    assert!(text.contains("code 1, address 0x10,"), "{text}");
+    let frames = text.lines().filter(|line| line.contains("crash: #"));
+    let of_guest = frames.filter(|line| line.contains("/dies_in_handler+0x")).count();
+    // The handler, raise_it four times, main, _start.
+    assert!(of_guest >= 7 && text.contains("__libc_start_main+"), "{text}");
+}
+
+#[test]
+fn a_crash_report_names_the_sender_and_not_what_is_survived() {
+    let (text, signal) = need!(report_of(&Program::shell("kill -TERM $$")));
+    assert_eq!(signal, Some(15));
+    assert!(text.contains("crash: SIGTERM (15), code 0, from process "), "{text}");
+    let script = "trap : TERM USR1; kill -TERM $$; kill -USR1 $$; kill -WINCH $$; exit 3";
+    let (text, signal) = need!(report_of(&Program::shell(script)));
+    assert_eq!((text.as_str(), signal), ("", None));
+}
