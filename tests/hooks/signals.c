@@ -158,14 +158,19 @@ static void fatal_ones(void) {
 
 // Job control.
 static void stopped_ones(void) {
+    int go_on[2];
+    CHECK(pipe(go_on) == 0, "pipe");
     static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU, SIGSTOP};
     for (unsigned i = 0; i < 4; i++) {
         int status = -1;
         pid_t pid = fork();
         if (pid == 0) {
             setpgid(0, 0); // an orphaned group would not stop
-            for (int round = 0; round < 3; round++)
+            for (int round = 0; round < 3; round++) {
+                char byte;
                 raise(stops[i]);
+                CHECK(read(go_on[0], &byte, 1) == 1, "read"); // until that was seen
+            }
             _exit(shown == (stops[i] == SIGSTOP ? 0 : 3) ? 7 : 8);
         }
         for (int round = 0; round < 3; round++) {
@@ -173,6 +178,7 @@ static void stopped_ones(void) {
                   "stop by %d, round %d: status %#x", stops[i], round, status);
             kill(pid, SIGCONT);
             CHECK(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status), "continued: %#x", status);
+            CHECK(write(go_on[1], "x", 1) == 1, "write");
         }
         CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7, "status %#x", status);
     }
