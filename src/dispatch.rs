@@ -250,6 +250,7 @@ fn remember(block: &mut ThreadBlock, frame: &SyscallFrame, watchers: u32, word: 
         call.depth = block.depth;
         call.birth = block.birth;
         call.expected = block.expected;
+        call.mask_change = core::mem::take(&mut block.mask_change);
     }
     if watchers & CHANGED != 0 {
         call.nr = frame.original[0];

@@ -152,6 +152,7 @@ pub(crate) fn enter(
             signal::rt_sigaction(block, frame).map_or(Step::Forward, Step::Answer)
         }
         Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
+        _ if signal::call_with_mask(block, sysno, frame) => Step::ForwardAndExit,
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             mapping::enter(block, sysno, frame)
         }
@@ -186,7 +187,7 @@ pub(crate) fn exit(
             block.membership().leave_exec();
             signal::leave_ignored_to_kernel(false);
         }
-        Sysno::rt_sigprocmask => signal::rt_sigprocmask_done(block, args, result),
+        Sysno::rt_sigprocmask => signal::rt_sigprocmask_done(block, call, result),
         // Whoever was waited for is no longer counted.
         Sysno::wait4 | Sysno::waitid => group::sync(),
         Sysno::set_robust_list => robust_list::was_set(block, frame, args, result),

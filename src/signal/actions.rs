@@ -148,6 +148,12 @@ impl SigAction {
         [self.handler, self.flags, self.restorer, self.mask]
     }
 
+    /// Signals that are blocked while its handler runs.
+    pub(super) fn blocks(&self, signal: i32) -> u64 {
+        let own = if self.flags & SA_NODEFER != 0 { 0 } else { 1 << (signal - 1) };
+        self.mask | own
+    }
+
     pub(super) fn is_function(&self) -> bool {
         !matches!(self.handler, SIG_DFL | SIG_IGN)
     }

@@ -133,7 +133,7 @@ impl View {
                 // As the kernel leaves them, and as good as anything before.
                 (shown.rcx, shown.r11) = (place.after, context.eflags);
             }
-            if let Some(call) = call_at_gate(place, context.rsp) {
+            if let Some(call) = changed_call(place, context.rsp) {
                 shown.args = call.args;
                 if place.phase == Phase::AtGate {
                     shown.rax = call.nr;
@@ -150,6 +150,13 @@ impl View {
         Self { real, shown, place }
     }
 
+    /// The record of the call that has come out of the gate and has not been seen
+    /// since.
+    pub(super) fn returned_call(&self, context: &UContext) -> Option<&'static mut Call> {
+        let place = self.place.as_ref().filter(|place| place.phase == Phase::Returned)?;
+        call_at_gate(place, context.rsp)
+    }
+
     /// Makes the context continue where it really was, or where the handler
     /// wants it to.
     pub(super) fn leave(&self, context: &mut UContext) {
@@ -163,12 +170,16 @@ impl View {
         };
         let is_call_the_same = (wanted.rax, wanted.args) == (self.shown.rax, self.shown.args);
         match place.phase {
-            Phase::Moved | Phase::Done => context.rip = self.real.rip,
+            Phase::Moved => context.rip = self.real.rip,
+            // A thunk may be about to jump to where rcx says.
+            Phase::Done => {
+                Registers { rax: wanted.rax, args: wanted.args, ..self.real }.put(context)
+            }
             Phase::Ahead | Phase::AtGate if !is_call_the_same => context.rip = place.start,
             Phase::Ahead | Phase::AtGate => self.real.put(context),
             Phase::Returned => {
                 // What the program gets is what the record says.
-                if let Some(call) = call_at_gate(place, context.rsp) {
+                if let Some(call) = changed_call(place, context.rsp) {
                     call.args = wanted.args;
                 }
                 Registers { rax: wanted.rax, args: wanted.args, ..self.real }.put(context);
@@ -182,6 +193,11 @@ impl View {
     }
 }
 
+/// The same of one that the kernel got with other registers than the program gave.
+fn changed_call(place: &Place, rsp: u64) -> Option<&'static mut Call> {
+    call_at_gate(place, rsp).filter(|call| call.is_changed())
+}
+
 /// The record of a call that is at the gate or came out of it.
 fn call_at_gate(place: &Place, rsp: u64) -> Option<&'static mut Call> {
     if !matches!(place.phase, Phase::AtGate | Phase::Returned) {
@@ -190,5 +206,5 @@ fn call_at_gate(place: &Place, rsp: u64) -> Option<&'static mut Call> {
     // SAFETY: this thread's own words; the entry, which uses the records, is not
     // running: it would have put the signal aside.
     let block = unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() }?;
-    block.in_flight.find_changed(rsp, place.anchor)
+    block.in_flight.peek_mut(rsp, place.anchor)
 }

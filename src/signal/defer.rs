@@ -16,8 +16,8 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use syscalls::{Sysno, syscall};
 
-use super::alternate;
 use super::context::{self, SigInfo, UContext};
+use super::{alternate, traps};
 use crate::frame::SyscallFrame;
 use crate::interest;
 use crate::stat;
@@ -35,6 +35,7 @@ const CONTEXT_WORDS: usize = 38;
 /// Words of the kernel's own description at the end of the legacy region of an
 /// XSAVE area: `struct _fpx_sw_bytes`.
 const DESCRIPTION_WORDS: usize = 6;
+const SIGILL: i32 = 4;
 /// Its offset in the area.
 const DESCRIPTION_AT: usize = 464;
 /// The context has more than FXSAVE writes.
@@ -103,12 +104,17 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
     // From here to rt_sigreturn no other handler runs. One that came before
     // interrupted this one, and what it noted is overwritten: the first signal
     // interrupted the program.
-    let all = !SYNCHRONOUS;
+    let is_trap_signal = signal == SIGILL && traps::are_caught();
+    // A fault's signal that was sent waits like others, but for the traps'.
+    let all = if is_trap_signal { !SYNCHRONOUS } else { !SYNCHRONOUS | bit(signal as u32) };
     const SIG_BLOCK: usize = 0;
     // SAFETY: reads the set.
     let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const all, 0, 8) };
+    block.is_sigill_pending |= is_trap_signal;
     let aside = &mut block.aside;
-    aside.requeue(info.cast());
+    if !is_trap_signal {
+        aside.requeue(info.cast());
+    }
     // SAFETY: the caller's.
     unsafe {
         aside.copy(context);
@@ -293,8 +299,9 @@ unsafe extern "C" fn interceptor_leave_context(
     }
     aside.send_kept();
     aside.waits.store(0, Relaxed);
+    traps::send_pending(block);
     // From here on nothing of the frame is needed, and no signal comes before
     // rt_sigreturn: all are blocked.
     thread::release_level(frame.level);
-    aside.context.as_ptr()
+    block.aside.context.as_ptr()
 }

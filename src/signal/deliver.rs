@@ -8,6 +8,7 @@
 
 use super::actions::{SIG_DFL, SIG_IGN, SIGILL, SigAction};
 use super::context::{self, SigInfo, UContext, View};
+use super::traps::Blocked;
 use super::{alternate, hooked, stepping, table, traps};
 use crate::thread::{self, ThreadBlock};
 use crate::tls;
@@ -40,6 +41,15 @@ unsafe extern "C" fn interceptor_deliver(
         unsafe { context::resume(context) }
     }
     let action = table::get(signal as u64, version as usize);
+    if is_trap_signal {
+        // SAFETY: the kernel's arguments.
+        match unsafe { traps::blocked(own_block(), (*info).code) } {
+            Blocked::No => {}
+            Blocked::Waits => return,
+            // SAFETY: as above.
+            Blocked::IsFatal => unsafe { hooked::end_by_fault(signal, context) },
+        }
+    }
     // SAFETY: the kernel's, and nobody else looks at them now.
     let view = unsafe { View::show(&mut *info, &mut *context) };
     // SAFETY: as above.
@@ -64,7 +74,14 @@ unsafe extern "C" fn interceptor_deliver(
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.
     unsafe {
+        if let Some(block) = own_block() {
+            let call = view.returned_call(&*context);
+            traps::handler_is_called(block, &mut *context, call, action.blocks(signal));
+        }
         thread::hooked(|| call(&action, signal, info, context));
+        if let Some(block) = own_block() {
+            traps::handler_returned(block, &mut *context);
+        }
         view.leave(&mut *context);
     }
 }

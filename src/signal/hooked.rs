@@ -232,6 +232,17 @@ fn stop(signal: u64, action: &SigAction) {
     }
 }
 
+/// Ends the process by a fault that happens again.
+///
+/// # Safety
+///
+/// The context is the kernel's.
+pub(super) unsafe fn end_by_fault(signal: i32, context: *mut UContext) -> ! {
+    actions::install(signal as u64, &SigAction::default());
+    // SAFETY: the caller's.
+    unsafe { context::resume(context) }
+}
+
 /// Ends the process by the signal, in the context in which it came.
 ///
 /// # Safety

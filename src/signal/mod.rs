@@ -32,7 +32,9 @@ pub(crate) use defer::Aside;
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
 pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;
-pub(crate) use traps::{catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done};
+pub(crate) use traps::{
+    MaskChange, call_with_mask, catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done,
+};
 
 /// Signals are numbered from 1 to this.
 const SIGNALS: usize = 64;

@@ -17,7 +17,7 @@ use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
 use crate::patch;
 use crate::sys;
-use crate::thread::ThreadBlock;
+use crate::thread::{Call, ThreadBlock};
 
 const SIGILL_BIT: u64 = 1 << (SIGILL - 1);
 const SIG_BLOCK: u64 = 0;
@@ -45,6 +45,9 @@ pub(crate) fn catch_traps() -> bool {
         return false;
     }
     interest::add(Sysno::rt_sigprocmask as usize, LIFECYCLE);
+    for sysno in WITH_MASK {
+        interest::add(sysno as usize, LIFECYCLE);
+    }
     let set = SIGILL_BIT;
     // SAFETY: the kernel reads one word.
     let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_UNBLOCK, &raw const set, 0, 8) };
@@ -116,43 +119,190 @@ pub(super) unsafe fn redirect(context: *mut UContext) -> bool {
     }
 }
 
+/// What a call that is in the kernel does to the program's belief that SIGILL is
+/// blocked.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum MaskChange {
+    #[default]
+    None,
+    /// rt_sigprocmask; `is_noted` once the program's belief has changed.
+    Set { before: bool, after: bool, is_noted: bool },
+    /// It waits with another mask, in which SIGILL is blocked or not.
+    Wait(bool),
+}
+
 /// rt_sigprocmask on its way in. The kernel gets the mask without SIGILL; what
 /// the program believes of it is kept in the block. Returns whether the call
 /// must be seen on its way out, too.
 pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> bool {
     let [how, set, _, size, ..] = frame.args;
     let mut bytes = [0; 8];
-    block.wants_sigill_blocked = block.is_sigill_blocked;
+    let before = block.is_sigill_blocked;
     if !are_caught() || size != 8 {
         return false;
     }
-    if set == 0 || sys::read_guest(set, &mut bytes) < 8 {
-        return block.is_sigill_blocked;
+    let mut after = before;
+    if set != 0 && sys::read_guest(set, &mut bytes) == 8 {
+        let wanted = u64::from_le_bytes(bytes);
+        let names_it = wanted & SIGILL_BIT != 0;
+        after = match how {
+            SIG_BLOCK => before || names_it,
+            SIG_UNBLOCK => before && !names_it,
+            _ => names_it,
+        };
+        if names_it && how != SIG_UNBLOCK {
+            frame.keep_original();
+            frame.args[1] = block.scratch_for([wanted & !SIGILL_BIT, 0, 0]);
+        }
     }
-    let wanted = u64::from_le_bytes(bytes);
-    let names_it = wanted & SIGILL_BIT != 0;
-    block.wants_sigill_blocked = match how {
-        SIG_BLOCK => block.is_sigill_blocked || names_it,
-        SIG_UNBLOCK => block.is_sigill_blocked && !names_it,
-        _ => names_it,
-    };
-    if names_it && how != SIG_UNBLOCK {
-        block.scratch = wanted & !SIGILL_BIT;
-        frame.keep_original();
-        frame.args[1] = (&raw const block.scratch) as u64;
-    }
-    block.wants_sigill_blocked || block.is_sigill_blocked
+    block.mask_change = MaskChange::Set { before, after, is_noted: false };
+    before || after
 }
 
 /// The same call on its way out.
-pub(crate) fn rt_sigprocmask_done(block: &mut ThreadBlock, args: &[u64; 6], result: i64) {
+pub(crate) fn rt_sigprocmask_done(block: &mut ThreadBlock, call: &Call, result: i64) {
+    let MaskChange::Set { before, after, is_noted } = call.mask_change else {
+        return;
+    };
     if result != 0 {
         return;
     }
-    let old = args[2];
+    let old = call.args[2];
     let mut bytes = [0; 8];
-    if block.is_sigill_blocked && old != 0 && sys::read_guest(old, &mut bytes) == 8 {
+    if before && old != 0 && sys::read_guest(old, &mut bytes) == 8 {
         sys::write_guest(old, &[u64::from_le_bytes(bytes) | SIGILL_BIT]);
     }
-    block.is_sigill_blocked = block.wants_sigill_blocked;
+    if !is_noted {
+        block_sigill(block, after);
+    }
+}
+
+/// Notes whether the program has SIGILL blocked; one that waited comes when it
+/// has not any more.
+fn block_sigill(block: &mut ThreadBlock, is_blocked: bool) {
+    block.is_sigill_blocked = is_blocked;
+    if !is_blocked && core::mem::take(&mut block.is_sigill_pending) {
+        // SAFETY: takes numbers only.
+        let _ = unsafe { syscall!(Sysno::tgkill, sys::getpid(), sys::gettid(), SIGILL) };
+    }
+}
+
+/// Sends the SIGILL that waits, if the program has it not blocked. It comes when
+/// the entry has left: until then it is blocked at the kernel's, too.
+pub(super) fn send_pending(block: &mut ThreadBlock) {
+    if are_caught() && block.is_sigill_pending && !block.is_sigill_blocked {
+        let set = SIGILL_BIT;
+        // SAFETY: the kernel reads one word.
+        let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const set, 0, 8) };
+        block_sigill(block, false);
+    }
+}
+
+/// Calls that wait with a mask of their own, given by a pointer.
+const WITH_MASK: [Sysno; 6] = [
+    Sysno::rt_sigsuspend,
+    Sysno::ppoll,
+    Sysno::pselect6,
+    Sysno::epoll_pwait,
+    Sysno::epoll_pwait2,
+    Sysno::io_pgetevents,
+];
+
+/// One of them on its way in. A handler that interrupts it would run with SIGILL
+/// blocked: the kernel gets the mask without. Returns whether it was changed.
+pub(crate) fn call_with_mask(
+    block: &mut ThreadBlock,
+    sysno: Sysno,
+    frame: &mut SyscallFrame,
+) -> bool {
+    let argument = match sysno {
+        _ if !are_caught() => return false,
+        Sysno::rt_sigsuspend => 0,
+        Sysno::ppoll => 3,
+        Sysno::epoll_pwait | Sysno::epoll_pwait2 => 4,
+        Sysno::pselect6 | Sysno::io_pgetevents => 5,
+        _ => return false,
+    };
+    // The last two have pointer and size behind a pointer.
+    let is_indirect = argument == 5;
+    let mut words = [0; 16];
+    let mut at = frame.args[argument];
+    if is_indirect {
+        if at == 0 || sys::read_guest(at, &mut words) < 16 {
+            return false;
+        }
+        at = u64::from_le_bytes(*words.first_chunk().unwrap_or(&[0; 8]));
+    }
+    let mut mask = [0; 8];
+    if at == 0 || sys::read_guest(at, &mut mask) < 8 {
+        return false;
+    }
+    let mask = u64::from_le_bytes(mask);
+    let names_it = mask & SIGILL_BIT != 0;
+    if !names_it && !block.is_sigill_blocked {
+        return false;
+    }
+    block.mask_change = MaskChange::Wait(names_it);
+    let size = u64::from_le_bytes(*words.last_chunk().unwrap_or(&[0; 8]));
+    let mask_at = block.scratch_for([mask & !SIGILL_BIT, 0, 0]);
+    frame.keep_original();
+    frame.args[argument] =
+        if is_indirect { block.scratch_for([mask_at, size, 0]) } else { mask_at };
+    true
+}
+
+/// Shows a handler whether the program has SIGILL blocked, and blocks it while
+/// the handler runs if its action does; for [`handler_returned`]. `call` has come
+/// out of the kernel, and the signal before it was seen.
+pub(super) fn handler_is_called(
+    block: &mut ThreadBlock,
+    context: &mut UContext,
+    call: Option<&mut Call>,
+    mask: u64,
+) {
+    if !are_caught() {
+        return;
+    }
+    let mut is_blocked_in_handler = mask & SIGILL_BIT != 0;
+    match call.map(|call| &mut call.mask_change) {
+        Some(MaskChange::Set { after, is_noted, .. }) if context.rax == 0 && !*is_noted => {
+            *is_noted = true;
+            block.is_sigill_blocked = *after;
+        }
+        Some(MaskChange::Wait(is_blocked)) => is_blocked_in_handler |= *is_blocked,
+        _ => {}
+    }
+    if block.is_sigill_blocked {
+        context.mask |= SIGILL_BIT;
+    }
+    block.is_sigill_blocked |= is_blocked_in_handler;
+}
+
+/// Makes what the handler has left in its context the program's mask.
+pub(super) fn handler_returned(block: &mut ThreadBlock, context: &mut UContext) {
+    if are_caught() {
+        block_sigill(block, context.mask & SIGILL_BIT != 0);
+        context.mask &= !SIGILL_BIT;
+    }
+}
+
+/// What becomes of a SIGILL that the program has blocked.
+#[derive(PartialEq, Eq)]
+pub(super) enum Blocked {
+    No,
+    /// It was sent, and waits.
+    Waits,
+    /// The CPU raised it. The kernel then ends the process.
+    IsFatal,
+}
+
+pub(super) fn blocked(block: Option<&mut ThreadBlock>, code: i32) -> Blocked {
+    match block.filter(|block| block.is_sigill_blocked) {
+        None => Blocked::No,
+        Some(_) if code > 0 => Blocked::IsFatal,
+        Some(block) => {
+            block.is_sigill_pending = true;
+            Blocked::Waits
+        }
+    }
 }

@@ -13,6 +13,7 @@
 
 use crate::group::Expected;
 use crate::lifecycle::Birth;
+use crate::signal::MaskChange;
 
 /// Records a thread can have. Each nested signal handler that makes a blocking
 /// call needs one.
@@ -41,6 +42,7 @@ pub struct Call {
     pub(crate) depth: u32,
     pub(crate) birth: Birth,
     pub(crate) expected: Expected,
+    pub(crate) mask_change: MaskChange,
 }
 
 /// The calls of one thread that are in the kernel.
@@ -58,7 +60,7 @@ impl Call {
     /// to be put back.
     pub(crate) const CHANGED: u32 = 1 << 8;
 
-    fn is_changed(&self) -> bool {
+    pub(crate) fn is_changed(&self) -> bool {
         self.watchers & Self::CHANGED != 0
     }
 }
@@ -101,12 +103,10 @@ impl InFlight {
         Some(&self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])
     }
 
-    /// The record of a call that the kernel got with other registers than the
-    /// program gave.
-    pub(crate) fn find_changed(&mut self, rsp: u64, anchor: u64) -> Option<&mut Call> {
+    /// The record of a call that is about to go in, or came out; it stays.
+    pub(crate) fn peek_mut(&mut self, rsp: u64, anchor: u64) -> Option<&mut Call> {
         let age = self.find(rsp, anchor)?;
-        let call = &mut self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY];
-        call.is_changed().then_some(call)
+        Some(&mut self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])
     }
 
     /// Who waits for a call that came out; 0 when it has no record.

@@ -62,8 +62,10 @@ pub struct ThreadBlock {
     /// beginning, see
     /// `lifecycle::mapping`.
     pub(crate) last_image: (u64, u64, u64),
-    /// A signal set that the kernel gets in place of the program's.
-    pub(crate) scratch: u64,
+    /// Signal sets that the kernel gets in place of the program's, and pointers to
+    /// them; used in turn, since handlers interrupt calls.
+    scratch: [[u64; 3]; SCRATCHES],
+    next_scratch: u32,
     /// Signals that wait until the thread is out of the runtime.
     pub(crate) aside: crate::signal::Aside,
     /// Hooks that run outside of any call, in signal handlers.
@@ -75,8 +77,10 @@ pub struct ThreadBlock {
     pub(crate) last_step: crate::signal::LastStep,
     /// The program has blocked SIGILL, which traps need unblocked.
     pub(crate) is_sigill_blocked: bool,
-    /// It has when the rt_sigprocmask that is in the kernel succeeds.
-    pub(crate) wants_sigill_blocked: bool,
+    /// A SIGILL was sent while it was blocked.
+    pub(crate) is_sigill_pending: bool,
+    /// What the call that goes in changes of that.
+    pub(crate) mask_change: crate::signal::MaskChange,
     /// libc's errno of this thread; null without one.
     pub(crate) errno: *mut c_int,
     /// Start and end of thread storage that the program has unmapped and that
@@ -105,6 +109,8 @@ pub struct ThreadBlock {
 
 const _: () = assert!(size_of::<ThreadBlock>() as u64 <= BLOCK);
 
+/// Signal sets in calls that interrupt each other.
+const SCRATCHES: usize = 8;
 /// Processes on one block that are told apart.
 const DEPTHS: usize = 3;
 
@@ -113,6 +119,15 @@ impl ThreadBlock {
     pub(crate) fn thread(&mut self) -> Thread {
         let tgid = if self.depth == 0 { TGSTAT.tgid.load(Relaxed) } else { self.tid };
         Thread { tid: self.tid, tgid, number: self.membership().number() }
+    }
+
+    /// Puts words where the kernel can read them while a call is in it. Returns their
+    /// address.
+    pub(crate) fn scratch_for(&mut self, words: [u64; 3]) -> u64 {
+        let index = self.next_scratch as usize % SCRATCHES;
+        self.next_scratch = self.next_scratch.wrapping_add(1);
+        self.scratch[index] = words;
+        (&raw const self.scratch[index]) as u64
     }
 
     /// Makes a used block like a new one. What only counts tell to be used keeps

@@ -20,6 +20,7 @@
 
 static volatile int shown, handled, hooked_calls, last_shown, swallows;
 static volatile pid_t sender;
+static volatile int sent;
 static sigjmp_buf out;
 
 static void hook(int sig, siginfo_t *info, void *context, int *forward) {
@@ -38,6 +39,14 @@ static long see_call(long nr, long a0, long a1, long a2, long a3, long a4, long 
     (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
     if (nr == SYS_getppid)
         hooked_calls++;
+    if (nr == SYS_getpgrp) {
+        int before = handled;
+        for (int i = 0; i < 2; i++) {
+            interceptor_syscall(SYS_kill, (long)getpid(), (long)sent);
+            interceptor_syscall(SYS_getppid);
+        }
+        CHECK(handled == before, "handled in the hook");
+    }
     *forward = 1;
     return 0;
 }
@@ -270,6 +279,19 @@ static void internal_ones(void) {
     }
 }
 
+// Signals of faults that were sent, while a hook runs.
+static void sent_ones(void) {
+    static const int sigs[] = {SIGSEGV, SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSYS, SIGTERM, 40};
+    for (unsigned i = 0; i < sizeof sigs / sizeof *sigs; i++) {
+        signal(sigs[i], handle);
+        handled = 0;
+        sent = sigs[i];
+        syscall(SYS_getpgrp);
+        // Of a standard signal one may wait for the thread and one for the process.
+        CHECK(handled == 2 || (handled == 1 && sent < 32), "%d: handled %d times", sent, handled);
+    }
+}
+
 static volatile int in_hook, interrupted_hook;
 static void slow(int sig, siginfo_t *info, void *context, int *forward) {
     (void)info, (void)context;
@@ -322,7 +344,8 @@ __attribute__((constructor(102))) static void start(void) {
         const char *name;
         void (*run)(void);
     } all[] = {{"handled", handled_ones}, {"fatal", fatal_ones},   {"stopped", stopped_ones}, {"ignored", ignored_ones},
-               {"edited", edited},        {"internal", internal_ones}, {"nested", nested_ones}};
+               {"edited", edited},        {"internal", internal_ones}, {"nested", nested_ones},
+               {"sent", sent_ones}};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(scenario, all[i].name)) {
             all[i].run();

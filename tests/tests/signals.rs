@@ -33,6 +33,7 @@ scenarios! {
     a_hook_mends_a_fault: "edited",
     signals_of_libc_are_not_shown: "internal",
     hooks_are_interrupted_and_left: "nested",
+    faults_that_are_sent_wait_for_a_hook: "sent",
 }
 
 /// What a program writes to standard error, with the report on, and how it ends.
