@@ -61,6 +61,7 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
             segment.header.not_armed.fetch_add(1, Relaxed);
         }
     }
+    patch::release_own_pages();
 }
 
 fn arm<H: Hook>(

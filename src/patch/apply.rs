@@ -473,6 +473,17 @@ fn protection(vma: &Vma<'_>) -> usize {
     bit(vma.readable, PROT_READ) | bit(vma.writable, PROT_WRITE) | bit(vma.executable, PROT_EXEC)
 }
 
+/// Unmaps our own code and constants until they are needed. Start-up has read
+/// nearly all, calls need little of them, and no other program may have mapped
+/// them: then they count as memory of this process.
+pub(super) fn release_own_pages() {
+    let own = own_text();
+    let headers = Piece(own.clone());
+    if let Some(image) = Image::at(own.start, &headers) {
+        image.constant_pages().for_each(|pages| sys::release(&pages));
+    }
+}
+
 unsafe extern "C" {
     /// The start of this object and the end of its code, by the linker.
     static __ehdr_start: u8;

@@ -213,6 +213,17 @@ impl<'r, R: Readable> Image<'r, R> {
         (is_constant && !self.relocates_text()).then_some(pages)
     }
 
+    /// The pages of segments that are not written to.
+    pub(super) fn constant_pages(&self) -> impl Iterator<Item = Range<u64>> + use<'r, R> {
+        const PF_W: u32 = 2;
+        let bias = self.bias;
+        let constant = self.segments().filter(|s| s.kind == PT_LOAD && s.flags & PF_W == 0);
+        constant.map(move |segment| {
+            let start = bias.wrapping_add(segment.address);
+            page_down(start)..page_up(start.saturating_add(segment.size))
+        })
+    }
+
     /// The pages of code that lie in a range of the image.
     pub(super) fn code_in(&self, range: &Range<u64>) -> Option<Range<u64>> {
         const PF_X: u32 = 1;

@@ -31,6 +31,11 @@ pub(crate) fn patch_everything(maps: &Maps, config: &Config<'_>) {
     apply::at_startup(maps, config);
 }
 
+/// The last act of start-up: what it alone needed of our library is unmapped.
+pub(crate) fn release_own_pages() {
+    apply::release_own_pages();
+}
+
 /// Whether patched text may lie in `len` bytes from `start`.
 pub(crate) fn is_patched(start: u64, len: u64) -> bool {
     registry::may_contain(&range(start, len))

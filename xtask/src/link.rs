@@ -29,7 +29,7 @@ const FLAGS: &[&str] = &[
     "-Wl,-z,noexecstack",
     // A relocation in text is an error, not a writable text page.
     "-Wl,-z,text",
-    "-Wl,-z,separate-code",
+    "-Wl,-z,noseparate-code",
     // Only weak references may stay open: libc is optional.
     "-Wl,--no-undefined",
     "-Wl,--gc-sections",
