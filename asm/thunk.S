@@ -26,7 +26,9 @@
     .popsection
 .endm
 
-// One level's attempt to enter. r11 = anchor; rcx is free.
+// One level's attempt to enter. r11 = anchor, up to the entry; rcx is free.
+// Level 0's frame has its constant fields from the start, the others get them
+// here: few threads use them, and each is a page.
 .macro INTERCEPTOR_ENTER_LEVEL level, body
     mov     rcx, qword ptr fs:[0]
     INTERCEPTOR_HOLE 0, {tls_ready} + 8 * \level
@@ -38,6 +40,14 @@
     mov     qword ptr [rcx + {frame_anchor}], r11
     mov     qword ptr [rcx + {frame_rsp}], rsp
     mov     rsp, rcx
+    .if \level
+    mov     rcx, qword ptr fs:[0]
+    INTERCEPTOR_HOLE 0, {tls_block}
+    mov     qword ptr [rsp + {frame_block}], rcx
+    mov     rcx, qword ptr [rip + interceptor_leave_pointers + 8 * \level]
+    mov     qword ptr [rsp + {frame_leave}], rcx
+    mov     qword ptr [rsp + {frame_level}], \level
+    .endif
     jmp     qword ptr [rip + \body]
 98:
     // Becomes a direct jump where the entry is near enough.
@@ -111,6 +121,10 @@ interceptor_thunks:
 93: .quad   interceptor_exit_cold
 88: .quad   interceptor_enter_careful
 89: .quad   interceptor_exit_careful
+    .hidden interceptor_leave_pointers
+    .globl  interceptor_leave_pointers
+interceptor_leave_pointers:                 // filled: the leave thunks of the first copy
+    .zero   8 * {levels}
 
     .balign 32
 // In: rcx = anchor of the stub, all else the program's at its `syscall`.

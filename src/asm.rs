@@ -27,6 +27,10 @@ global_asm!(
     frame_rsp = const frame::RSP,
     frame_rflags = const frame::RFLAGS,
     frame_target = const frame::TARGET,
+    frame_leave = const frame::LEAVE,
+    frame_level = const frame::LEVEL,
+    frame_block = const frame::BLOCK,
+    levels = const tls::LEVELS,
     resume_ahead = const frame::RESUME_AHEAD,
 );
 

@@ -69,6 +69,7 @@ struct Kept {
     name: [AtomicU64; OBJECT_NAME / 8],
 }
 
+#[unsafe(link_section = ".bss.tables")]
 static OBJECTS_OF_PROCESS: [Kept; KEPT] = [const {
     Kept {
         is_valid: AtomicU32::new(0),

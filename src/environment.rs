@@ -44,6 +44,7 @@ const MARKER: &[u8] = b"INTERCEPTOR_CARRIED=";
 /// the entries up to ours.
 pub(crate) struct Carried(Vec<u8, CAPACITY>);
 
+#[unsafe(link_section = ".bss.tables")]
 static CARRIED: spin::Once<Carried> = spin::Once::new();
 
 /// What is carried; `None` if nothing is.

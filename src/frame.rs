@@ -3,7 +3,7 @@
 //! Shared with `asm/entry.S` and `asm/thunk.S`, which take every offset from
 //! here as a `const` operand. A frame lies at a fixed place at the top of its
 //! level's private stack, so the constant fields are written once, when the
-//! thread's block is made.
+//! thread's block is made; by the thunk each time for levels that few threads use.
 //!
 //! Forbidden here: system calls, and knowledge of what a call means.
 
@@ -62,6 +62,7 @@ pub(crate) const RBX: usize = offset_of!(SyscallFrame, rbx);
 pub(crate) const MXCSR: usize = offset_of!(SyscallFrame, mxcsr);
 pub(crate) const SCRATCH: usize = offset_of!(SyscallFrame, scratch);
 pub(crate) const LEAVE: usize = offset_of!(SyscallFrame, leave);
+pub(crate) const LEVEL: usize = offset_of!(SyscallFrame, level);
 pub(crate) const BLOCK: usize = offset_of!(SyscallFrame, block);
 
 /// From the anchor to the resume point: the length of `syscall`.

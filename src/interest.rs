@@ -22,6 +22,7 @@ pub(crate) const STAT: u8 = 8;
 pub const NUMBERS: usize = 512;
 
 /// One byte for each value of a 16-bit register.
+#[unsafe(link_section = ".bss.tables")]
 static TABLE: [AtomicU8; 1 << 16] = [const { AtomicU8::new(0) }; 1 << 16];
 
 /// Address of the table, for stubs.

@@ -37,6 +37,7 @@ unsafe extern "C" {
     static interceptor_holes: Hole;
     static interceptor_holes_end: Hole;
     static interceptor_leaves: [u32; LEVELS];
+    static interceptor_leave_pointers: u8;
 }
 
 /// Address of the enter thunk; the cold path of `asm/entry.S` retries it.
@@ -145,6 +146,14 @@ pub(crate) fn make() -> sys::Result<Mapping> {
             let displacement = (tls::offset() + i64::from(field)) as i32;
             ((copy.start + u64::from(at)) as *mut i32).write_unaligned(displacement);
             hole = hole.add(1);
+        }
+    }
+    let pointers = &raw const interceptor_leave_pointers as u64 - start as u64;
+    for level in 0..LEVELS {
+        // SAFETY: the template has room for as many pointers.
+        unsafe {
+            let pointer = (copy.start + pointers) as *mut u64;
+            pointer.add(level).write(copy.start + leave_offset(level));
         }
     }
     if let Err(error) = copy.make_executable() {

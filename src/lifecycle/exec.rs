@@ -52,6 +52,10 @@ pub(super) fn enter(
 }
 
 /// Adds ours to the environment, if it is missing.
+///
+/// Not inlined: with its buffers every lifecycle call would touch four more
+/// pages of the private stack, and a forked child would copy them.
+#[inline(never)]
 fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
     let is_at = sysno == Sysno::execveat;
     target::report(&if is_at {

@@ -23,6 +23,7 @@ struct Entry {
     area_len: AtomicU64,
 }
 
+#[unsafe(link_section = ".bss.tables")]
 static ENTRIES: [Entry; CAPACITY] = [const {
     Entry {
         text_start: AtomicU64::new(0),

@@ -40,6 +40,7 @@ unsafe impl Send for List {}
 // SAFETY: written under the list's lock only.
 unsafe impl Sync for Descriptor {}
 
+#[unsafe(link_section = ".bss.tables")]
 static LIST: Mutex<List> = Mutex::new(List {
     used: 0,
     entries: [const { Entry { next: null_mut(), previous: null_mut(), file: 0, len: 0 } };

@@ -25,6 +25,7 @@ struct Trap {
     stub: AtomicU64,
 }
 
+#[unsafe(link_section = ".bss.tables")]
 static TRAPS: [Trap; CAPACITY] =
     [const { Trap { site: AtomicU64::new(0), stub: AtomicU64::new(0) } }; CAPACITY];
 static USED: AtomicUsize = AtomicUsize::new(0);

@@ -4,10 +4,12 @@
 //! private stacks, one for each level:
 //!
 //! ```text
-//! low    guard page | environment | stack 0 (largest) | stack 1 | stack 2 | stack 3 | block   high
+//! low    guard page | environment | stack 3 | stack 2 | stack 1 | stack 0 (largest) | block   high
 //! ```
 //!
-//! Each stack ends with that level's [`SyscallFrame`]. The block is made at the
+//! Each stack ends with that level's [`SyscallFrame`]. That of level 0 lies on one page
+//! with the words of the block that every call needs, so that a thread has one page to
+//! touch and a forked child one to copy. The block is made at the
 //! thread's first intercepted call and goes back to a pool when the thread
 //! exits; see [`pool`].
 
@@ -15,6 +17,7 @@ mod in_flight;
 mod pool;
 
 use core::ffi::c_int;
+use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
 
 use syscalls::Sysno;
@@ -25,7 +28,7 @@ use crate::hook::Thread;
 use crate::interest;
 use crate::lifecycle::{self, Birth};
 use crate::stat;
-use crate::sys::{self, Mapping, PAGE};
+use crate::sys::{self, Mapping, PAGE, page_up};
 use crate::thunk;
 use crate::tls::{self, LEVELS, PARKED_MARK, Tls};
 use crate::trace::PendingLine;
@@ -33,16 +36,20 @@ use crate::trace::PendingLine;
 pub(crate) use in_flight::{Call, InFlight};
 pub(crate) use pool::{after_fork, leave_for_reuse};
 
-/// Bytes of stack of the lowest level; a hook written in C may use most of it.
+/// Bytes of stack of the lowest level, or a few more; a hook written in C may
+/// use most of it.
 const STACK_0: u64 = 192 * 1024;
 /// Bytes of stack of each further level.
 const STACK_N: u64 = 16 * 1024;
 /// Bytes for an environment that exec gets.
 const ENVIRONMENT: u64 = 4 * PAGE;
 /// Bytes of the whole mapping.
-const REGION: u64 = PAGE + ENVIRONMENT + STACK_0 + (LEVELS as u64 - 1) * STACK_N + BLOCK;
+const REGION: u64 = page_up(PAGE + ENVIRONMENT + (LEVELS as u64 - 1) * STACK_N + STACK_0 + BLOCK);
 /// Bytes reserved for the block.
-const BLOCK: u64 = 2 * PAGE;
+const BLOCK: u64 = SHARED + 2 * PAGE;
+/// Bytes of the block that lie on a page with the frame of level 0 and the top
+/// of its stack: what nearly all calls need, to the first of those in flight.
+const SHARED: u64 = 1792;
 
 /// The state of one thread that outlives a call.
 #[repr(C, align(64))]
@@ -98,9 +105,6 @@ pub struct ThreadBlock {
     pub(crate) large_environment: Option<Mapping>,
     /// Next block in the pool.
     next: *mut ThreadBlock,
-    /// The constant fields of the levels' frames are filled in. Stays so in a
-    /// block that is used again.
-    has_frames: bool,
     /// Calls between their way in and their way out.
     pub(crate) in_flight: InFlight,
     /// The trace line begun and not yet ended.
@@ -108,6 +112,8 @@ pub struct ThreadBlock {
 }
 
 const _: () = assert!(size_of::<ThreadBlock>() as u64 <= BLOCK);
+const _: () = assert!(offset_of!(ThreadBlock, in_flight) as u64 + 512 <= SHARED);
+const _: () = assert!((REGION - BLOCK).is_multiple_of(align_of::<ThreadBlock>() as u64));
 
 /// Signal sets in calls that interrupt each other.
 const SCRATCHES: usize = 8;
@@ -133,7 +139,7 @@ impl ThreadBlock {
     /// Makes a used block like a new one. What only counts tell to be used keeps
     /// what it holds.
     fn clear(&mut self) {
-        let small = core::mem::offset_of!(Self, has_frames);
+        let small = offset_of!(Self, in_flight);
         // SAFETY: zeroes are valid for all fields up to there.
         unsafe { (&raw mut *self).cast::<u8>().write_bytes(0, small) };
         self.in_flight.clear();
@@ -184,19 +190,18 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
         (*block).errno = libc_errno();
         stat::process_begin(&mut *block);
         lifecycle::thread_begins(&mut *block);
-        let region = (*block).region();
-        let mut top = region.start + PAGE + ENVIRONMENT + STACK_0;
+        let mut top = block as u64;
         for level in 0..LEVELS {
             let frame = (top - size_of::<SyscallFrame>() as u64) as *mut SyscallFrame;
-            if !(*block).has_frames {
+            if level == 0 {
+                // The thunk does it for the others.
                 (*frame).leave = thunk::leave(level);
                 (*frame).level = level as u64;
                 (*frame).block = block;
             }
             (&raw mut (*tls).base[level]).write_volatile(frame as u64);
-            top += STACK_N;
+            top -= if level == 0 { STACK_0 } else { STACK_N };
         }
-        (*block).has_frames = true;
         (&raw mut (*tls).block).write_volatile(block);
         for level in 0..LEVELS {
             (&raw mut (*tls).ready[level]).write_volatile(1);
@@ -387,7 +392,7 @@ pub(crate) fn unpark_one_level() -> bool {
 
 /// Offset of the word that the entry's last step looks at.
 pub(crate) const ASIDE_WAITS: usize =
-    core::mem::offset_of!(ThreadBlock, aside) + core::mem::offset_of!(crate::signal::Aside, waits);
+    offset_of!(ThreadBlock, aside) + offset_of!(crate::signal::Aside, waits);
 
 /// Whether a thunk of this thread found no level since the last time asked.
 #[inline(always)]

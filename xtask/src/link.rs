@@ -53,6 +53,7 @@ pub fn library(workspace: &Workspace, archive: &Path, output: &Path) -> Result<(
     cc.args(FLAGS)
         .arg(format!("-Wl,-soname,{SONAME}"))
         .arg(format!("-Wl,--version-script={}", version_script.display()))
+        .arg(format!("-Wl,-T,{}", workspace.root().join("linker/tables.ld").display()))
         // Everything is offered, since constructors and exports are roots that
         // no other member refers to; sections nobody needs go again.
         .args(["-Wl,--whole-archive".as_ref(), archive.as_os_str()])
