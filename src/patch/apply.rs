@@ -365,6 +365,12 @@ impl Round<'_> {
             planned.write_stub(&mut area);
         }
         let mapping = area.seal()?;
+        if self.is_pristine {
+            // Planning has read all of the text, the program will not. Present, its pages
+            // cost memory, time in the changes of protection that come now, and in every fork,
+            // which copies the page table of a mapping with private pages.
+            sys::release(&self.text.range);
+        }
         let len = pages.end - pages.start;
         if let Err(error) = sys::protect(pages.start, len, PROT_READ | PROT_WRITE) {
             mapping.unmap();
@@ -377,11 +383,7 @@ impl Round<'_> {
             planned.write_patch();
         }
         registry::add(pages, mapping);
-        sys::protect(pages.start, len, self.text.prot)?;
-        if self.is_pristine {
-            release_clean(&self.text.range, planned);
-        }
-        Ok(())
+        sys::protect(pages.start, len, self.text.prot)
     }
 }
 
@@ -442,19 +444,6 @@ fn populate_run(run: &Range<u64>) {
     if run.end - run.start > PAGE {
         sys::populate(run.start, run.end - run.start);
     }
-}
-
-/// Unmaps the pages between the patched ones until they are needed. Planning
-/// has read them all, the program will not; present, they cost memory, and time
-/// in every fork, which copies the page table of a mapping with private pages.
-fn release_clean(text: &Range<u64>, planned: &[Planned]) {
-    let mut clean = text.start;
-    for planned in planned {
-        let touched = planned.patch.touches();
-        sys::release(&(clean..page_down(touched.start)));
-        clean = clean.max(page_up(touched.end));
-    }
-    sys::release(&(clean..text.end));
 }
 
 /// The pages that the patches write to.
