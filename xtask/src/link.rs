@@ -29,6 +29,7 @@ const FLAGS: &[&str] = &[
     "-Wl,-z,noexecstack",
     // A relocation in text is an error, not a writable text page.
     "-Wl,-z,text",
+    // Constants and code in one segment: a mapping less for every fork to copy.
     "-Wl,-z,noseparate-code",
     // Only weak references may stay open: libc is optional.
     "-Wl,--no-undefined",

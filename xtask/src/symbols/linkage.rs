@@ -24,11 +24,14 @@ const WEAK_REFERENCES: &[&str] = &[
 /// there are belong to vtables and to references to what assembly defines.
 const RELATIVE_LIMIT: usize = 100;
 
+const PAGE: u64 = 4096;
+
 /// Names every property that does not hold.
 pub fn check(library: &Library) -> Result<Vec<String>> {
     let mut failures = Vec::new();
     dynamic_section(library, &mut failures)?;
     segments(library, &mut failures);
+    variables(library, &mut failures)?;
     relocations(library, &mut failures)?;
     undefined_symbols(library, &mut failures)?;
     Ok(failures)
@@ -90,6 +93,28 @@ fn segments(library: &Library, failures: &mut Vec<String>) {
     if !has_segment(library, elf::PT_GNU_EH_FRAME) {
         failures.push("PT_GNU_EH_FRAME is missing: unwinders find nothing".to_owned());
     }
+}
+
+/// Variables lie on one page, which start-up writes to, and a forked child;
+/// tables of which few entries are used lie behind them.
+fn variables(library: &Library, failures: &mut Vec<String>) -> Result<()> {
+    let endian = library.endian();
+    let sections = library.elf_section_table();
+    let mut range = u64::MAX..0;
+    for section in sections.iter() {
+        if matches!(sections.section_name(endian, section)?, b".data" | b".bss") {
+            let start = section.sh_addr(endian);
+            range = range.start.min(start)..range.end.max(start + section.sh_size(endian));
+        }
+    }
+    if range.start / PAGE != range.end.saturating_sub(1) / PAGE {
+        failures.push(format!(
+            "variables lie on several pages, {:#x} to {:#x}: is there a new table? Put it in the \
+             section .bss.tables",
+            range.start, range.end
+        ));
+    }
+    Ok(())
 }
 
 fn has_segment(library: &Library, kind: elf::ProgramType) -> bool {
