@@ -100,18 +100,17 @@ fn segments(library: &Library, failures: &mut Vec<String>) {
 fn variables(library: &Library, failures: &mut Vec<String>) -> Result<()> {
     let endian = library.endian();
     let sections = library.elf_section_table();
-    let mut range = u64::MAX..0;
+    let (mut low, mut high) = (u64::MAX, 0);
     for section in sections.iter() {
         if matches!(sections.section_name(endian, section)?, b".data" | b".bss") {
             let start = section.sh_addr(endian);
-            range = range.start.min(start)..range.end.max(start + section.sh_size(endian));
+            (low, high) = (low.min(start), high.max(start + section.sh_size(endian)));
         }
     }
-    if range.start / PAGE != range.end.saturating_sub(1) / PAGE {
+    if low / PAGE != high.saturating_sub(1) / PAGE {
         failures.push(format!(
-            "variables lie on several pages, {:#x} to {:#x}: is there a new table? Put it in the \
-             section .bss.tables",
-            range.start, range.end
+            "variables lie on several pages, {low:#x} to {high:#x}: is there a new table? Put it \
+             in the section .bss.tables"
         ));
     }
     Ok(())
