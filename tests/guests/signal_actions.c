@@ -17,7 +17,7 @@ struct kernel_sigaction {
     uint64_t mask;
 };
 
-enum { ROUNDS = 20000, ACTIONS = 24 };
+enum { ROUNDS = 20000, ACTIONS = 24, FRAME = 16 * 1024 };
 static struct sigaction libcs;
 static volatile int handled[2], wrong, stop;
 
@@ -74,7 +74,11 @@ int main(void) {
     actions[1] = (struct kernel_sigaction){(void *)two, RESTORER | SA_NODEFER, libc.restorer, 1ul << (SIGWINCH - 1)};
     CHECK(raw4(SYS_rt_sigaction, SIGUSR1, &actions[0], 0, 8) == 0, "rt_sigaction");
     pthread_t installers[2], target;
-    pthread_create(&target, NULL, be_hit, NULL);
+    // The second handler interrupts itself, also before its first instruction: at worst all signals nest.
+    pthread_attr_t roomy;
+    pthread_attr_init(&roomy);
+    pthread_attr_setstacksize(&roomy, ROUNDS * FRAME);
+    CHECK(pthread_create(&target, &roomy, be_hit, NULL) == 0, "pthread_create");
     for (int i = 0; i < 2; i++)
         pthread_create(&installers[i], NULL, install, &actions[i]);
     for (int i = 0; i < ROUNDS; i++)
