@@ -50,6 +50,7 @@ struct Slot {
     words: [AtomicU64; 4],
 }
 
+#[unsafe(link_section = ".bss.tables")]
 static TABLE: [[Slot; VERSIONS]; SIGNALS] = [const {
     [const { Slot { state: AtomicU32::new(FREE), words: [const { AtomicU64::new(0) }; 4] } };
         VERSIONS]
