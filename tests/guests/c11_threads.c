@@ -2,6 +2,7 @@
 // own, and in those threads the oldest ways to start a program: system and popen, several at once, with SIGINT ignored
 // and SIGCHLD blocked meanwhile. Results, output and statuses are right for each, signal actions and masks of the
 // whole process are those from before.
+// userlands: yes
 #include "guest.h"
 #include <fcntl.h>
 #include <signal.h>

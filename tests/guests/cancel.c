@@ -5,6 +5,7 @@
 // its C cleanup handlers run in order. A thread that disables cancellation finishes its call; one with asynchronous
 // cancellation is stopped in a loop of calls.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <netinet/in.h>
 #include <poll.h>

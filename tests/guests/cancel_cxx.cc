@@ -3,6 +3,7 @@
 // that in std::terminate or skips the destructors. Threads blocked in read, nanosleep and poll three frames deep are
 // cancelled 40 times each; each time all destructors ran, innermost first, and the catch block was passed. The same
 // for pthread_exit in a frame below, and for an exception thrown across frames right after calls.
+// userlands: yes
 #include "guest.h"
 #include <atomic>
 #include <poll.h>

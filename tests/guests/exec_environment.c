@@ -5,6 +5,7 @@
 // all that a runtime gets from the kernel: environ lies behind argv, the auxiliary vector behind environ (where Go and
 // ld.so find it), getauxval, /proc/self/auxv and it agree.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <elf.h>
 #include <fcntl.h>

@@ -4,6 +4,7 @@
 // from a vfork child, from a thread that is not the main one, and with an empty environment; each time the new image
 // checks its arguments and makes calls. Failing ones say ENOENT, EACCES, ENOEXEC, E2BIG, EFAULT or ENOTDIR.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <fcntl.h>
 #include <pthread.h>

@@ -4,6 +4,7 @@
 // further threads are calling. The child makes calls, sees its own pid and its parent's, forks once more, and exits
 // with a status that the parent finds; clone's parent_tid and child_tid are written; failing ones change nothing.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <fcntl.h>
 #include <pthread.h>

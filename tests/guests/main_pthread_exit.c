@@ -4,6 +4,7 @@
 // load a library, get signals; then the process ends with the status of exit_group, of the last thread (0), of the
 // first one's own exit, by exit(), by a signal, by exec.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -9,6 +9,7 @@
 // instructions before, nothing at all); and for stack pointers that are 0, 8 and 1 modulo 16. Prints one `ok`
 // line for each site and call.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <cpuid.h>
 #include <dlfcn.h>

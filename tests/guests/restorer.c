@@ -5,6 +5,7 @@
 // handler, and rt_sigreturn finds its frame by rsp, so nothing may lie in between. A handler with a restorer of the
 // guest's own, without unwind data, returns a thousand times with all registers restored; a backtrace taken in it
 // passes through to main.
+// userlands: yes
 #include "guest.h"
 #include <signal.h>
 #include <unwind.h>

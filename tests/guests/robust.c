@@ -5,6 +5,7 @@
 // EOWNERDEAD for each, in this process and in another; what set_robust_list sets get_robust_list returns, for the
 // caller and for another thread; a list of the program's own is walked; a forked child has none, or libc's.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <pthread.h>
 #include <signal.h>

@@ -4,6 +4,7 @@
 // function by its exact program counter. Thrown while a read blocks in libc and while one blocks at the guest's own
 // instruction, the exception is caught around the call and the destructors between run; longjmp out of the handler
 // likewise leaves nothing behind. Fifty rounds of each, with calls in between.
+// userlands: yes
 #include "guest.h"
 #include <setjmp.h>
 #include <signal.h>

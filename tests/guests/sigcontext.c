@@ -5,6 +5,7 @@
 // without, then with a handler that changes rax, a register and RIP. Then a 1 kHz timer interrupts a loop of calls
 // 300 times: RIP must lie in that loop, with its pattern in the other registers, or else in the program or libc. In the end read in libc is
 // interrupted, and RIP lies in libc.
+// userlands: yes
 #include "guest.h"
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -4,6 +4,7 @@
 // back, too. A vfork child's handlers are its own: its parent keeps what it had, also after the child installed
 // twenty others.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <pthread.h>
 #include <signal.h>

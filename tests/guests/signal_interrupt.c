@@ -5,6 +5,7 @@
 // the handler has provided what they wait for, and poll and nanosleep still fail, the latter with the time that
 // remains.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <fcntl.h>
 #include <poll.h>

@@ -3,6 +3,7 @@
 // the next call must be intercepted as the first. Ten thousand times a handler leaves a blocking read, poll,
 // nanosleep, pause or futex that way, from libc's site or from the guest's own; then calls of many kinds still work.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <poll.h>
 #include <setjmp.h>

@@ -4,6 +4,7 @@
 // thousand bytes to a poll loop, none lost, while the masks of pselect, ppoll, epoll_pwait and sigsuspend let a
 // pending signal in exactly once and put the old mask back.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <fcntl.h>
 #include <poll.h>

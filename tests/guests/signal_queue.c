@@ -4,6 +4,7 @@
 // siginfo say who sent what. All real-time signals that libc offers (SIGRTMIN to SIGRTMAX) must be free for the
 // program, and its own mask is given back whole, with no signal of an interceptor's added or missing.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <poll.h>
 #include <pthread.h>

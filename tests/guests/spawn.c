@@ -4,6 +4,7 @@
 // pipes, a program that cannot be run, and eight threads spawning at once all behave as documented, and the caller's
 // signal mask and handlers are those from before.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <fcntl.h>
 #include <pthread.h>

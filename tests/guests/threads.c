@@ -4,6 +4,7 @@
 // alike; a thread created by a thread; a thread with a stack of the caller's; and at the end main leaves by
 // pthread_exit while a last thread finishes the process.
 // musl: yes
+// userlands: yes
 #include "guest.h"
 #include <fcntl.h>
 #include <pthread.h>

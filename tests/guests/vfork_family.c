@@ -4,6 +4,7 @@
 // and with one that works; clone(CLONE_VM | CLONE_VFORK) with a stack of its own (as posix_spawn), children that make
 // many calls, from the main and from eight threads at once. Statuses are right; the parent's ids, errno and locals
 // are those from before.
+// userlands: yes
 #include "guest.h"
 #include <fcntl.h>
 #include <pthread.h>

@@ -34,6 +34,11 @@ impl Dist {
         self.0.join("lib/libinterceptor.so")
     }
 
+    /// Where all of it lies.
+    pub fn directory(&self) -> &Path {
+        &self.0
+    }
+
     /// The directory of C headers.
     pub fn include(&self) -> PathBuf {
         self.0.join("include")
@@ -46,8 +51,27 @@ impl Dist {
 ///
 /// It was not built.
 pub fn guest(name: &str) -> Result<PathBuf, Missing> {
-    let path = directory("INTERCEPTOR_GUESTS", "guests").join(name);
+    let path = guests().join(name);
     if path.is_file() { Ok(path) } else { Err(Missing(format!("guest {name}: cargo xtask test"))) }
+}
+
+/// The directory of guest programs.
+pub fn guests() -> PathBuf {
+    directory("INTERCEPTOR_GUESTS", "guests")
+}
+
+/// The root of another release of Debian.
+///
+/// # Errors
+///
+/// It was not unpacked.
+pub fn userland(suite: &str) -> Result<PathBuf, Missing> {
+    let path = directory("INTERCEPTOR_USERLANDS", "userlands").join(suite);
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(Missing(format!("the userland {suite}: cargo xtask test {suite}")))
+    }
 }
 
 /// A program of the system.
@@ -64,7 +88,9 @@ pub fn installed(program: &str) -> Result<PathBuf, Missing> {
 }
 
 fn directory(variable: &str, below_target: &str) -> PathBuf {
-    env::var_os(variable).map_or_else(|| target().join(below_target), PathBuf::from)
+    let path = env::var_os(variable).map_or_else(|| target().join(below_target), PathBuf::from);
+    // Without `..`, so that it also leads there below another root.
+    path.canonicalize().unwrap_or(path)
 }
 
 fn target() -> PathBuf {

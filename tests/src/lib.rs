@@ -18,9 +18,11 @@ mod missing;
 mod mode;
 mod program;
 mod scratch;
+mod source;
 
-pub use dist::{Dist, guest, installed};
+pub use dist::{Dist, guest, guests, installed, userland};
 pub use missing::{Missing, skip};
 pub use mode::{Mode, Modes};
 pub use program::{Ended, Program, Status};
 pub use scratch::Scratch;
+pub use source::Source;

@@ -178,6 +178,34 @@ pub struct Ended {
     pub stderr: String,
 }
 
+impl Ended {
+    /// What differs in `ours`, and nothing else.
+    pub fn difference(&self, ours: &Ended) -> String {
+        let mut text = String::new();
+        if self.status != ours.status {
+            text += &format!("natively {:?}, intercepted {:?}\n", self.status, ours.status);
+        }
+        for (name, native, ours) in
+            [("output", &self.stdout, &ours.stdout), ("error", &self.stderr, &ours.stderr)]
+        {
+            let [mut left, mut right] = [native, ours].map(|text| text.lines());
+            loop {
+                match (left.next(), right.next()) {
+                    (None, None) => break,
+                    (left, right) if left == right => (),
+                    (left, right) => {
+                        let [left, right] = [left, right].map(|line| line.unwrap_or("(its end)"));
+                        text += &format!("standard {name}, natively: {left}\n");
+                        text += &format!("standard {name}, intercepted: {right}\n");
+                        break;
+                    }
+                }
+            }
+        }
+        text
+    }
+}
+
 /// Exit status or killing signal, without the note of a core dump.
 #[derive(Clone, Copy)]
 pub struct Status(ExitStatus);
@@ -191,6 +219,16 @@ impl Status {
     /// The signal, if one killed it.
     pub fn signal(self) -> Option<i32> {
         self.0.signal()
+    }
+
+    /// The status, or the signal's name.
+    pub fn named(self) -> String {
+        match self.signal() {
+            Some(11) => "SIGSEGV".to_owned(),
+            Some(9) => "SIGKILL".to_owned(),
+            Some(other) => format!("signal {other}"),
+            None => self.code().unwrap_or(-1).to_string(),
+        }
     }
 }
 

@@ -6,12 +6,10 @@
 //! failure, too.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use interceptor_tests::{Dist, Ended, Missing, Mode, Modes, Program, guest, skip};
+use interceptor_tests::{Dist, Ended, Missing, Mode, Modes, Program, Source, guest, skip};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// How sure a known difference is.
@@ -119,11 +117,10 @@ fn main() -> ExitCode {
 
 fn checks() -> Vec<Trial> {
     let mut checks = Vec::new();
-    for source in sources() {
-        let guest = Arc::new(Guest::read(&source));
-        guest.add_checks("", |_| true, &mut checks);
-        if guest.has_musl {
-            guest.add_checks(".musl", |mode| MUSL_MODES.contains(&mode.name), &mut checks);
+    for source in Source::all() {
+        add_checks(&source, "", |_| true, &mut checks);
+        if source.has_musl {
+            add_checks(&source, ".musl", |mode| MUSL_MODES.contains(&mode.name), &mut checks);
         }
     }
     checks.push(Trial::test("known_differences_name_checks_that_exist", || {
@@ -133,14 +130,6 @@ fn checks() -> Vec<Trial> {
     checks
 }
 
-/// A guest's source.
-struct Guest {
-    name: String,
-    /// `// ends:`: a status or the name of a signal.
-    ends: String,
-    has_musl: bool,
-}
-
 /// One build of a guest, and how it ends natively, found out once.
 struct Build {
     program: String,
@@ -148,39 +137,28 @@ struct Build {
     native: OnceLock<Ended>,
 }
 
-impl Guest {
-    fn read(source: &Path) -> Guest {
-        let text = fs::read_to_string(source).expect("a guest's source");
-        let directive = |name: &str| {
-            let prefix = format!("// {name}: ");
-            let mut lines = text.lines().take(12);
-            lines.find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
-        };
-        Guest {
-            name: source.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned(),
-            ends: directive("ends").unwrap_or_else(|| "0".to_owned()),
-            has_musl: directive("musl").is_some_and(|musl| musl == "yes"),
-        }
-    }
-
-    fn add_checks(&self, suffix: &str, runs_in: fn(&Mode) -> bool, checks: &mut Vec<Trial>) {
-        let name = format!("{}{suffix}", self.name);
-        let build = Arc::new(Build {
-            program: name.clone(),
-            ends: self.ends.clone(),
-            native: OnceLock::new(),
-        });
-        let native = Arc::clone(&build);
-        checks
-            .push(Trial::test(format!("{name}_passes_natively"), move || native.passes_natively()));
-        for mode in [Modes::USUAL, Modes::FORCED].into_iter().flatten() {
-            if runs_in(mode) {
-                let build = Arc::clone(&build);
-                checks.push(Trial::test(
-                    format!("{name}_under_{}_is_as_natively", mode.name),
-                    move || build.is_as_natively(mode),
-                ));
-            }
+fn add_checks(
+    source: &Source,
+    suffix: &str,
+    runs_in: fn(&Mode) -> bool,
+    checks: &mut Vec<Trial>,
+) {
+    let name = format!("{}{suffix}", source.name);
+    let build = Arc::new(Build {
+        program: name.clone(),
+        ends: source.ends.clone(),
+        native: OnceLock::new(),
+    });
+    let native = Arc::clone(&build);
+    checks
+        .push(Trial::test(format!("{name}_passes_natively"), move || native.passes_natively()));
+    for mode in [Modes::USUAL, Modes::FORCED].into_iter().flatten() {
+        if runs_in(mode) {
+            let build = Arc::clone(&build);
+            checks.push(Trial::test(
+                format!("{name}_under_{}_is_as_natively", mode.name),
+                move || build.is_as_natively(mode),
+            ));
         }
     }
 }
@@ -200,12 +178,7 @@ impl Build {
             Ok(ended) => ended,
             Err(missing) => return skipped(&missing),
         };
-        let ending = match ended.status.signal() {
-            Some(11) => "SIGSEGV".to_owned(),
-            Some(9) => "SIGKILL".to_owned(),
-            Some(other) => format!("signal {other}"),
-            None => ended.status.code().unwrap_or(-1).to_string(),
-        };
+        let ending = ended.status.named();
         if ending == self.ends {
             Ok(())
         } else {
@@ -226,7 +199,7 @@ impl Build {
             .iter()
             .find(|known| known.guest == self.program && known.modes.contains(&mode.name));
         match (known, ours == *native) {
-            (None, false) => Err(difference(native, &ours).into()),
+            (None, false) => Err(native.difference(&ours).into()),
             (Some(known), true) if known.differs == Differs::Always => {
                 Err(format!("no longer differs; it was known to: {}", known.reason).into())
             }
@@ -235,60 +208,14 @@ impl Build {
     }
 }
 
-/// What differs, and nothing else.
-fn difference(native: &Ended, ours: &Ended) -> String {
-    let mut text = String::new();
-    if native.status != ours.status {
-        text += &format!("natively {:?}, intercepted {:?}\n", native.status, ours.status);
-    }
-    for (name, native, ours) in
-        [("output", &native.stdout, &ours.stdout), ("error", &native.stderr, &ours.stderr)]
-    {
-        let [mut left, mut right] = [native, ours].map(|text| text.lines());
-        loop {
-            match (left.next(), right.next()) {
-                (None, None) => break,
-                (left, right) if left == right => (),
-                (left, right) => {
-                    text +=
-                        &format!("standard {name}, natively: {}\n", left.unwrap_or("(its end)"));
-                    text += &format!(
-                        "standard {name}, intercepted: {}\n",
-                        right.unwrap_or("(its end)")
-                    );
-                    break;
-                }
-            }
-        }
-    }
-    text
-}
-
 fn skipped(missing: &Missing) -> Result<(), Failed> {
     skip(missing);
     Ok(())
 }
 
-fn sources() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
-    let mut sources: Vec<PathBuf> = fs::read_dir(directory)
-        .expect("the guests")
-        .map(|entry| entry.expect("a guest").path())
-        .filter(|path| {
-            let extension = path.extension().and_then(|extension| extension.to_str());
-            let name = path.file_name().and_then(|name| name.to_str());
-            matches!(extension, Some("c" | "cc" | "S"))
-                && name.is_some_and(|name| !name.starts_with("lib"))
-        })
-        .collect();
-    sources.sort();
-    sources
-}
-
 fn known_differences_name_checks_that_exist() {
-    let builds: HashMap<String, bool> = sources()
-        .iter()
-        .map(|source| Guest::read(source))
+    let builds: HashMap<String, bool> = Source::all()
+        .into_iter()
         .flat_map(|guest| {
             let musl = guest.has_musl.then(|| (format!("{}.musl", guest.name), true));
             [(guest.name, false)].into_iter().chain(musl)

@@ -6,9 +6,11 @@
 //!
 //! - `// flags: …`: further flags for the compiler, after its arguments;
 //! - `// musl: yes`: also built by `musl-gcc`, as `NAME.musl`. Where that is not
-//!   installed the program is missing, and its tests say that they are skipped.
+//!   installed the program is missing, and its tests say that they are skipped;
+//! - `// userlands: yes`: also run with other versions of libc, and built for those
+//!   that are older than this machine's.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,6 +47,7 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
             include: &include,
             is_library: true,
             flags: directive(&text, "flags").unwrap_or_default(),
+            root: None,
         };
         hook.compile(compiler, &products.join(format!("lib{name}.so")))?;
     }
@@ -71,12 +74,41 @@ pub fn build_directory(workspace: &Workspace, sources: &Path, products: &Path) -
             include: &include,
             is_library: name.starts_with("lib"),
             flags: directive(&text, "flags").unwrap_or_default(),
+            root: None,
         };
         let suffix = if guest.is_library { ".so" } else { "" };
         guest.compile(compiler, &products.join(format!("{name}{suffix}")))?;
         if has_musl && directive(&text, "musl") == Some("yes") {
             guest.compile(MUSL, &products.join(format!("{name}.musl")))?;
         }
+    }
+    Ok(())
+}
+
+/// Builds the guests that ask for it against the C library below `root`.
+pub fn build_for_root(workspace: &Workspace, root: &Path, products: &Path) -> Result<()> {
+    fs::create_dir_all(products)?;
+    let include = workspace.root().join("include");
+    let files = files(&workspace.root().join("tests/guests"))?;
+    let interface = include.join("interceptor.h");
+    let headers = with_own(&interface, &files);
+    for source in &files {
+        let (Some(name), Some(compiler)) = (stem(source), compiler(source)) else {
+            continue;
+        };
+        let text = read(source)?;
+        if directive(&text, "userlands") != Some("yes") {
+            continue;
+        }
+        let guest = Guest {
+            source,
+            headers: &headers,
+            include: &include,
+            is_library: false,
+            flags: directive(&text, "flags").unwrap_or_default(),
+            root: Some(root),
+        };
+        guest.compile(compiler, &products.join(name))?;
     }
     Ok(())
 }
@@ -111,6 +143,8 @@ struct Guest<'a> {
     include: &'a Path,
     is_library: bool,
     flags: &'a str,
+    /// Where the C library lies that it is built against; else the machine's.
+    root: Option<&'a Path>,
 }
 
 impl Guest<'_> {
@@ -129,6 +163,9 @@ impl Guest<'_> {
             // As the compilers of musl's distributions do by themselves.
             command.arg("-Wl,--eh-frame-hdr");
         }
+        if let Some(root) = self.root {
+            command.args(below(root, compiler)?);
+        }
         tool::run(
             command
                 .arg("-I")
@@ -140,6 +177,30 @@ impl Guest<'_> {
                 .args(self.flags.split_whitespace()),
         )
     }
+}
+
+/// What makes the machine's compiler take everything of libc from `root`.
+fn below(root: &Path, compiler: &str) -> Result<Vec<OsString>> {
+    let with = |option: &str, path: &Path| {
+        let mut argument = OsString::from(option);
+        argument.push(path);
+        argument
+    };
+    let libraries = root.join("usr/lib/x86_64-linux-gnu");
+    let mut arguments = vec![with("--sysroot=", root)];
+    // Before the machine's own, which the compiler finds by its own place.
+    arguments.extend([with("-B", &libraries), with("-L", &libraries)]);
+    if compiler == "c++" {
+        // The compiler's own C++ headers and library; that one has been linked
+        // against the machine's libc, and programs need little of it.
+        let output = Command::new(compiler).arg("-dumpversion").output()?;
+        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        for directory in ["/usr/include/c++", "/usr/include/x86_64-linux-gnu/c++"] {
+            arguments.push(with("-isystem", &Path::new(directory).join(&version)));
+        }
+        arguments.push("-Wl,--allow-shlib-undefined".into());
+    }
+    Ok(arguments)
 }
 
 /// The value of `// NAME: VALUE` among the first lines.

@@ -8,9 +8,11 @@ use crate::dist;
 use crate::symbols;
 use crate::workspace::{Profile, Workspace};
 
+mod archive;
 pub mod guests;
 pub mod packages;
 mod tally;
+mod userlands;
 
 use tally::Tally;
 
@@ -24,8 +26,10 @@ pub struct Args {
 /// Prepares, tests, and closes with one line of totals.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     packages::provide(packages::FOR_TESTS)?;
+    let userlands = userlands::fetch(workspace, args.filter.as_deref());
     dist::lay_out(workspace, Profile::Dev)?;
     let guests = guests::build(workspace)?;
+    userlands.finish(workspace)?;
 
     let mut tally = Tally::default();
     tally.run(
@@ -37,6 +41,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             .args(["--exclude=interceptor-preload", "--exclude=interceptor-bench-hook"])
             .env("INTERCEPTOR_DIST", workspace.dist())
             .env("INTERCEPTOR_GUESTS", guests)
+            .env("INTERCEPTOR_USERLANDS", userlands::directory(workspace))
             .arg("--")
             .args(&args.filter),
     )?;
