@@ -24,6 +24,11 @@ impl Moment {
         }
     }
 
+    /// The time since an earlier moment.
+    pub fn since(&self, earlier: &Moment) -> Duration {
+        self.time.duration_since(earlier.time)
+    }
+
     /// The rate between this moment and `later`.
     pub fn rate_until(&self, later: &Moment) -> Rate {
         let cycles = later.cycles.saturating_sub(self.cycles);

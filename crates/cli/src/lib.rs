@@ -21,9 +21,11 @@ mod outcome;
 mod preload;
 mod program;
 mod run;
+mod running;
 mod selection;
 mod stat;
 mod supervise;
+mod top;
 mod trace;
 mod tree_segment;
 
@@ -43,6 +45,8 @@ enum Command {
     Trace(trace::Args),
     /// Count and time the system calls of a program and its descendants
     Stat(stat::Args),
+    /// Show who lives in a running tree of processes, and which calls it makes
+    Top(top::Args),
     /// Tell whether a program will be intercepted, and how completely
     Doctor(doctor::Args),
 }
@@ -62,6 +66,7 @@ pub fn main() -> i32 {
         Command::Run(args) => run::execute(&args),
         Command::Trace(args) => trace::execute(&args),
         Command::Stat(args) => stat::execute(&args),
+        Command::Top(args) => top::execute(&args),
         Command::Doctor(args) => doctor::execute(&args),
     };
     match result {

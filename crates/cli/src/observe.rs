@@ -21,7 +21,7 @@ use crate::selection;
 use crate::stat::row::Row;
 use crate::stat::table;
 use crate::supervise;
-use crate::tree_segment::TreeSegment;
+use crate::tree_segment::{CallCount, TreeSegment};
 
 /// What a user asked for.
 pub struct Wish<'a> {
@@ -54,21 +54,21 @@ pub fn run(wish: &Wish) -> Result<Outcome, Failure> {
     preload::prepare(wish.hooks)?;
     let program = program::find(wish.command)?;
     let mut output = Output::open(wish.output)?;
-    let segment = TreeSegment::create().map_err(|error| {
+    // The descriptors are kept until the program has inherited them.
+    let (segment, shared) = TreeSegment::create().map_err(|error| {
         Failure::refused(format!("cannot make shared memory: {}", cause(&error)))
     })?;
-    // Kept until the program has inherited it.
-    let inherited = set_environment(wish, &segment, &output)?;
+    let inherited = set_environment(wish, &shared, &output)?;
     program.warn_of_obstacle();
 
     let start = Moment::now();
     let outcome = supervise::run(&program)?;
     let rate = start.rate_until(&Moment::now());
-    drop(inherited);
+    drop((shared, inherited));
 
     let mut text = String::new();
     if wish.report == Report::Table {
-        text.push_str(&table::format(rows(&segment, wish.selection, rate)));
+        text.push_str(&table::format(rows(&segment.calls(), wish.selection, rate)));
     }
     // The reason why nothing was seen has been given already.
     if segment.armed() > 0 || program.obstacle.is_none() {
@@ -82,10 +82,10 @@ pub fn run(wish: &Wish) -> Result<Outcome, Failure> {
 
 fn set_environment(
     wish: &Wish,
-    segment: &TreeSegment,
+    segment: &OwnedFd,
     output: &Output,
 ) -> Result<Option<OwnedFd>, Failure> {
-    set(variable::SEGMENT_FD, &segment.descriptor_number());
+    set(variable::SEGMENT_FD, &descriptor::number(segment));
     if let Some(selection) = wish.selection {
         set(variable::TRACE_CALLS, &selection.to_string());
     }
@@ -110,9 +110,9 @@ fn set(name: &str, value: &str) {
     unsafe { env::set_var(name, value) };
 }
 
-fn rows(segment: &TreeSegment, selection: Option<&CallSet>, rate: Rate) -> Vec<Row> {
-    segment
-        .calls()
+/// Makes sense of counts of selected calls.
+pub fn rows(counts: &[CallCount], selection: Option<&CallSet>, rate: Rate) -> Vec<Row> {
+    counts
         .iter()
         .filter(|count| selection.is_none_or(|selection| selection.contains(count.nr as u64)))
         .map(|count| Row::new(selection::name(count.nr), count, rate))
@@ -120,13 +120,16 @@ fn rows(segment: &TreeSegment, selection: Option<&CallSet>, rate: Rate) -> Vec<R
 }
 
 /// Where a report goes.
-enum Output {
+pub enum Output {
+    /// Standard error.
     Stderr,
+    /// A file.
     File(std::fs::File),
 }
 
 impl Output {
-    fn open(path: Option<&Path>) -> Result<Output, Failure> {
+    /// Standard error, or an empty file.
+    pub fn open(path: Option<&Path>) -> Result<Output, Failure> {
         let Some(path) = path else {
             return Ok(Output::Stderr);
         };
@@ -152,7 +155,7 @@ impl Output {
 
     /// In one piece. The program has ended and its status must pass, whatever
     /// becomes of the report.
-    fn write(&mut self, text: &str) {
+    pub fn write(&mut self, text: &str) {
         let _ = match self {
             Output::Stderr => io::stderr().write_all(text.as_bytes()),
             Output::File(file) => file.write_all(text.as_bytes()),

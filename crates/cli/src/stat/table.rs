@@ -79,7 +79,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 /// Three or four digits and a unit.
-fn short(duration: Duration) -> String {
+pub fn short(duration: Duration) -> String {
     let ns = duration.as_secs_f64() * 1e9;
     let (number, unit) = match ns {
         ..1e3 => (ns, "ns"),

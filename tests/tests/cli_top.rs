@@ -1,0 +1,191 @@
+//! `top` and `stat -p` look at trees that run already.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use interceptor_tests::{Dist, Ended, Program, Scratch, need};
+
+/// A tree under one of our commands, ended by the end of the test.
+struct Tree {
+    command: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Tree {
+    fn start(dist: &Dist, options: &[&str], script: &str) -> Tree {
+        let mut command = Command::new(dist.command())
+            .args(options)
+            .args(["--", "sh", "-c", script])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // So that all of it can be killed.
+            .process_group(0)
+            .spawn()
+            .expect("our command");
+        let output = BufReader::new(command.stdout.take().expect("a pipe"));
+        Tree { command, output }
+    }
+
+    /// The next line that the script prints: a process id.
+    fn pid(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.command.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.command.wait();
+    }
+}
+
+fn kill(pid: &str, signal: &str) {
+    let status = Command::new("kill").args([signal, pid]).status().expect("kill");
+    assert!(status.success(), "kill {signal} {pid}");
+}
+
+/// Waits until a process is in a state, as `/proc` calls it.
+fn wait_for(pid: &str, state: char) {
+    let is_there = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(state))
+    };
+    for _ in 0..1000 {
+        if is_there() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{pid} did not become {state}");
+}
+
+fn ours(dist: &Dist, arguments: &[&str]) -> Ended {
+    Program::new(dist.command()).arguments(arguments).natively()
+}
+
+#[test]
+fn a_reader_counts_a_dead_member_that_nobody_has_waited_for_as_dead() {
+    let dist = need!(Dist::find());
+    let scratch = Scratch::new();
+    let report = scratch.path("report");
+    let report = report.to_str().expect("a name in UTF-8");
+    for options in [&["stat", "-o", report][..], &["trace", "-o", report]] {
+        let script = "sleep 1000 & echo $!; echo $$; exec sleep 1000";
+        let mut tree = Tree::start(&dist, options, script);
+        let (child, parent) = (tree.pid(), tree.pid());
+        for pid in [&child, &parent] {
+            wait_for(pid, 'S');
+        }
+        let top = || ours(&dist, &["top", "-p", &parent, "-n", "1", "-d", "0.1"]);
+        let ended = top();
+        assert!(ended.stdout.starts_with("interceptor: 2 processes, 2 threads, 2 "), "{ended:?}");
+        kill(&child, "-KILL");
+        wait_for(&child, 'Z');
+        let ended = top();
+        assert!(ended.stdout.starts_with("interceptor: 1 processes, 1 threads, 2 "), "{ended:?}");
+        let row = ended.stdout.lines().find(|line| line.contains(&parent)).expect("the parent");
+        assert_eq!(row.split_whitespace().collect::<Vec<_>>(), [&parent, "1", "0", "sleep"]);
+        kill(&parent, "-KILL");
+    }
+}
+
+#[test]
+fn top_shows_the_rate_of_calls_and_ends_with_the_tree() {
+    let dist = need!(Dist::find());
+    let scratch = Scratch::new();
+    let report = scratch.path("report");
+    let report = report.to_str().expect("a name in UTF-8");
+    let script = "echo $$; exec dd if=/dev/zero of=/dev/null bs=1 2>/dev/null";
+    let mut tree = Tree::start(&dist, &["stat", "-o", report], script);
+    let pid = tree.pid();
+    let ended = ours(&dist, &["top", "-p", &pid, "-n", "2", "-d", "0.3"]);
+    let last = ended.stdout.trim_end().rsplit("\n\n").next().expect("a second look");
+    // Of a row, counted from its end.
+    let rate = |suffix: &str, column: usize| -> u64 {
+        let row = last.lines().find(|line| line.ends_with(suffix)).expect(suffix);
+        row.split_whitespace().rev().nth(column).and_then(|rate| rate.parse().ok()).expect("a rate")
+    };
+    let (reads, writes, process) = (rate(" read", 2), rate(" write", 2), rate("  dd", 1));
+    assert!(reads > 0 && reads.abs_diff(writes) <= reads / 2, "{last}");
+    assert!(process.abs_diff(reads + writes) <= process / 2, "{last}");
+    // One that ends while it is watched.
+    let mut watching = Command::new(dist.command())
+        .args(["top", "-p", &pid, "-d", "0.05"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("our command");
+    let mut lines = BufReader::new(watching.stdout.take().expect("a pipe")).lines();
+    let first = lines.next().expect("a first line").expect("a line");
+    assert!(first.contains(" 1 processes"), "{first}");
+    kill(&pid, "-KILL");
+    let last = lines.map_while(Result::ok).filter(|line| line.starts_with("interceptor: ")).last();
+    let is_last = |line: &String| line.starts_with("interceptor: 0 processes, 0 threads, 1 ");
+    assert!(last.as_ref().is_some_and(is_last), "{last:?}");
+    assert!(watching.wait().expect("a status").success());
+}
+
+#[test]
+fn stat_of_a_running_tree_counts_from_then_on() {
+    let dist = need!(Dist::find());
+    let scratch = Scratch::new();
+    let report = scratch.path("report");
+    let report = report.to_str().expect("a name in UTF-8");
+    // As many bytes as it is given, one by one.
+    let script = "echo $$; read go < go; exec dd bs=1 count=1000 of=/dev/null < /dev/zero";
+    let fifo = scratch.path("go");
+    let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
+    assert!(made.success());
+    let script = script.replace("< go", &format!("< {}", fifo.display()));
+    let mut tree = Tree::start(&dist, &["stat", "-o", report], &script);
+    let pid = tree.pid();
+    let table = scratch.path("table");
+    let watching = Command::new(dist.command())
+        .args(["stat", "-p", &pid, "-o"])
+        .arg(&table)
+        .spawn()
+        .expect("our command");
+    // It makes its file after it has looked.
+    while !table.exists() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    fs::write(&fifo, "go\n").expect("a reader");
+    let ended = watching.wait_with_output().expect("a status");
+    assert!(ended.status.success(), "{ended:?}");
+    let table = fs::read_to_string(&table).expect("a table");
+    let of = |name: &str| -> Option<u64> {
+        let row = table.lines().find(|line| line.ends_with(name))?;
+        row.split_whitespace().rev().nth(1)?.parse().ok()
+    };
+    assert!(of(" read").is_some_and(|reads| (1000..1010).contains(&reads)), "{table}");
+    // Those of before are not counted.
+    assert_eq!(of(" rt_sigprocmask"), None, "{table}");
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_refused_with_a_reason() {
+    let dist = need!(Dist::find());
+    let own = std::process::id().to_string();
+    for (arguments, reason) in [
+        (&["top", "-p", &own][..], "is not counted"),
+        (&["stat", "-p", &own], "is not counted"),
+        (&["top", "-p", "4194303"], "there is none"),
+        (&["top", "-d", "0"], "not a time"),
+        (&["stat"], "required"),
+    ] {
+        let ended = ours(&dist, arguments);
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.contains(reason), "{arguments:?}: {ended:?}");
+    }
+    let mut tree = Tree::start(&dist, &["trace", "-o", "/dev/null"], "echo $$; exec sleep 1000");
+    let pid = tree.pid();
+    let ended = ours(&dist, &["stat", "-p", &pid]);
+    assert!(ended.stderr.contains("its calls are not counted"), "{ended:?}");
+    kill(&pid, "-KILL");
+}
