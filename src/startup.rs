@@ -22,6 +22,7 @@ use crate::{environment, group, interest, lifecycle, patch, signal, thread, thun
 /// Why the runtime did not arm.
 enum Failure {
     Template,
+    Threads,
     Thunks(Errno),
     Thread,
     Maps(Errno),
@@ -31,6 +32,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Template => write!(f, "the library was not built by its own build; rebuild it"),
+            Self::Threads => {
+                write!(f, "other threads run already; the C library ran other constructors first")
+            }
             Self::Thunks(error) => {
                 let why = Why(*error);
                 write!(f, "no executable memory ({why}); is a memory limit or a W^X policy set?")
@@ -73,6 +77,10 @@ fn arm<H: Hook>(
     if !patch::template_is_sound() {
         return Err(Failure::Template);
     }
+    // Their text would not be executable while it is patched.
+    if has_other_threads() {
+        return Err(Failure::Threads);
+    }
     vector::choose(config.xsave);
     let thunks = thunk::make().map_err(Failure::Thunks)?;
     if !thread::begin_first() {
@@ -93,6 +101,7 @@ fn arm<H: Hook>(
     if hook.observes_remote() && group::segment().is_some() {
         lifecycle::subscribe_remote();
     }
+    signal::adopt();
     signal::watch(hook, hook.signals());
     if config.crash_report {
         signal::report_crashes();
@@ -106,6 +115,22 @@ fn arm<H: Hook>(
         }
     }
     Ok(())
+}
+
+/// Whether constructors have made threads that ran before ours: with glibc up
+/// to 2.33, whose libpthread is initialised before all others in our place.
+fn has_other_threads() -> bool {
+    if sys::is_libc_musl() {
+        return false;
+    }
+    let multiple_threads: u32;
+    // SAFETY: a word of glibc's `tcbhead_t` (`sysdeps/x86_64/nptl/tls.h`), which
+    // pthread_create sets in the thread that calls it, in all versions.
+    unsafe {
+        core::arch::asm!("mov {:e}, fs:[0x18]", out(reg) multiple_threads,
+            options(nostack, preserves_flags, readonly));
+    }
+    multiple_threads != 0
 }
 
 /// Keeps what exec is to take along, and hides what the last one added.

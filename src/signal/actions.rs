@@ -2,7 +2,7 @@
 
 use syscalls::{Errno, Sysno, syscall};
 
-use super::{hooked, table, traps};
+use super::{SIGNALS, hooked, table, traps};
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys;
@@ -64,6 +64,19 @@ fn try_sigaction(
         return Err(Errno::EFAULT);
     }
     Ok(Some(()))
+}
+
+/// Takes over what was installed before we were there, by constructors that ran
+/// before ours: that of glibc's libpthread does, up to glibc 2.33, and its handler
+/// unwinds from the context that it is shown.
+pub(crate) fn adopt() {
+    for signal in (1..=SIGNALS as u64).filter(|signal| !matches!(*signal, SIGKILL | SIGSTOP)) {
+        if let Ok(installed) = exchange(signal, None, false)
+            && installed.is_function()
+        {
+            let _ = exchange(signal, Some(&installed), false);
+        }
+    }
 }
 
 /// Makes an action the signal's, if there is one. Returns the one that it had.

@@ -26,7 +26,7 @@ mod table;
 mod traps;
 
 use actions::SigAction;
-pub(crate) use actions::rt_sigaction;
+pub(crate) use actions::{adopt, rt_sigaction};
 pub(crate) use alternate::is_on;
 pub(crate) use defer::Aside;
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};

@@ -3,7 +3,7 @@
 // doubly registered area breaks that. In the main thread, in others and in forked children the area stays registered
 // over many calls, its cpu_id is that of a CPU the thread is pinned to, registering another one fails, and per-CPU
 // counters kept by real critical sections around calls add up.
-// userlands: yes
+// userlands: newer
 #include "guest.h"
 #include <pthread.h>
 #include <sched.h>

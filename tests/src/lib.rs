@@ -25,4 +25,4 @@ pub use missing::{Missing, skip};
 pub use mode::{Mode, Modes};
 pub use program::{Ended, Program, Status};
 pub use scratch::Scratch;
-pub use source::Source;
+pub use source::{Source, Userlands};

@@ -15,7 +15,18 @@ pub struct Source {
     /// `// musl:`: also built for musl, as `NAME.musl`.
     pub has_musl: bool,
     /// `// userlands:`: also run with other versions of libc.
-    pub in_userlands: bool,
+    pub userlands: Userlands,
+}
+
+/// With which other versions of libc a guest is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Userlands {
+    /// With none.
+    None,
+    /// With those that are newer than this machine's.
+    Newer,
+    /// With all.
+    All,
 }
 
 impl Source {
@@ -41,12 +52,16 @@ impl Source {
             let mut lines = text.lines().take(DIRECTIVE_LINES);
             lines.find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
         };
-        let says_yes = |name| directive(name).is_some_and(|value| value == "yes");
         Source {
             name: path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned(),
             ends: directive("ends").unwrap_or_else(|| "0".to_owned()),
-            has_musl: says_yes("musl"),
-            in_userlands: says_yes("userlands"),
+            has_musl: directive("musl").is_some_and(|value| value == "yes"),
+            userlands: match directive("userlands").as_deref() {
+                None => Userlands::None,
+                Some("newer") => Userlands::Newer,
+                Some("yes") => Userlands::All,
+                Some(other) => panic!("{}: userlands: {other}", path.display()),
+            },
         }
     }
 }

@@ -137,12 +137,7 @@ struct Build {
     native: OnceLock<Ended>,
 }
 
-fn add_checks(
-    source: &Source,
-    suffix: &str,
-    runs_in: fn(&Mode) -> bool,
-    checks: &mut Vec<Trial>,
-) {
+fn add_checks(source: &Source, suffix: &str, runs_in: fn(&Mode) -> bool, checks: &mut Vec<Trial>) {
     let name = format!("{}{suffix}", source.name);
     let build = Arc::new(Build {
         program: name.clone(),
@@ -150,8 +145,7 @@ fn add_checks(
         native: OnceLock::new(),
     });
     let native = Arc::clone(&build);
-    checks
-        .push(Trial::test(format!("{name}_passes_natively"), move || native.passes_natively()));
+    checks.push(Trial::test(format!("{name}_passes_natively"), move || native.passes_natively()));
     for mode in [Modes::USUAL, Modes::FORCED].into_iter().flatten() {
         if runs_in(mode) {
             let build = Arc::clone(&build);

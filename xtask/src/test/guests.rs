@@ -8,7 +8,7 @@
 //! - `// musl: yes`: also built by `musl-gcc`, as `NAME.musl`. Where that is not
 //!   installed the program is missing, and its tests say that they are skipped;
 //! - `// userlands: yes`: also run with other versions of libc, and built for those
-//!   that are older than this machine's.
+//!   that are older than this machine's; `// userlands: newer`: only with others.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -174,7 +174,9 @@ impl Guest<'_> {
                 .arg("-o")
                 .arg(product)
                 // Last, where libraries belong.
-                .args(self.flags.split_whitespace()),
+                .args(self.flags.split_whitespace())
+                // Part of libc only since 2.34.
+                .args(self.root.map(|_| "-ldl")),
         )
     }
 }
@@ -191,15 +193,16 @@ fn below(root: &Path, compiler: &str) -> Result<Vec<OsString>> {
     // Before the machine's own, which the compiler finds by its own place.
     arguments.extend([with("-B", &libraries), with("-L", &libraries)]);
     if compiler == "c++" {
-        // The compiler's own C++ headers and library; that one has been linked
-        // against the machine's libc, and programs need little of it.
+        // The compiler's own headers.
         let output = Command::new(compiler).arg("-dumpversion").output()?;
         let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         for directory in ["/usr/include/c++", "/usr/include/x86_64-linux-gnu/c++"] {
             arguments.push(with("-isystem", &Path::new(directory).join(&version)));
         }
-        arguments.push("-Wl,--allow-shlib-undefined".into());
     }
+    // The compiler's own libraries have been linked against the machine's libc.
+    // Programs need little of them, and bring no copy along.
+    arguments.push("-Wl,--allow-shlib-undefined".into());
     Ok(arguments)
 }
 

@@ -29,7 +29,14 @@ const PACKAGES: &[&str] =
 
 /// The same, with what is needed to build for it.
 const PACKAGES_OLDER: &[&str] = &[
-    "bash", "coreutils", "dash", "libc6-dev", "libstdc++6", "musl", "perl-base", "python3-minimal",
+    "bash",
+    "coreutils",
+    "dash",
+    "libc6-dev",
+    "libstdc++6",
+    "musl",
+    "perl-base",
+    "python3-minimal",
 ];
 
 /// Fetches roots while other things are built.
