@@ -111,9 +111,12 @@ fn privileges(file: &File, status: &Status) -> Option<&'static str> {
 /// What the ELF header and the program headers say.
 fn format(file: &File, beginning: &[u8]) -> Option<&'static str> {
     const ELFCLASS64: u8 = 2;
+    const ET_DYN: u16 = 3;
     const EM_X86_64: u16 = 62;
+    const PT_DYNAMIC: u32 = 2;
     const PT_INTERP: u32 = 3;
     const PHENTSIZE: usize = 56;
+    const P_OFFSET: u64 = 8;
     if !beginning.starts_with(b"\x7fELF") {
         // Another binary format: its interpreter is somebody else's matter.
         return None;
@@ -121,6 +124,7 @@ fn format(file: &File, beginning: &[u8]) -> Option<&'static str> {
     if beginning.get(4) != Some(&ELFCLASS64) || half(beginning, 18)? != EM_X86_64 {
         return Some("is not an x86-64 program");
     }
+    let mut dynamic = None;
     let (offset, count) = (word(beginning, 32)?, usize::from(half(beginning, 56)?));
     for index in 0..count {
         let at = offset.checked_add((index * PHENTSIZE) as u64)?;
@@ -133,8 +137,31 @@ fn format(file: &File, beginning: &[u8]) -> Option<&'static str> {
         if kind == PT_INTERP.to_le_bytes() {
             return None;
         }
+        if kind == PT_DYNAMIC.to_le_bytes() {
+            dynamic = Some(at + P_OFFSET);
+        }
     }
-    Some("is statically linked")
+    let is_linker = half(beginning, 16)? == ET_DYN
+        && dynamic.is_some_and(|offset| is_dynamic_linker(file, offset));
+    (!is_linker).then_some("is statically linked")
+}
+
+/// Whether a file without an interpreter is one itself, which was not linked as a
+/// program. The offset of its dynamic section is found at `at`.
+fn is_dynamic_linker(file: &File, at: u64) -> bool {
+    const DT_FLAGS_1: u64 = 0x6fff_fffb;
+    const DF_1_PIE: u64 = 0x0800_0000;
+    let mut offset = [0; 8];
+    let mut section = [0; BEGINNING];
+    let (Ok(8), Ok(read)) =
+        (file.read_at(&mut offset, at), file.read_at(&mut section, u64::from_le_bytes(offset)))
+    else {
+        return false;
+    };
+    let entries = section.get(..read).unwrap_or_default().chunks_exact(16);
+    !entries.take_while(|entry| word(entry, 0) != Some(0)).any(|entry| {
+        word(entry, 0) == Some(DT_FLAGS_1) && word(entry, 8).is_some_and(|v| v & DF_1_PIE != 0)
+    })
 }
 
 fn half(bytes: &[u8], at: usize) -> Option<u16> {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 
-use interceptor_tests::{Dist, Missing, Program, Scratch, installed, need, skip};
+use interceptor_tests::{Dist, Missing, Program, Scratch, guest, installed, need, skip};
 
 /// Runs `script` by sh under trace. Returns the trace and what went to
 /// standard error.
@@ -82,6 +82,23 @@ fn what_cannot_be_followed_is_said_once_and_counted() {
     assert_eq!(said.len(), 1, "{error}");
     assert!(said[0].contains("ldconfig"), "{error}");
     assert!(seen.contains("3 programs could not be followed"), "{seen}");
+}
+
+#[test]
+fn a_dynamic_linker_that_is_executed_is_followed() {
+    let dist = need!(Dist::find());
+    let musls = need!(guest("numbers.musl"));
+    let programs = [
+        ("/lib64/ld-linux-x86-64.so.2", "/bin/true".to_owned()),
+        ("/lib/ld-musl-x86_64.so.1", musls.display().to_string()),
+    ];
+    for (linker, program) in programs {
+        let (seen, error) = trace(&dist, &format!("{linker} {program} > /dev/null; true"), &[]);
+        assert!(error.is_empty(), "{error}");
+        assert!(!seen.contains("could not be followed"), "{seen}");
+        // The shell's child, and the shell.
+        assert_eq!(seen.matches("exit_group(0)").count(), 2, "{seen}");
+    }
 }
 
 #[test]

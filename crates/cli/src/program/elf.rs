@@ -25,8 +25,8 @@ pub struct Head {
     pub kind: u16,
     /// The dynamic linker it asks for. Only read of 64-bit x86-64 files.
     pub interpreter: Option<PathBuf>,
-    /// Whether it names itself, as libraries do. Only read of such files, too.
-    pub has_soname: bool,
+    /// Whether it was linked as a program. Only read of such files, too.
+    pub is_program: bool,
 }
 
 /// Why there is no head.
@@ -69,9 +69,10 @@ impl Head {
         self.is_ours() && self.kind == elf::ET_DYN.0
     }
 
-    /// Whether it is a dynamic linker: a library that is executed.
+    /// Whether it is a dynamic linker: a library that is executed. musl's has no
+    /// name, and nor has a program that is static and position-independent.
     pub fn is_dynamic_linker(&self) -> bool {
-        self.is_loadable_library() && self.interpreter.is_none() && self.has_soname
+        self.is_loadable_library() && self.interpreter.is_none() && !self.is_program
     }
 
     fn from_identity(identity: &[u8; IDENTITY_BYTES]) -> Option<Head> {
@@ -89,7 +90,7 @@ impl Head {
             kind: half(16),
             machine: half(18),
             interpreter: None,
-            has_soname: false,
+            is_program: true,
         })
     }
 
@@ -108,7 +109,10 @@ impl Head {
                 self.interpreter = Some(PathBuf::from(OsStr::from_bytes(path)));
             }
             if let Ok(Some(entries)) = segment.dynamic(endian, data) {
-                self.has_soname = entries.iter().any(|entry| entry.d_tag(endian) == elf::DT_SONAME);
+                self.is_program = entries.iter().any(|entry| {
+                    entry.d_tag(endian) == elf::DT_FLAGS_1
+                        && entry.d_val(endian) & elf::DF_1_PIE.0 as u64 != 0
+                });
             }
         }
     }

@@ -123,7 +123,7 @@ mod tests {
             machine: elf::EM_X86_64.0,
             kind: elf::ET_DYN.0,
             interpreter: Some(PathBuf::from("/lib64/ld-linux-x86-64.so.2")),
-            has_soname: false,
+            is_program: true,
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
         let mut head = head();
         head.interpreter = None;
         assert_eq!(of_head(&head), Some(Obstacle::Static));
-        head.has_soname = true;
+        head.is_program = false;
         assert_eq!(of_head(&head), None);
     }
 
