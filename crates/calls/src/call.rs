@@ -1,5 +1,7 @@
 //! One system call's declaration, and how to find it.
 
+use core::ffi::CStr;
+
 use crate::class::Classes;
 use crate::kind::Kind;
 use crate::pack::Place;
@@ -29,6 +31,11 @@ impl Call {
     /// Its name, as in the kernel's headers.
     pub fn name(&self) -> &'static str {
         self.name.of(NAMES)
+    }
+
+    /// The same for C.
+    pub fn c_name(&self) -> &'static CStr {
+        self.name.terminated(NAMES)
     }
 
     /// What each argument means, in order.

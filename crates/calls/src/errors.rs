@@ -1,9 +1,11 @@
 //! What error numbers are called, those included that only the kernel and a
 //! tracer see.
 
+use core::ffi::CStr;
+
 macro_rules! errors {
     ($($nr:literal $name:ident: $description:literal;)*) => {
-        const TEXT: &str = concat!($(stringify!($name), "\n", $description, "\n"),*);
+        const TEXT: &str = concat!($(stringify!($name), "\0", $description, "\0"),*);
         const ENTRIES: &[(u16, usize, usize)] = &[
             $(($nr, stringify!($name).len(), $description.len())),*
         ];
@@ -191,24 +193,36 @@ const fn places() -> [Place; 532] {
     places
 }
 
-fn texts(error: u64) -> Option<(&'static str, &'static str)> {
+/// Name and description, each with the NUL behind it.
+fn texts(error: u64) -> Option<(&'static CStr, &'static CStr)> {
     let place = PLACES.get(usize::try_from(error).ok()?)?;
     let name = usize::from(place.start);
     let description = name + usize::from(place.name) + 1;
-    let end = description + usize::from(place.description);
+    let end = description + usize::from(place.description) + 1;
+    let text = |range| CStr::from_bytes_with_nul(TEXT.as_bytes().get(range)?).ok();
     match place.name {
         0 => None,
-        _ => Some((TEXT.get(name..description - 1)?, TEXT.get(description..end)?)),
+        _ => Some((text(name..description)?, text(description..end)?)),
     }
 }
 
 /// The name of an error number (positive), such as `ENOENT` for 2.
 pub fn error_name(error: u64) -> Option<&'static str> {
-    texts(error).map(|(name, _)| name)
+    texts(error).and_then(|(name, _)| name.to_str().ok())
 }
 
 /// What an error number (positive) means, such as "No such file or directory"
 /// for 2.
 pub fn error_description(error: u64) -> Option<&'static str> {
-    texts(error).map(|(_, description)| description)
+    texts(error).and_then(|(_, description)| description.to_str().ok())
+}
+
+/// Name and description of an error number (positive), for C.
+pub fn c_error(error: u64) -> Option<(&'static CStr, &'static CStr)> {
+    texts(error)
+}
+
+/// The number of an error by its name.
+pub fn error_number(name: &str) -> Option<u64> {
+    (0..PLACES.len() as u64).find(|error| error_name(*error) == Some(name))
 }

@@ -40,11 +40,11 @@ mod table;
 
 pub use call::{Call, all, by_name, leaves_process, lookup, never_returns};
 pub use class::Classes;
-pub use errors::{error_description, error_name};
+pub use errors::{c_error, error_description, error_name, error_number};
 pub use filter::{FilterError, parse_filter, suggest};
 pub use format::{Options, Outcome, format_call, format_enter, format_exit};
 pub use kind::Kind;
 pub use line::{Escaped, LINE_LIMIT};
 pub use memory::Memory;
 pub use set::{CallSet, NumbersError};
-pub use signals::signal_name;
+pub use signals::{c_signal_name, signal_name};

@@ -5,6 +5,8 @@
 //! from then on. So a table says where in a text its strings are, and only code,
 //! which knows where it is itself, refers to the text.
 
+use core::ffi::CStr;
+
 /// Strings one after another, `N` bytes in all.
 pub(crate) struct Text<const N: usize> {
     bytes: [u8; N],
@@ -22,6 +24,13 @@ pub(crate) struct Place {
 impl<const N: usize> Text<N> {
     pub(crate) const fn new() -> Text<N> {
         Text { bytes: [0; N], length: 0 }
+    }
+
+    /// Puts a string behind the others, and a NUL behind it, so that C can have it.
+    pub(crate) const fn put_terminated(&mut self, string: &str) -> Place {
+        let place = self.put(string);
+        self.put("\0");
+        place
     }
 
     /// Puts a string behind the others.
@@ -53,6 +62,13 @@ impl<const N: usize> Text<N> {
 }
 
 impl Place {
+    /// The string that is here with the NUL behind it.
+    pub(crate) fn terminated(self, text: &'static str) -> &'static CStr {
+        let start = usize::from(self.start);
+        let bytes = text.as_bytes().get(start..=start + usize::from(self.length));
+        bytes.and_then(|bytes| CStr::from_bytes_with_nul(bytes).ok()).unwrap_or(c"")
+    }
+
     /// The empty string's.
     pub(crate) const NONE: Place = Place { start: 0, length: 0 };
 

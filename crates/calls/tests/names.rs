@@ -1,6 +1,8 @@
 //! What numbers of errors and signals are called.
 
-use interceptor_calls::{Escaped, error_description, error_name, signal_name};
+use interceptor_calls::{
+    Escaped, all, c_error, c_signal_name, error_description, error_name, error_number, signal_name,
+};
 
 #[test]
 fn errors_have_the_names_and_descriptions_of_the_c_library() {
@@ -46,6 +48,22 @@ fn signals_have_names_without_sig() {
     for signal in [0, 32, 64, u64::MAX] {
         assert_eq!(signal_name(signal), None, "{signal}");
     }
+}
+
+#[test]
+fn names_for_c_are_the_same() {
+    for call in all() {
+        assert_eq!(call.c_name().to_str(), Ok(call.name()));
+    }
+    for error in 1..600 {
+        let c = c_error(error).map(|(name, description)| (name.to_str(), description.to_str()));
+        let rust = error_name(error).map(|name| (Ok(name), Ok(error_description(error).unwrap())));
+        assert_eq!(c, rust);
+        assert!(error_name(error).is_none_or(|name| error_number(name) == Some(error)));
+    }
+    assert_eq!(error_number("ENONE"), None);
+    assert_eq!(c_signal_name(2), Some(c"SIGINT"));
+    assert_eq!(c_signal_name(32), None);
 }
 
 #[test]

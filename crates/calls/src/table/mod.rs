@@ -142,7 +142,7 @@ const fn sizes(mut parts: &[&[Declared]]) -> Sizes {
     while let [part, more_parts @ ..] = parts {
         let mut calls = *part;
         while let [call, more_calls @ ..] = calls {
-            sizes.names += call.name.len();
+            sizes.names += call.name.len() + 1;
             sizes.parameters += call.parameters.len();
             calls = more_calls;
         }
@@ -165,7 +165,7 @@ const fn packed(mut parts: &[&[Declared]]) -> Packed {
                 result: call.result,
                 kinds: padded(call.kinds),
                 count: short(call.kinds.len()),
-                name: names.put(call.name),
+                name: names.put_terminated(call.name),
                 parameters: parameters.put(call.parameters),
             });
             calls = more_calls;
