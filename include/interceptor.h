@@ -7,11 +7,41 @@
  *     cc -shared -fPIC -o libhook.so hook.c
  *     interceptor run --hook ./libhook.so -- PROGRAM ARGS...
  *
- * or without the command, LD_PRELOAD=./libhook.so:libinterceptor.so PROGRAM.
- * It assigns interceptor_syscall_hook in a constructor. The assignment takes
- * effect at once, in all threads.
+ * or without the command, LD_PRELOAD=./libhook.so:libinterceptor.so PROGRAM; or,
+ * linked with -linterceptor, LD_PRELOAD=./libhook.so PROGRAM. In a constructor it
+ * assigns interceptor_syscall_hook, or registers as many hooks as it likes with
+ * interceptor_register. Both take effect at once, in all threads.
  *
  * C11 and C++17. x86-64 Linux only.
+ *
+ * Functions that can fail return -1, or what is said otherwise, and set errno.
+ *
+ *
+ * What a hook may do, and what becomes of one that does what it may not
+ *
+ * A hook runs in the thread that made the call, on a stack of its own of 192 KiB.
+ * Everything the program has in registers is preserved, vector registers included, and
+ * so is errno. It may be called at any point of the program at which a system call
+ * instruction stands: under locks of libc, in signal handlers, before main.
+ *
+ * - It makes system calls: they are not hooked. So a hook does not call itself.
+ * - It waits for the program (a lock, malloc and stdio among them, which take locks):
+ *   the thread may hold that lock itself, and then waits for ever.
+ * - It blocks in the kernel: so does the thread. Signals that have a handler wait until
+ *   the hook is done, though a call that it makes may fail with EINTR; those that end
+ *   or stop the process do so at once.
+ * - It crashes: so does the program, by the same signal. If that has a handler, this
+ *   is called, with the registers of the hook. INTERCEPTOR_CRASH_REPORT=1 says where.
+ * - It recurses without an end: its stack ends before unmapped memory, SIGSEGV.
+ * - It leaves by longjmp, or an exception, to the program: the call was not made. The
+ *   thread goes on, and is hooked again from its next call on.
+ * - It calls exit or _exit: the process ends.
+ *
+ * A library that cannot be loaded is refused by `interceptor run`; from LD_PRELOAD the
+ * dynamic linker says so, and runs the program without it. One that needs a function,
+ * or a version of the interface (INTERCEPTOR_0), that libinterceptor.so does not
+ * have is not run: the dynamic linker says what is missing, and ends with 127, at once
+ * if it is linked with -z now, else when it is called.
  */
 #ifndef INTERCEPTOR_H
 #define INTERCEPTOR_H
@@ -29,6 +59,33 @@ extern "C" {
 #endif
 
 /*
+ * Versions
+ */
+
+/* Of this header. A library may be newer than the header, within a major version. */
+#define INTERCEPTOR_VERSION_MAJOR 0
+#define INTERCEPTOR_VERSION_MINOR 1
+#define INTERCEPTOR_VERSION_PATCH 0
+#define INTERCEPTOR_VERSION_OF(major, minor, patch) ((major) << 16 | (minor) << 8 | (patch))
+#define INTERCEPTOR_VERSION                                                    \
+    INTERCEPTOR_VERSION_OF(INTERCEPTOR_VERSION_MAJOR, INTERCEPTOR_VERSION_MINOR, \
+                           INTERCEPTOR_VERSION_PATCH)
+
+/* Of the library that is loaded. */
+unsigned interceptor_version(void);
+
+/*
+ * 1 when a hook that was compiled with a header of that version may use the library;
+ * if not, 0, and one line on standard error says so, with the name, which may be NULL.
+ */
+int interceptor_check_version(unsigned header_version, const char *name);
+#define INTERCEPTOR_CHECK_VERSION(name) interceptor_check_version(INTERCEPTOR_VERSION, (name))
+
+/*
+ * One hook: the variable
+ */
+
+/*
  * The system call hook; NULL (the initial value) for none.
  *
  * nr        number of the call, as the program put it into rax
@@ -39,12 +96,8 @@ extern "C" {
  * Returns the result that the program sees: a value, or -1 with the error in
  * errno, as from syscall(2).
  *
- * The hook runs in the thread that made the call, on a stack of its own of
- * 192 KiB. System calls that it makes are not hooked. Everything the program
- * has in registers is preserved, vector registers included, and so is errno.
- * It may be called at any point of the program at which a system call
- * instruction stands: under locks of libc, in signal handlers, before main. So
- * it must not wait for the program (malloc and stdio take locks).
+ * There is one variable: of two libraries that assign it the later one has it. Those
+ * that are to work together register their hooks instead.
  */
 extern long (*interceptor_syscall_hook)(long nr, long a0, long a1, long a2,
                                         long a3, long a4, long a5,
@@ -54,6 +107,9 @@ extern long (*interceptor_syscall_hook)(long nr, long a0, long a1, long a2,
  * Executes a system call that no hook sees. Pass as many arguments as the call
  * has. Returns as syscall(2): -1 and errno for an error. Safe in hooks and in
  * signal handlers.
+ *
+ * The runtime does not see it either: make clone, fork, exec, exit and sigaction by
+ * the functions of libc, which are not hooked inside a hook, but noticed.
  */
 long interceptor_syscall(long nr, ...);
 
@@ -65,8 +121,8 @@ long interceptor_syscall(long nr, ...);
 int interceptor_allowed(void);
 
 /*
- * Shows the hook the calls with number nr (0 .. 511), or all calls for nr -1.
- * A call that nobody subscribed to costs nothing. A library that refers to
+ * Shows the hook of the variable the calls with number nr (0 .. 511), or all calls for
+ * nr -1. A call that nobody subscribed to costs nothing. A library that refers to
  * interceptor_syscall_hook starts subscribed to everything.
  * Returns 0, or -1 for a number out of range. Takes effect at once.
  */
@@ -76,12 +132,202 @@ int interceptor_subscribe(long nr);
 int interceptor_unsubscribe(long nr);
 
 /*
+ * Shows a hook exactly the calls of a list, as `interceptor trace -e` reads it: names,
+ * numbers and ranges, classes after % (%file %desc %network %process %signal %ipc
+ * %memory %creds %clock %pure), all, none; ! before a word takes its calls out:
+ * "read,%file,!stat" or "!%signal". hook is a handle of interceptor_register, or 0 for
+ * the variable. Returns 0, or -1: EINVAL, and for a word that nobody knows a line on
+ * standard error.
+ */
+int interceptor_subscribe_calls(int hook, const char *calls);
+
+/*
  * Declares with 1 that the hook, and everything it calls, touches no vector, x87
  * or mask register, so that none needs to be saved around it: compile it with
  * -mgeneral-regs-only, and call nothing else. 0, the initial state, takes that
- * back. A false declaration corrupts the program.
+ * back. A false declaration corrupts the program. While hooks are registered it has no
+ * effect.
  */
 void interceptor_hook_is_vector_free(int is_vector_free);
+
+/*
+ * Many hooks: registered
+ */
+
+/* A call, on its way in or out. */
+struct interceptor_call {
+    long nr;                      /* its number */
+    long args[6];                 /* its arguments */
+    long result;                  /* what the program sees: a value, or -EPERM and so on */
+    unsigned long word;           /* the hook's own: what enter leaves here, exit finds */
+    unsigned long return_address; /* after the program's system call instruction */
+    unsigned long stack_pointer;  /* the program's */
+};
+
+/* What a hook decides. */
+enum interceptor_decision {
+    /* The call, or the signal, goes on: to the next hook, then to the kernel, or program. */
+    INTERCEPTOR_FORWARD = 0,
+    /* The same, and the hook's exit is called with the result. */
+    INTERCEPTOR_FORWARD_AND_EXIT = 1,
+    /* The call ends here, with call->result; the signal ends here. */
+    INTERCEPTOR_ANSWER = 2
+};
+
+/* A thread, in the functions about lives. */
+struct interceptor_thread {
+    pid_t tid;
+    pid_t tgid;
+    size_t number; /* as interceptor_tstat.thread_nr */
+};
+
+/*
+ * A hook. Functions that are NULL are not called; what is not set is 0:
+ *
+ *     static const struct interceptor_hook hook = {
+ *         .size = sizeof hook, .calls = "open,openat", .enter = enter};
+ *
+ * Nothing of it needs to stay; all functions get data.
+ */
+struct interceptor_hook {
+    size_t size;       /* of this structure: a library knows an older header by it */
+    const char *name;  /* for messages */
+    const char *calls; /* which calls enter and exit see, as above; NULL for all */
+    int priority;      /* lower ones are asked first */
+    void *data;
+
+    /*
+     * A call on its way in. What it changes in nr and args, the next hook and the
+     * kernel see; the program does not. Returns an enum interceptor_decision. NULL
+     * stands for INTERCEPTOR_FORWARD_AND_EXIT, if there is an exit.
+     */
+    int (*enter)(struct interceptor_call *call, void *data);
+    /*
+     * A call on its way out, with the number and the arguments that the program gave,
+     * also when a later hook has answered it. It may change the result. Of several
+     * hooks the last one is told first. Not called when the call never returns (exit,
+     * a successful execve) or a signal handler leaves it by siglongjmp.
+     */
+    void (*exit)(struct interceptor_call *call, void *data);
+
+    /* In a new thread, before its first own instruction. */
+    void (*thread_start)(const struct interceptor_thread *thread, pid_t parent_tgid, void *data);
+    /* In a thread that is about to end by itself. */
+    void (*thread_exit)(const struct interceptor_thread *thread, void *data);
+    /* In a new process. A vfork child runs on its parent's memory. */
+    void (*process_start)(const struct interceptor_thread *thread, pid_t parent_tgid, void *data);
+    /* In a thread that has made a thread or a process. */
+    void (*child_born)(pid_t child_tid, void *data);
+    /* In a thread that is about to execute a program. It may still fail. */
+    void (*process_exec)(const struct interceptor_thread *thread, void *data);
+    /* In a thread that is about to end its process by exit_group. */
+    void (*process_exit)(const struct interceptor_thread *thread, int status, void *data);
+
+    /*
+     * A signal on its way to the program, as interceptor_signal_hook sees it. Returns
+     * INTERCEPTOR_FORWARD, or INTERCEPTOR_ANSWER to swallow it.
+     */
+    int (*signal)(int sig, siginfo_t *info, void *context, void *data);
+};
+
+/* Hooks that can be registered at once. */
+#define INTERCEPTOR_HOOKS 8
+
+/*
+ * Adds a hook to those of the process. Hooks are asked in the order of their
+ * priorities, those of the same one in the order in which they came; the hook of the
+ * variable before all that have priority 0 or more. The first that answers ends that.
+ *
+ * Returns a handle, a positive number; or -1: EINVAL for a bad description, with a line
+ * on standard error if calls makes no sense; ENOSPC; ENOSYS without interception; E2BIG
+ * when it has fields that the library does not know.
+ */
+int interceptor_register(const struct interceptor_hook *hook);
+
+/*
+ * Takes a hook back: no call that is made after this has begun is shown to it. Then waits,
+ * as interceptor_synchronize does, and returns 0; or -1: EINVAL for a handle that is none,
+ * ETIMEDOUT: then the hook is not asked any more, but may still run, and its place is
+ * taken until this is called again with the handle and succeeds. exit is not called for
+ * calls that are in the kernel.
+ */
+int interceptor_unregister(int hook, int timeout_ms);
+
+/*
+ * Waits until every other thread has left the hook that it is inside of, if it is.
+ * Afterwards nobody runs what was replaced before:
+ *
+ *     interceptor_syscall_hook = better_hook;
+ *     if (interceptor_synchronize(1000) == 0)
+ *         dlclose(library_of_the_old_hook);
+ *
+ * timeout_ms -1 waits without a limit. Returns 0; or -1: ETIMEDOUT, or ENOSYS where the
+ * kernel lacks membarrier(2). Hooks are not slowed down. A hook may call it: it does not
+ * wait for its own thread; but two that wait for each other do so until the time is over.
+ * A hook that was left by longjmp counts as left with the thread's next hooked call.
+ */
+int interceptor_synchronize(int timeout_ms);
+
+/*
+ * A word of the calling thread, for a hook to keep what it likes: NULL in a new thread;
+ * in a forked child what it was in the parent. hook is a handle, or 0 for the variable.
+ * Returns where it is; NULL for a handle that is none, and without interception.
+ */
+void **interceptor_thread_word(int hook);
+
+/* 1 when the caller is executed by a hook, so that its system calls are not hooked. */
+int interceptor_in_hook(void);
+
+/*
+ * Memory of the program
+ *
+ * An argument of a call proves nothing. Where the kernel would say EFAULT these do, and
+ * crash only in a process that has forbidden itself system calls (seccomp). Addresses are
+ * numbers, as hooks get them.
+ */
+
+/* Copies size bytes from the program. Returns 0, or -1: EFAULT. */
+int interceptor_read(void *to, long from, size_t size);
+
+/* Copies size bytes to the program. Returns 0, or -1: EFAULT, with a part written. */
+int interceptor_write(long to, const void *from, size_t size);
+
+/*
+ * Copies a string of the program, with its NUL. Returns its length; or -1: EFAULT, or
+ * ENAMETOOLONG if it does not end within size bytes.
+ */
+ssize_t interceptor_read_string(char *to, long from, size_t size);
+
+/*
+ * Names
+ *
+ * These lock nothing and allocate nothing. What has no name is NULL, or -1.
+ */
+
+const char *interceptor_syscall_name(long nr);           /* "openat" */
+long interceptor_syscall_number(const char *name);       /* 257 */
+const char *interceptor_errno_name(int error);           /* "ENOENT" */
+const char *interceptor_errno_description(int error);    /* "No such file or directory" */
+int interceptor_errno_number(const char *name);          /* 2 */
+const char *interceptor_signal_name(int sig);            /* "SIGINT" */
+
+/*
+ * 1 when a list of calls, as above, contains nr, 0 when not; -1: EINVAL. Reads the list
+ * each time: a hook is better subscribed to it.
+ */
+int interceptor_syscall_is_in(long nr, const char *calls);
+
+/*
+ * Writes a call that came out as `interceptor trace` does, without a newline:
+ * openat(AT_FDCWD, "/etc/x", O_RDONLY) = -1 ENOENT (No such file or directory). Cut to
+ * fit size, with a NUL. Needs 4 KiB of stack, and reads what pointers point to now.
+ * Returns the length.
+ */
+size_t interceptor_format_call(const struct interceptor_call *call, char *line, size_t size);
+
+/*
+ * Coverage and counts
+ */
 
 /* What became of the system call instructions of one mapped object. */
 struct interceptor_coverage {
@@ -103,6 +349,36 @@ struct interceptor_coverage {
  * Returns 0, or -1 when there are no more. Safe in hooks.
  */
 int interceptor_coverage(unsigned index, struct interceptor_coverage *coverage);
+
+/* What was counted of a system call, in the whole group. */
+struct interceptor_counts {
+    unsigned long calls;
+    unsigned long errors;  /* of these, those that failed */
+    unsigned long timed;   /* of these, those that were timed: a sample */
+    unsigned long cycles;  /* what those took, of the time stamp counter */
+    unsigned long longest; /* what the longest of them took */
+};
+
+/*
+ * Fills in *counts for the call with number nr (0 .. 510; 511 stands for all that are
+ * greater), or for all calls together for nr -1. Calls that hooks make are not counted. A
+ * library that refers to this function or the next makes its processes count, from their
+ * start, as under `interceptor stat`, and found a group (see below).
+ * Returns 0; or -1: EINVAL, or ENODATA where nothing is counted. Safe in hooks.
+ */
+int interceptor_query_counts(long nr, struct interceptor_counts *counts);
+
+/* What the group has lost sight of. */
+struct interceptor_losses {
+    unsigned long not_armed;    /* processes that are not intercepted */
+    unsigned long not_followed; /* programs that cannot be: static, set-user-ID, 32-bit */
+    unsigned long calls;        /* calls, with no stack left for a hook */
+    unsigned long threads;      /* threads, of more than can be counted */
+    unsigned long effects;      /* effects on members, of more than can be kept */
+};
+
+/* Fills in *losses. Returns 0, or -1: ENODATA. */
+int interceptor_query_losses(struct interceptor_losses *losses);
 
 /*
  * Threads and processes

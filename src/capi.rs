@@ -7,20 +7,33 @@
 //! Forbidden here: anything a C program could not rely on; every exported name
 //! is in the golden list of symbols.
 
+mod chain;
+mod errno;
 mod group;
 mod monitor;
+mod names;
+mod numbers;
+mod query;
+mod registry;
 mod remote;
 mod signal;
 
-use core::ffi::{c_int, c_long, c_uint};
+use core::ffi::{c_int, c_long};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
 
+use interceptor_calls::CallSet;
+
 use crate::hook::{
     Decision, Hook, RemoteEffect, SignalDecision, SignalDelivery, Signals, Subscription,
-    SyscallEntry, Thread, Vectors,
+    SyscallEntry, SyscallExit, Thread, Vectors,
 };
-use crate::interest;
+use crate::thread;
+
+use chain::Life;
+use errno::{Errno, returned};
+
+pub(crate) use chain::Words;
 
 /// A C hook: number, six arguments, and where to say that the call is to be
 /// executed.
@@ -40,8 +53,15 @@ type SyscallHook = unsafe extern "C" fn(
 #[allow(non_upper_case_globals, reason = "the name is the C API's")]
 pub static interceptor_syscall_hook: AtomicPtr<()> = AtomicPtr::new(null_mut());
 
-/// What [`interceptor_hook_is_vector_free`] was told.
-static IS_VECTOR_FREE: AtomicU8 = AtomicU8::new(0);
+/// How calls go to hooks: a set of the bits below. 0 is the usual way, to the one
+/// hook of [`interceptor_syscall_hook`].
+static MODE: AtomicU8 = AtomicU8::new(0);
+/// [`interceptor_hook_is_vector_free`] was told so.
+const VECTOR_FREE: u8 = 1;
+/// Hooks are registered (`chain`).
+const CHAINED: u8 = 2;
+/// Somebody waits for hooks to be left (`thread::wait_until_left`).
+const NOTING: u8 = 4;
 
 /// 1 when the process is intercepted, 0 when the runtime stood back.
 static ALLOWED: AtomicU8 = AtomicU8::new(0);
@@ -57,21 +77,29 @@ impl Hook for CHook {
 
     #[inline(always)]
     fn vectors(&self) -> Vectors {
-        if IS_VECTOR_FREE.load(Relaxed) == 0 { Vectors::All } else { Vectors::None }
+        if MODE.load(Relaxed) == VECTOR_FREE { Vectors::None } else { Vectors::All }
     }
 
     fn subscription(&self) -> Subscription {
         ALLOWED.store(1, Relaxed);
-        if crate::patch::hook_is_imported() { Subscription::All } else { Subscription::None }
+        if !crate::patch::hook_is_imported() {
+            return Subscription::None;
+        }
+        chain::VARIABLE_CALLS.become_set(&CallSet::ALL, true);
+        Subscription::All
     }
 
     #[inline(always)]
     fn observes_lifecycle(&self) -> bool {
-        group::observes() || monitor::is_attached()
+        group::observes() || monitor::is_attached() || registry::observes_lifecycle()
     }
 
     fn wants_group(&self) -> bool {
         crate::patch::group_is_imported() || crate::patch::remote_is_imported()
+    }
+
+    fn wants_counts(&self) -> bool {
+        crate::patch::counts_are_imported()
     }
 
     #[inline(always)]
@@ -80,6 +108,7 @@ impl Hook for CHook {
     }
 
     fn remote_effect(&self, effect: &RemoteEffect) {
+        note_entry();
         remote::effect(effect);
     }
 
@@ -98,15 +127,30 @@ impl Hook for CHook {
     }
 
     fn thread_start(&self, thread: &Thread, parent_tgid: u32) {
+        tell_life(&Life::ThreadStarts(thread, parent_tgid));
         group::child_starts(thread, parent_tgid);
     }
 
+    fn thread_exit(&self, thread: &Thread) {
+        tell_life(&Life::ThreadExits(thread));
+    }
+
     fn process_start(&self, thread: &Thread, parent_tgid: u32) {
+        tell_life(&Life::ProcessStarts(thread, parent_tgid));
         group::child_starts(thread, parent_tgid);
     }
 
     fn child_born(&self, child_tid: u32) {
+        tell_life(&Life::ChildBorn(child_tid));
         group::child_born(child_tid);
+    }
+
+    fn process_exec(&self, thread: &Thread) {
+        tell_life(&Life::Executes(thread));
+    }
+
+    fn process_exit(&self, thread: &Thread, status: i32) {
+        tell_life(&Life::ProcessExits(thread, status));
     }
 
     fn thread_gone(&self) {
@@ -121,66 +165,84 @@ impl Hook for CHook {
 
     #[inline(always)]
     fn enter(&self, call: &mut SyscallEntry) -> Decision {
-        call_hook(call).map_or(Decision::Forward, Decision::Answer)
+        if MODE.load(Relaxed) & (CHAINED | NOTING) != 0 {
+            return enter_rarely(call);
+        }
+        call_hook(call)
+    }
+
+    #[inline(always)]
+    fn enter_early(&self, call: &mut SyscallEntry) -> Decision {
+        call_hook(call)
+    }
+
+    fn exit(&self, call: &SyscallExit<'_>) -> i64 {
+        note_entry();
+        chain::exit(call)
     }
 }
 
-/// Calls the hook. Returns the raw result if it answered.
-#[inline(always)]
-fn call_hook(call: &SyscallEntry) -> Option<i64> {
-    let hook = interceptor_syscall_hook.load(Relaxed);
-    if hook.is_null() {
-        return None;
+/// A call when hooks are registered, or somebody waits for hooks to be left.
+#[cold]
+fn enter_rarely(call: &mut SyscallEntry) -> Decision {
+    note_entry();
+    if chain::ORDER.load(Relaxed) == 0 { call_hook(call) } else { chain::enter(call) }
+}
+
+/// A hook begins; its thread has said that it is inside of one.
+fn note_entry() {
+    if MODE.load(Relaxed) & NOTING != 0 {
+        thread::note_entry();
     }
+}
+
+fn tell_life(life: &Life<'_>) {
+    if registry::observes_lifecycle() {
+        note_entry();
+        chain::tell_life(life);
+    }
+}
+
+/// Asks the hook that the variable points to.
+#[inline(always)]
+fn call_hook(call: &SyscallEntry) -> Decision {
+    let Some(hook) = variable_hook() else {
+        return Decision::Forward;
+    };
+    let errno = Errno::save(call.errno());
+    let args = call.args().map(|arg| arg as c_long);
+    let (result, forward) = call_function(hook, call.nr() as c_long, &args, &errno);
+    errno.restore();
+    if forward == 0 { Decision::Answer(result) } else { Decision::Forward }
+}
+
+#[inline(always)]
+fn variable_hook() -> Option<SyscallHook> {
+    let hook = interceptor_syscall_hook.load(Relaxed);
     // SAFETY: the header says that only a function of this type, or NULL, may
     // be assigned.
-    let hook = unsafe { core::mem::transmute::<*mut (), SyscallHook>(hook) };
-    let errno = Errno::save(call.errno());
-    let [a0, a1, a2, a3, a4, a5] = *call.args();
-    let (a0, a1, a2) = (a0 as c_long, a1 as c_long, a2 as c_long);
-    let (a3, a4, a5) = (a3 as c_long, a4 as c_long, a5 as c_long);
+    (!hook.is_null()).then(|| unsafe { core::mem::transmute::<*mut (), SyscallHook>(hook) })
+}
+
+/// Calls a hook. Returns the raw result, and whether the call is to be made instead.
+#[inline(always)]
+fn call_function(hook: SyscallHook, nr: c_long, args: &[c_long; 6], errno: &Errno) -> (i64, c_int) {
+    let [a0, a1, a2, a3, a4, a5] = *args;
     let mut forward = 0;
     // SAFETY: the hook author's contract, in the header.
-    let value = unsafe { hook(call.nr() as c_long, a0, a1, a2, a3, a4, a5, &mut forward) };
+    let value = unsafe { hook(nr, a0, a1, a2, a3, a4, a5, &mut forward) };
     let result = if value == -1 { -i64::from(errno.current()) } else { value };
-    errno.restore();
-    (forward == 0).then_some(result)
+    (result, forward)
 }
 
 /// Declares whether the hook, and all that it calls, leaves vector and x87
 /// registers alone. Then none is saved around it.
 #[unsafe(no_mangle)]
 pub extern "C" fn interceptor_hook_is_vector_free(is_vector_free: c_int) {
-    IS_VECTOR_FREE.store(u8::from(is_vector_free != 0), Relaxed);
-}
-
-/// libc's errno of a thread, as it was.
-struct Errno {
-    at: *mut c_int,
-    value: c_int,
-}
-
-impl Errno {
-    #[inline(always)]
-    fn save(at: *mut c_int) -> Self {
-        // SAFETY: null, or this thread's errno.
-        let value = unsafe { at.as_ref() }.copied().unwrap_or(0);
-        Self { at, value }
-    }
-
-    /// What it is now; EPERM where nobody could set it.
-    #[inline(always)]
-    fn current(&self) -> c_int {
-        // SAFETY: as above.
-        unsafe { self.at.as_ref() }.copied().unwrap_or(1)
-    }
-
-    #[inline(always)]
-    fn restore(self) {
-        // SAFETY: as above.
-        if let Some(errno) = unsafe { self.at.as_mut() } {
-            *errno = self.value;
-        }
+    if is_vector_free == 0 {
+        MODE.fetch_and(!VECTOR_FREE, Relaxed);
+    } else {
+        MODE.fetch_or(VECTOR_FREE, Relaxed);
     }
 }
 
@@ -216,62 +278,11 @@ pub unsafe extern "C" fn interceptor_syscall(
     if !(-4095..0).contains(&result) {
         return result;
     }
-    // SAFETY: null, or this thread's errno.
-    if let Some(errno) = unsafe { crate::thread::libc_errno().as_mut() } {
-        *errno = -result as c_int;
-    }
-    -1
+    returned(Err(syscalls::Errno::new(-result as i32)))
 }
 
 /// 1 when this process is intercepted, 0 when the runtime stood back.
 #[unsafe(no_mangle)]
 pub extern "C" fn interceptor_allowed() -> c_int {
     c_int::from(ALLOWED.load(Relaxed))
-}
-
-/// Shows the hook calls with this number; `nr` -1 stands for all. A library
-/// that refers to `interceptor_syscall_hook` is subscribed to all until it
-/// first unsubscribes. Returns 0, or -1 for a number that has no entry.
-#[unsafe(no_mangle)]
-pub extern "C" fn interceptor_subscribe(nr: c_long) -> c_int {
-    match usize::try_from(nr) {
-        Ok(nr) if nr < interest::NUMBERS => interest::add(nr, interest::HOOK),
-        Err(_) if nr == -1 => interest::add_all(interest::HOOK),
-        _ => return -1,
-    }
-    0
-}
-
-/// The opposite of [`interceptor_subscribe`].
-#[unsafe(no_mangle)]
-pub extern "C" fn interceptor_unsubscribe(nr: c_long) -> c_int {
-    match usize::try_from(nr) {
-        Ok(nr) if nr < interest::NUMBERS => interest::remove(nr, interest::HOOK),
-        Err(_) if nr == -1 => interest::remove_all(interest::HOOK),
-        _ => return -1,
-    }
-    0
-}
-
-/// The C face of [`coverage`](crate::coverage()): name, then sites by outcome.
-#[repr(C)]
-pub struct CCoverage {
-    object: [u8; crate::OBJECT_NAME],
-    sites: [u32; crate::Outcome::COUNT],
-}
-
-/// Fills in the coverage of an object. Returns 0, or -1 when there is no object
-/// with this index.
-///
-/// # Safety
-///
-/// `coverage` points to memory for one [`CCoverage`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn interceptor_coverage(index: c_uint, coverage: *mut CCoverage) -> c_int {
-    let Some(object) = crate::coverage().nth(index as usize) else {
-        return -1;
-    };
-    // SAFETY: the caller's.
-    unsafe { coverage.write(CCoverage { object: object.name, sites: object.sites }) };
-    0
 }

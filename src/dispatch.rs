@@ -57,7 +57,7 @@ fn enter_for_foreign_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
 #[inline(always)]
 fn enter_for_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     frame.changed = 0;
-    match ask_hook(hook, frame) {
+    match ask_hook::<H, EARLY>(hook, frame) {
         Decision::Answer(result) if frame.changed == 0 => {
             frame.rax = result as u64;
             frame.resume()
@@ -68,13 +68,14 @@ fn enter_for_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
 }
 
 #[inline(always)]
-fn ask_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> Decision {
+fn ask_hook<H: Hook, const IS_EARLY: bool>(hook: &H, frame: &mut SyscallFrame) -> Decision {
     // SAFETY: the block outlives the thread's frames, and only this thread
     // uses it. Not through a reference: the hook gets one to the frame.
     let hook_level = unsafe { &raw mut (*frame.block).hook_level };
     // SAFETY: as above.
     unsafe { hook_level.write_volatile(frame.level as u32 + 1) };
-    let decision = hook.enter(SyscallEntry::of(frame));
+    let call = SyscallEntry::of(frame);
+    let decision = if IS_EARLY { hook.enter_early(call) } else { hook.enter(call) };
     // SAFETY: as above.
     unsafe { hook_level.write_volatile(0) };
     decision
@@ -171,7 +172,8 @@ fn enter<H: Hook, const IS_EARLY: bool>(hook: &H, frame: &mut SyscallFrame, who:
         watchers |= WATCH_TRACE;
         trace::enter(block, frame);
     }
-    let decision = if who & HOOK != 0 { ask_hook(hook, frame) } else { Decision::Forward };
+    let decision =
+        if who & HOOK != 0 { ask_hook::<H, IS_EARLY>(hook, frame) } else { Decision::Forward };
     settle::<H, IS_EARLY>(hook, frame, who, watchers, decision)
 }
 
@@ -292,6 +294,9 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     // SAFETY: as in `enter`.
     let block = unsafe { &mut *frame.block };
     let watchers = block.in_flight.watchers(frame.rsp, frame.anchor);
+    if H::VECTORS == Vectors::All && watchers & WATCH_HOOK != 0 {
+        return STAGE_ALL;
+    }
     let needs_vectors = match hook.vectors() {
         Vectors::None => WATCH_TRACE | WATCH_LIFECYCLE,
         _ => WATCH_TRACE | WATCH_LIFECYCLE | WATCH_HOOK,
@@ -308,9 +313,9 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
             if watchers & CHANGED != 0 {
                 copy_words(&call.args, &mut frame.args);
             }
-            if watchers & WATCH_HOOK != 0 {
+            if H::VECTORS != Vectors::All && watchers & WATCH_HOOK != 0 {
                 let args = &call.args;
-                result = hook_exit(hook, frame, SyscallExit { nr, args, result, word });
+                result = hook_exit(hook, frame, exit_of(frame, nr, args, result, word));
             }
         }
         if watchers & WATCH_STAT != 0 {
@@ -319,6 +324,18 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         block.in_flight.take(frame.rsp, frame.anchor);
     }
     frame.resume()
+}
+
+/// What a hook sees of a call that came out.
+#[inline(always)]
+fn exit_of<'a>(
+    frame: &SyscallFrame,
+    nr: u64,
+    args: &'a [u64; 6],
+    result: i64,
+    word: u64,
+) -> SyscallExit<'a> {
+    SyscallExit { nr, args, result, word, anchor: frame.anchor, stack_pointer: frame.rsp }
 }
 
 #[inline(always)]
@@ -355,7 +372,7 @@ pub fn run_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         frame.rax = result as u64;
     }
     if watchers & WATCH_HOOK != 0 {
-        result = hook_exit(hook, frame, SyscallExit { nr, args, result, word });
+        result = hook_exit(hook, frame, exit_of(frame, nr, args, result, word));
     }
     if watchers & WATCH_STAT != 0 {
         stat::exit(block.lane, nr, result, began);

@@ -106,12 +106,17 @@ impl SyscallFrame {
     /// The address after the program's own `syscall` instruction.
     #[inline(always)]
     pub(crate) fn address_after_site(&self) -> u64 {
-        let end = self.anchor + AFTER_AHEAD;
-        // SAFETY: the anchor comes from a live stub, whose template has the
-        // displacement there (asserted in `patch::stub`).
-        let displacement = unsafe { ((end - 4) as *const i32).read_unaligned() };
-        end.wrapping_add_signed(i64::from(displacement))
+        address_after_site(self.anchor)
     }
+}
+
+/// The address after the `syscall` instruction whose stub has this anchor.
+pub(crate) fn address_after_site(anchor: u64) -> u64 {
+    let end = anchor + AFTER_AHEAD;
+    // SAFETY: the anchor comes from a live stub, whose template has the
+    // displacement there (asserted in `patch::stub`).
+    let displacement = unsafe { ((end - 4) as *const i32).read_unaligned() };
+    end.wrapping_add_signed(i64::from(displacement))
 }
 
 /// Copies words one by one. A plain copy of a few words is compiled to vector

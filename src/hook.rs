@@ -6,7 +6,7 @@
 
 use core::ffi::c_void;
 
-use crate::frame::SyscallFrame;
+use crate::frame::{SyscallFrame, address_after_site};
 pub use crate::vector::Vectors;
 
 /// What becomes of a call that a hook has seen on its way in.
@@ -58,6 +58,13 @@ pub trait Hook: Sync {
     /// A call on its way into the kernel.
     fn enter(&self, call: &mut SyscallEntry) -> Decision;
 
+    /// The same when [`vectors`](Self::vectors) has just said that it touches none.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn enter_early(&self, call: &mut SyscallEntry) -> Decision {
+        self.enter(call)
+    }
+
     /// Whether the functions about threads and processes are called. Without
     /// them, births cost less.
     const LIFECYCLE: bool = false;
@@ -73,6 +80,12 @@ pub trait Hook: Sync {
     #[doc(hidden)]
     fn wants_group(&self) -> bool {
         Self::LIFECYCLE || Self::REMOTE
+    }
+
+    /// Whether calls are counted, as for `interceptor stat`.
+    #[doc(hidden)]
+    fn wants_counts(&self) -> bool {
+        false
     }
 
     /// Interception has begun, in a new image.
@@ -355,6 +368,13 @@ impl SyscallEntry {
         &mut self.0.args
     }
 
+    /// Where the call's record is going to be if it goes into the kernel.
+    #[cfg(feature = "capi")]
+    pub(crate) fn record(&self) -> usize {
+        // SAFETY: the block outlives the thread's frames.
+        unsafe { (*self.0.block).in_flight.next() }
+    }
+
     /// libc's errno of the thread that makes the call.
     #[cfg(feature = "capi")]
     #[inline(always)]
@@ -381,6 +401,8 @@ pub struct SyscallExit<'a> {
     pub(crate) args: &'a [u64; 6],
     pub(crate) result: i64,
     pub(crate) word: u64,
+    pub(crate) anchor: u64,
+    pub(crate) stack_pointer: u64,
 }
 
 impl SyscallExit<'_> {
@@ -406,5 +428,16 @@ impl SyscallExit<'_> {
     #[inline(always)]
     pub fn word(&self) -> u64 {
         self.word
+    }
+
+    /// The address after the program's `syscall` instruction.
+    pub fn return_address(&self) -> u64 {
+        address_after_site(self.anchor)
+    }
+
+    /// The program's stack pointer.
+    #[inline(always)]
+    pub fn stack_pointer(&self) -> u64 {
+        self.stack_pointer
     }
 }

@@ -91,6 +91,27 @@ pub(crate) fn add_all(who: u8) {
     }
 }
 
+/// Subscribes to the numbers that cannot be subscribed to one by one.
+#[cfg(feature = "capi")]
+pub(crate) fn add_others(who: u8) {
+    if is_closed() {
+        return;
+    }
+    for entry in TABLE.iter().skip(NUMBERS) {
+        entry.fetch_or(who, Relaxed);
+    }
+}
+
+/// Ends that.
+#[cfg(feature = "capi")]
+pub(crate) fn remove_others(who: u8) {
+    for entry in TABLE.iter().skip(NUMBERS) {
+        if entry.load(Relaxed) & who != 0 {
+            entry.fetch_and(!who, Relaxed);
+        }
+    }
+}
+
 /// Ends all subscriptions of one party.
 pub(crate) fn remove_all(who: u8) {
     for entry in &TABLE {

@@ -179,7 +179,7 @@ fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
             }
         }
     }
-    if config.stat && group::segment().is_some() {
+    if (config.stat || hook.wants_counts()) && group::segment().is_some() {
         interest::add_all(interest::STAT);
     }
     let trace_fd = config.trace_fd.filter(|fd| {
@@ -218,6 +218,10 @@ fn found_group<H: Hook>(hook: &H) {
     if group::segment().is_none() && hook.wants_group() {
         report_group(group::found());
         thread::join_first();
+    }
+    if hook.wants_counts() && group::segment().is_some() {
+        stat::start();
+        thread::own_block().map(stat::process_begin);
     }
 }
 

@@ -4,6 +4,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
+use super::errno::keeping_errno;
 use crate::hook::Thread;
 use crate::members;
 
@@ -59,13 +60,6 @@ pub(super) fn child_born(child_tid: u32) {
         // SAFETY: as above.
         keeping_errno(|| unsafe { hook(child_tid as c_int) });
     }
-}
-
-pub(super) fn keeping_errno<T>(call: impl FnOnce() -> T) -> T {
-    let errno = super::Errno::save(crate::thread::libc_errno());
-    let result = call();
-    errno.restore();
-    result
 }
 
 /// Counts all deaths that happened before the call. Afterwards

@@ -5,6 +5,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use core::time::Duration;
 
+use super::errno::keeping_errno;
 use crate::hook::RemoteEffect;
 use crate::members;
 
@@ -22,7 +23,7 @@ pub(super) fn effect(effect: &RemoteEffect) {
         // SAFETY: the header says that only a function of this type may be assigned.
         let hook = unsafe { core::mem::transmute::<*mut (), RemoteHook>(hook) };
         // SAFETY: the hook author's contract, in the header.
-        super::group::keeping_errno(|| unsafe { hook(effect) });
+        keeping_errno(|| unsafe { hook(effect) });
     }
 }
 

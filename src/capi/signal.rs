@@ -4,6 +4,8 @@ use core::ffi::{c_int, c_uint, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
+use super::chain;
+use super::errno::keeping_errno;
 use crate::hook::{SignalDecision, SignalDelivery, Signals};
 use crate::signal;
 
@@ -21,6 +23,10 @@ pub(super) fn subscription() -> Signals {
 
 /// Asks the hook.
 pub(super) fn ask(delivery: &SignalDelivery) -> SignalDecision {
+    super::note_entry();
+    if !chain::signal_goes_on(delivery) {
+        return SignalDecision::Swallow;
+    }
     let hook = interceptor_signal_hook.load(Relaxed);
     if hook.is_null() {
         return SignalDecision::Forward;
@@ -29,7 +35,7 @@ pub(super) fn ask(delivery: &SignalDelivery) -> SignalDecision {
     let hook = unsafe { core::mem::transmute::<*mut (), SignalHook>(hook) };
     let mut forward = 0;
     // SAFETY: the hook author's contract, in the header.
-    super::group::keeping_errno(|| unsafe {
+    keeping_errno(|| unsafe {
         hook(delivery.signal(), delivery.info(), delivery.context(), &mut forward);
     });
     if forward == 0 { SignalDecision::Swallow } else { SignalDecision::Forward }

@@ -30,6 +30,7 @@ const GENERATED_LIMIT: u64 = 256 * 1024;
 
 /// How all names of the C API begin.
 const API: &[u8] = b"interceptor_";
+static COUNTS_ARE_IMPORTED: AtomicBool = AtomicBool::new(false);
 static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static REMOTE_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
@@ -139,6 +140,11 @@ fn note_import(name: &[u8]) {
         | b"clone_hook_parent" | b"monitor_fn" | b"attach_monitor" | b"destruct_monitor" => {
             &GROUP_IS_IMPORTED
         }
+        // It wants to know what was counted, which is kept in the group's memory.
+        b"query_counts" | b"query_losses" => {
+            GROUP_IS_IMPORTED.store(true, Relaxed);
+            &COUNTS_ARE_IMPORTED
+        }
         // It wants to know what others do to it.
         b"remote_hook" | b"remote_wait" => &REMOTE_IS_IMPORTED,
         // It wants to see signals.
@@ -159,6 +165,12 @@ pub(crate) fn hook_is_imported() -> bool {
 #[inline(always)]
 pub(crate) fn remote_is_imported() -> bool {
     REMOTE_IS_IMPORTED.load(Relaxed)
+}
+
+/// Whether one refers to counts of calls.
+#[cfg(feature = "capi")]
+pub(crate) fn counts_are_imported() -> bool {
+    COUNTS_ARE_IMPORTED.load(Relaxed)
 }
 
 /// Whether one assigns the signal hook.

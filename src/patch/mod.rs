@@ -19,7 +19,8 @@ use crate::sys::{Maps, page_up};
 
 #[cfg(feature = "capi")]
 pub(crate) use apply::{
-    group_is_imported, hook_is_imported, remote_is_imported, signal_is_imported,
+    counts_are_imported, group_is_imported, hook_is_imported, remote_is_imported,
+    signal_is_imported,
 };
 pub(crate) use apply::{is_in_libc, patch_generated, patch_image, stack_of_libc};
 pub(crate) use image::{Image, ImageVmas};

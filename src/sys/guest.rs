@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use syscalls::{Sysno, syscall};
+use syscalls::{Errno, Sysno, syscall};
 
 use super::{PAGE, gettid, page_down};
 use crate::tls;
@@ -62,13 +62,23 @@ pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
 /// Writes memory of the program without trusting its address. Returns the
 /// number of bytes written.
 pub(crate) fn write_guest(address: u64, words: &[u64]) -> usize {
-    let len = size_of_val(words) as u64;
+    // SAFETY: the bytes of the words.
+    let bytes = unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) };
+    write_guest_bytes(address, bytes)
+}
+
+/// The same for bytes.
+pub(crate) fn write_guest_bytes(address: u64, bytes: &[u8]) -> usize {
+    let len = bytes.len() as u64;
     if IS_DIRECT.load(Relaxed) {
         // SAFETY: as in `read_guest`.
-        unsafe { core::ptr::copy_nonoverlapping(words.as_ptr(), address as *mut u64, words.len()) };
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len()) };
         return len as usize;
     }
-    let local = [words.as_ptr() as u64, len];
+    if bytes.is_empty() {
+        return 0;
+    }
+    let local = [bytes.as_ptr() as u64, len];
     let remote = [address, len];
     // SAFETY: the kernel writes to the program's memory what the program asked
     // to be written there, and reports what it could not write.
@@ -154,12 +164,29 @@ pub(crate) unsafe fn read_guest_ranges(
 /// Reads a string of the program, without its NUL; `None` if it does not fit or
 /// cannot be read.
 pub(crate) fn read_guest_string(address: u64, buffer: &mut [u8]) -> Option<&[u8]> {
-    // What comes after the string may not be readable.
-    let first = ((PAGE - address % PAGE) as usize).min(buffer.len());
-    let mut read = read_guest(address, buffer.get_mut(..first)?);
-    if read == first && !buffer[..read].contains(&0) {
-        read += read_guest(address.wrapping_add(first as u64), buffer.get_mut(first..)?);
+    let len = copy_guest_string(address, buffer).ok()?;
+    buffer.get(..len)
+}
+
+/// Copies a string of the program with its NUL. Returns its length; ENAMETOOLONG when
+/// it does not fit.
+pub(crate) fn copy_guest_string(address: u64, buffer: &mut [u8]) -> super::Result<usize> {
+    // What comes after the string may not be readable, nor need it be copied: page by
+    // page.
+    let mut done = 0;
+    while done < buffer.len() {
+        let from = address.wrapping_add(done as u64);
+        let piece = ((PAGE - from % PAGE) as usize).min(buffer.len() - done);
+        let to = buffer.get_mut(done..done + piece).ok_or(Errno::EFAULT)?;
+        let read = read_guest(from, to);
+        let end = to.iter().take(read).position(|byte| *byte == 0);
+        if let Some(end) = end {
+            return Ok(done + end);
+        }
+        if read < piece {
+            return Err(Errno::EFAULT);
+        }
+        done += piece;
     }
-    let end = buffer[..read].iter().position(|byte| *byte == 0)?;
-    buffer.get(..end)
+    Err(Errno::ENAMETOOLONG)
 }

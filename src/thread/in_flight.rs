@@ -17,7 +17,7 @@ use crate::signal::MaskChange;
 
 /// Records a thread can have. Each nested signal handler that makes a blocking
 /// call needs one.
-const CAPACITY: usize = 16;
+pub(crate) const CAPACITY: usize = 16;
 
 /// One call on its way through the kernel.
 #[derive(Clone, Copy)]
@@ -78,6 +78,12 @@ impl InFlight {
         self.pushed = self.pushed.wrapping_add(1);
         self.live = (self.live + 1).min(CAPACITY as u32);
         &mut self.calls[index]
+    }
+
+    /// Where [`push`](Self::push) puts the next record.
+    #[cfg(feature = "capi")]
+    pub(crate) fn next(&self) -> usize {
+        self.pushed as usize % CAPACITY
     }
 
     /// The record of a call that came out. It and all newer ones are removed.

@@ -14,6 +14,8 @@
 //! exits; see [`pool`].
 
 mod in_flight;
+#[cfg(feature = "capi")]
+mod inside;
 mod pool;
 
 use core::ffi::c_int;
@@ -33,7 +35,11 @@ use crate::thunk;
 use crate::tls::{self, LEVELS, PARKED_MARK, Tls};
 use crate::trace::PendingLine;
 
+#[cfg(feature = "capi")]
+pub(crate) use in_flight::CAPACITY as CALLS_IN_FLIGHT;
 pub(crate) use in_flight::{Call, InFlight};
+#[cfg(feature = "capi")]
+pub(crate) use inside::{note_entry, wait_until_left};
 pub(crate) use pool::{after_fork, leave_for_reuse};
 
 /// Bytes of stack of the lowest level, or a few more; a hook written in C may
@@ -96,6 +102,12 @@ pub struct ThreadBlock {
     /// Places in the group, one for each process that shares this block; the
     /// last is for all deeper ones.
     memberships: [Membership; DEPTHS],
+    /// Its place among all blocks.
+    #[cfg(feature = "capi")]
+    listed: inside::Listed,
+    /// A hook library has used the words of this thread.
+    #[cfg(feature = "capi")]
+    pub(crate) has_words: bool,
     /// The birth that goes in.
     pub(crate) birth: Birth,
     /// The child that it makes.
@@ -109,6 +121,9 @@ pub struct ThreadBlock {
     pub(crate) in_flight: InFlight,
     /// The trace line begun and not yet ended.
     pub(crate) pending: PendingLine,
+    /// What hook libraries keep, see `capi::chain`.
+    #[cfg(feature = "capi")]
+    pub(crate) words: crate::capi::Words,
 }
 
 const _: () = assert!(size_of::<ThreadBlock>() as u64 <= BLOCK);
@@ -140,8 +155,19 @@ impl ThreadBlock {
     /// what it holds.
     fn clear(&mut self) {
         let small = offset_of!(Self, in_flight);
+        #[cfg(feature = "capi")]
+        let listed = {
+            if self.has_words {
+                self.words.clear();
+            }
+            self.listed.taken()
+        };
         // SAFETY: zeroes are valid for all fields up to there.
         unsafe { (&raw mut *self).cast::<u8>().write_bytes(0, small) };
+        #[cfg(feature = "capi")]
+        {
+            self.listed = listed;
+        }
         self.in_flight.clear();
         self.pending.clear();
     }
@@ -311,6 +337,17 @@ pub(crate) fn unhooked<T>(hook: impl FnOnce() -> T) -> T {
         release_level(level);
     }
     result
+}
+
+/// Whether the calling thread executes a hook.
+#[cfg(feature = "capi")]
+pub(crate) fn is_in_hook() -> bool {
+    let Some(block) = own_block() else {
+        return false;
+    };
+    // A hook that was left by longjmp has said nothing.
+    let here = (&raw const block) as u64;
+    block.hooks_outside != 0 || (block.hook_level != 0 && block.region().contains(&here))
 }
 
 /// Runs code of the program's, which may have interrupted such a hook.

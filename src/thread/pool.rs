@@ -19,6 +19,8 @@ use core::sync::atomic::{
 
 use spin::{Mutex, MutexGuard};
 
+#[cfg(feature = "capi")]
+use super::inside;
 use super::{REGION, ThreadBlock};
 use crate::group::TGSTAT;
 use crate::sys::{self, Mapping};
@@ -47,6 +49,8 @@ const KEPT: usize = 32;
 /// A zeroed block that nobody uses.
 pub(super) fn take() -> sys::Result<*mut ThreadBlock> {
     if let Some(block) = take_used() {
+        #[cfg(feature = "capi")]
+        inside::enlist(block);
         return Ok(block);
     }
     let mapping = Mapping::anonymous(REGION)?;
@@ -54,7 +58,10 @@ pub(super) fn take() -> sys::Result<*mut ThreadBlock> {
         mapping.unmap();
         return Err(error);
     }
-    Ok((mapping.start + REGION - super::BLOCK) as *mut ThreadBlock)
+    let block = (mapping.start + REGION - super::BLOCK) as *mut ThreadBlock;
+    #[cfg(feature = "capi")]
+    inside::enlist(block);
+    Ok(block)
 }
 
 /// Puts back a block that was taken and not used.
@@ -78,6 +85,8 @@ pub(crate) fn after_fork() {
         // worst it can have left is a list that misses some.
         unsafe { POOL.force_unlock() };
     }
+    #[cfg(feature = "capi")]
+    inside::after_fork();
 }
 
 fn append(block: *mut ThreadBlock) {
@@ -198,11 +207,23 @@ fn give_one_to_kernel() {
     };
     // SAFETY: as in `take_used`.
     unsafe {
-        if is_in_use(block) {
+        if is_in_use(block) || !forget(block) {
             append(block);
         } else {
             release_storage(block);
             let _ = sys::unmap(&(*block).region());
         }
+    }
+}
+
+/// Lets nobody know a block that is about to be unmapped. Returns false when that cannot
+/// be now.
+fn forget(block: *mut ThreadBlock) -> bool {
+    #[cfg(feature = "capi")]
+    return inside::delist(block);
+    #[cfg(not(feature = "capi"))]
+    {
+        let _ = block;
+        true
     }
 }

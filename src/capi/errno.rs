@@ -1,0 +1,57 @@
+//! libc's errno, which belongs to the program: it is put back around everything.
+
+use core::ffi::{c_int, c_long};
+
+use crate::thread;
+
+/// The errno of a thread, as it was.
+pub(super) struct Errno {
+    at: *mut c_int,
+    value: c_int,
+}
+
+impl Errno {
+    #[inline(always)]
+    pub(super) fn save(at: *mut c_int) -> Self {
+        // SAFETY: null, or this thread's errno.
+        let value = unsafe { at.as_ref() }.copied().unwrap_or(0);
+        Self { at, value }
+    }
+
+    /// What it is now; EPERM where nobody could set it.
+    #[inline(always)]
+    pub(super) fn current(&self) -> c_int {
+        // SAFETY: as above.
+        unsafe { self.at.as_ref() }.copied().unwrap_or(1)
+    }
+
+    #[inline(always)]
+    pub(super) fn restore(self) {
+        // SAFETY: as above.
+        if let Some(errno) = unsafe { self.at.as_mut() } {
+            *errno = self.value;
+        }
+    }
+}
+
+/// Puts errno back after a call of code that may set it.
+pub(super) fn keeping_errno<T>(call: impl FnOnce() -> T) -> T {
+    let errno = Errno::save(thread::libc_errno());
+    let result = call();
+    errno.restore();
+    result
+}
+
+/// What a function of the C API returns: a value, or -1 and errno.
+pub(super) fn returned(result: Result<usize, syscalls::Errno>) -> c_long {
+    match result {
+        Ok(value) => value as c_long,
+        Err(error) => {
+            // SAFETY: null, or this thread's errno.
+            if let Some(errno) = unsafe { thread::libc_errno().as_mut() } {
+                *errno = error.into_raw();
+            }
+            -1
+        }
+    }
+}

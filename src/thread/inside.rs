@@ -1,0 +1,222 @@
+//! Which threads are inside a hook, and waiting until they have left it.
+//!
+//! All blocks of the process, in use or in the pool, are in one list. Blocks come in
+//! without a lock, as they are made. Whoever walks the list, or takes a block out to
+//! unmap it, holds [`WALKERS`]; nobody waits for that lock without a limit.
+//!
+//! A hook's call begins by saying so in its thread's block (`hook_level`), and only
+//! then looks for the hook. So when a hook was replaced, and every processor has
+//! passed a barrier, the threads that may still run the old one are those that say so
+//! now. Each is waited for until it says so no more, or has entered a hook again,
+//! which it then notes with the number of the wait ([`note_entry`]).
+
+use core::ptr::null_mut;
+use core::sync::atomic::{
+    AtomicPtr, AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use core::time::Duration;
+
+use syscalls::{Errno, Sysno, syscall};
+
+use super::{ThreadBlock, own_block};
+use crate::sys;
+use crate::tls;
+
+/// A block's place among all.
+#[repr(C)]
+pub(super) struct Listed {
+    /// The next older block.
+    older: *mut ThreadBlock,
+    /// [`PROCESS`] when it came into the list.
+    process: u32,
+    /// The wait during which its thread entered a hook.
+    entered: AtomicU32,
+}
+
+impl Listed {
+    /// The same place, for a new thread.
+    pub(super) fn taken(&self) -> Self {
+        Self { older: self.older, process: self.process, entered: AtomicU32::new(0) }
+    }
+}
+
+/// The newest block of the list.
+static NEWEST: AtomicPtr<ThreadBlock> = AtomicPtr::new(null_mut());
+/// Grows with each fork, so that the child knows what belongs to its parent.
+static PROCESS: AtomicU32 = AtomicU32::new(1);
+/// [`PROCESS`] while a thread walks the list, 0 when none does. A forked child takes no
+/// notice of its parent's.
+static WALKERS: AtomicU32 = AtomicU32::new(0);
+/// The number of the wait.
+static WAIT: AtomicU32 = AtomicU32::new(0);
+
+/// Puts a block into the list, if it is not in that of this process.
+pub(super) fn enlist(block: *mut ThreadBlock) {
+    let process = PROCESS.load(Relaxed);
+    // SAFETY: the caller's own block. Walkers only read the link.
+    unsafe {
+        if (*block).listed.process == process {
+            return;
+        }
+        (*block).listed.process = process;
+    }
+    let mut newest = NEWEST.load(Relaxed);
+    loop {
+        // SAFETY: as above.
+        unsafe { (&raw mut (*block).listed.older).write_volatile(newest) };
+        match NEWEST.compare_exchange_weak(newest, block, Release, Relaxed) {
+            Ok(_) => return,
+            Err(now) => newest = now,
+        }
+    }
+}
+
+/// Takes a block out that is to be unmapped. Returns false when that cannot be now.
+pub(super) fn delist(block: *mut ThreadBlock) -> bool {
+    // SAFETY: the caller's own block.
+    if unsafe { (*block).listed.process } != PROCESS.load(Relaxed) {
+        return true;
+    }
+    let Some(_walker) = Walker::begin() else {
+        return false;
+    };
+    // SAFETY: as above; nobody else takes blocks out.
+    let older = unsafe { (&raw const (*block).listed.older).read_volatile() };
+    if NEWEST.compare_exchange(block, older, Acquire, Relaxed).is_ok() {
+        return true;
+    }
+    let mut newer = NEWEST.load(Acquire);
+    while !newer.is_null() {
+        // SAFETY: blocks in the list are mapped while there is a walker.
+        let link = unsafe { &raw mut (*newer).listed.older };
+        // SAFETY: as above.
+        unsafe {
+            if link.read_volatile() == block {
+                link.write_volatile(older);
+                return true;
+            }
+            newer = link.read_volatile();
+        }
+    }
+    true
+}
+
+/// In a forked child: there is only the calling thread.
+pub(super) fn after_fork() {
+    // SAFETY: this thread's own words and block.
+    let own = unsafe { (&raw const (*tls::current()).block).read_volatile() };
+    PROCESS.store(PROCESS.load(Relaxed).wrapping_add(1).max(1), Relaxed);
+    NEWEST.store(null_mut(), Relaxed);
+    if !own.is_null() {
+        enlist(own);
+    }
+}
+
+/// Notes in a hook's thread that it began after a wait was begun.
+#[cold]
+pub(crate) fn note_entry() {
+    if let Some(block) = own_block() {
+        block.listed.entered.store(WAIT.load(Relaxed), Relaxed);
+    }
+}
+
+/// Waits until every other thread has left the hook that it is inside of. `begin` makes
+/// hooks note their entries from now on, `end` ends that.
+pub(crate) fn wait_until_left(
+    timeout: Option<Duration>,
+    begin: impl FnOnce(),
+    end: impl FnOnce(),
+) -> sys::Result<()> {
+    let deadline = timeout.map(|timeout| sys::monotonic_time() + timeout);
+    let mut pause = Pause(Duration::from_micros(20));
+    let _walker = loop {
+        match Walker::begin() {
+            Some(walker) => break walker,
+            None => pause.before(deadline)?,
+        }
+    };
+    let number = WAIT.load(Relaxed).wrapping_add(1);
+    WAIT.store(number, Relaxed);
+    begin();
+    let waited = barrier().and_then(|()| {
+        while is_anybody_inside(number) {
+            pause.before(deadline)?;
+        }
+        Ok(())
+    });
+    end();
+    waited
+}
+
+/// Whether a thread but the caller's is inside a hook that it entered before the wait.
+fn is_anybody_inside(number: u32) -> bool {
+    // SAFETY: this thread's own words.
+    let own = unsafe { (&raw const (*tls::current()).block).read_volatile() };
+    // Pairs with the release in `enlist`.
+    let mut block = NEWEST.load(Acquire);
+    while !block.is_null() {
+        // SAFETY: blocks in the list are mapped while there is a walker, and these
+        // words are whole at any time.
+        unsafe {
+            let level = (&raw const (*block).hook_level).read_volatile();
+            let outside = (&raw const (*block).hooks_outside).read_volatile();
+            let is_inside = level != 0 || outside != 0;
+            if is_inside && block != own && (*block).listed.entered.load(Relaxed) != number {
+                return true;
+            }
+            block = (&raw const (*block).listed.older).read_volatile();
+        }
+    }
+    false
+}
+
+/// Lets every running thread of the process pass a full barrier: what it has read
+/// before, it has said before.
+fn barrier() -> sys::Result<()> {
+    const REGISTER_PRIVATE_EXPEDITED: usize = 1 << 4;
+    const PRIVATE_EXPEDITED: usize = 1 << 3;
+    // SAFETY: takes numbers only.
+    let ask = |command: usize| unsafe { syscall!(Sysno::membarrier, command, 0) };
+    match ask(PRIVATE_EXPEDITED) {
+        Err(Errno::EPERM) => ask(REGISTER_PRIVATE_EXPEDITED).and_then(|_| ask(PRIVATE_EXPEDITED)),
+        asked => asked,
+    }
+    .map(|_| ())
+}
+
+/// The right to walk the list.
+struct Walker;
+
+impl Walker {
+    fn begin() -> Option<Walker> {
+        let process = PROCESS.load(Relaxed);
+        let holder = WALKERS.load(Relaxed);
+        let is_free = holder != process;
+        let took = is_free && WALKERS.compare_exchange(holder, process, Acquire, Relaxed).is_ok();
+        took.then_some(Walker)
+    }
+}
+
+impl Drop for Walker {
+    fn drop(&mut self) {
+        WALKERS.store(0, Release);
+    }
+}
+
+/// Longer and longer sleeps.
+struct Pause(Duration);
+
+impl Pause {
+    fn before(&mut self, deadline: Option<Duration>) -> sys::Result<()> {
+        const LONGEST: Duration = Duration::from_millis(2);
+        if deadline.is_some_and(|deadline| sys::monotonic_time() >= deadline) {
+            return Err(Errno::ETIMEDOUT);
+        }
+        let time = [self.0.as_secs(), u64::from(self.0.subsec_nanos())];
+        // SAFETY: the kernel reads one struct timespec. A signal ends the sleep early.
+        let _ = unsafe { syscall!(Sysno::nanosleep, time.as_ptr(), 0) };
+        self.0 = (self.0 * 2).min(LONGEST);
+        Ok(())
+    }
+}
