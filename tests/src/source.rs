@@ -1,7 +1,7 @@
 //! Sources of guests, and what they say about themselves in their first lines.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Lines at the top of a source in which directives are looked for.
 const DIRECTIVE_LINES: usize = 12;
@@ -66,7 +66,7 @@ impl Source {
     }
 }
 
-fn is_program(path: &PathBuf) -> bool {
+fn is_program(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let name = path.file_name().and_then(|name| name.to_str());
     matches!(extension, Some("c" | "cc" | "S")) && name.is_some_and(|name| !name.starts_with("lib"))

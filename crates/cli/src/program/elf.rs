@@ -111,7 +111,7 @@ impl Head {
             if let Ok(Some(entries)) = segment.dynamic(endian, data) {
                 self.is_program = entries.iter().any(|entry| {
                     entry.d_tag(endian) == elf::DT_FLAGS_1
-                        && entry.d_val(endian) & elf::DF_1_PIE.0 as u64 != 0
+                        && entry.d_val(endian) & elf::DF_1_PIE.0 != 0
                 });
             }
         }
