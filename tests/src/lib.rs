@@ -14,6 +14,7 @@
 //! ```
 
 mod dist;
+mod known;
 mod missing;
 mod mode;
 mod program;
@@ -21,6 +22,7 @@ mod scratch;
 mod source;
 
 pub use dist::{Dist, guest, guests, installed, userland};
+pub use known::{Differs, Judgement, KNOWN, Known, Where, judge};
 pub use missing::{Missing, skip};
 pub use mode::{Mode, Modes};
 pub use program::{Ended, Program, Status};

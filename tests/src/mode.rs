@@ -50,6 +50,18 @@ impl Modes {
     ];
 }
 
+impl Modes {
+    /// Every mode there is.
+    pub fn all() -> impl Iterator<Item = &'static Mode> {
+        Modes::USUAL.iter().chain(Modes::FORCED)
+    }
+
+    /// The mode of this name.
+    pub fn named(name: &str) -> Option<&'static Mode> {
+        Modes::all().find(|mode| mode.name == name)
+    }
+}
+
 const HOLE: Environment = &[("INTERCEPTOR_FORCE_RUNG", "hole")];
 const AFTER: Environment = &[("INTERCEPTOR_FORCE_RUNG", "after")];
 const BEFORE: Environment = &[("INTERCEPTOR_FORCE_RUNG", "before")];
@@ -80,6 +92,11 @@ impl Mode {
     const fn with(mut self, environment: Environment) -> Mode {
         self.environment = environment;
         self
+    }
+
+    /// Whether sites that one rung does not fit are trapped.
+    pub fn forces_a_rung(&self) -> bool {
+        self.environment.iter().any(|(name, _)| *name == "INTERCEPTOR_FORCE_RUNG")
     }
 
     /// Runs a program in this mode.

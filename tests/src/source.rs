@@ -1,5 +1,6 @@
 //! Sources of guests, and what they say about themselves in their first lines.
 
+use std::env;
 use std::fs;
 use std::path::Path;
 
@@ -30,13 +31,15 @@ pub enum Userlands {
 }
 
 impl Source {
-    /// Those of all guests, by name.
+    /// Those of all guests, by name, from where `INTERCEPTOR_GUEST_SOURCES` says, else
+    /// from this source tree.
     ///
     /// # Panics
     ///
     /// If they cannot be read.
     pub fn all() -> Vec<Source> {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
+        let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
+        let directory = env::var_os("INTERCEPTOR_GUEST_SOURCES").map_or_else(here, PathBuf::from);
         let entries = fs::read_dir(directory).expect("the guests");
         let files = entries.map(|entry| entry.expect("a guest").path());
         let mut sources: Vec<Source> =

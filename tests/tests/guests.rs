@@ -2,106 +2,17 @@
 //! output, standard error and ending.
 //!
 //! Each guest in each mode is a check of its own. What is known to differ is
-//! listed in `KNOWN`, with the reason; a listed difference that has gone is a
-//! failure, too.
+//! listed in `interceptor_tests::KNOWN`, with the reason; a listed difference that
+//! has gone is a failure, too.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use interceptor_tests::{Dist, Ended, Missing, Mode, Modes, Program, Source, guest, skip};
+use interceptor_tests::{
+    Dist, Ended, Judgement, KNOWN, Missing, Mode, Modes, Program, Source, guest, judge, skip,
+};
 use libtest_mimic::{Arguments, Failed, Trial};
-
-/// How sure a known difference is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Differs {
-    /// In every run.
-    Always,
-    /// In some.
-    Sometimes,
-}
-
-/// A difference that is known and explained in CAPABILITIES.md.
-struct Known {
-    guest: &'static str,
-    modes: &'static [&'static str],
-    differs: Differs,
-    reason: &'static str,
-}
-
-/// Every difference that is known.
-const KNOWN: &[Known] = &[
-    Known {
-        guest: "clone_raw",
-        modes: &[
-            "run",
-            "stat",
-            "trace",
-            "hook",
-            "signals",
-            "xsave",
-            "hole",
-            "after",
-            "before",
-            "trap",
-            "hole_hook",
-            "after_hook",
-            "before_hook",
-            "trap_hook",
-        ],
-        differs: Differs::Always,
-        reason: "threads without libc\'s storage end interception, with one line",
-    },
-    Known {
-        guest: "ptrace_child",
-        modes: &["trace", "hole", "trap", "hole_hook", "trap_hook"],
-        differs: Differs::Always,
-        reason: "a tracer sees the runtime's own calls and signals, too",
-    },
-    Known {
-        guest: "ptrace_child.musl",
-        modes: &["trace"],
-        differs: Differs::Always,
-        reason: "a tracer sees the runtime's own calls and signals, too",
-    },
-    Known {
-        guest: "sud",
-        modes: &[
-            "run",
-            "stat",
-            "trace",
-            "hook",
-            "signals",
-            "xsave",
-            "hole",
-            "after",
-            "before",
-            "trap",
-            "hole_hook",
-            "after_hook",
-            "before_hook",
-            "trap_hook",
-        ],
-        differs: Differs::Always,
-        reason: "Syscall User Dispatch is refused as by a kernel without it",
-    },
-    Known {
-        guest: "signal_altstack",
-        modes: FORCED,
-        differs: Differs::Sometimes,
-        reason: "a trap needs room for a signal frame, on the smallest stack, too",
-    },
-    Known {
-        guest: "stack_small",
-        modes: FORCED,
-        differs: Differs::Sometimes,
-        reason: "a trap needs room for a signal frame, on the smallest stack, too",
-    },
-];
-
-/// Modes in which sites that one rung does not fit are trapped.
-const FORCED: &[&str] =
-    &["hole", "after", "before", "trap", "hole_hook", "after_hook", "before_hook", "trap_hook"];
 
 /// Modes in which guests are run that were built with musl.
 const MUSL_MODES: &[&str] = &["run", "trace"];
@@ -146,7 +57,7 @@ fn add_checks(source: &Source, suffix: &str, runs_in: fn(&Mode) -> bool, checks:
     });
     let native = Arc::clone(&build);
     checks.push(Trial::test(format!("{name}_passes_natively"), move || native.passes_natively()));
-    for mode in [Modes::USUAL, Modes::FORCED].into_iter().flatten() {
+    for mode in Modes::all() {
         if runs_in(mode) {
             let build = Arc::clone(&build);
             checks.push(Trial::test(
@@ -189,15 +100,12 @@ impl Build {
             Ok(both) => both,
             Err(missing) => return skipped(&missing),
         };
-        let known = KNOWN
-            .iter()
-            .find(|known| known.guest == self.program && known.modes.contains(&mode.name));
-        match (known, ours == *native) {
-            (None, false) => Err(native.difference(&ours).into()),
-            (Some(known), true) if known.differs == Differs::Always => {
-                Err(format!("no longer differs; it was known to: {}", known.reason).into())
+        match judge(&self.program, mode, native, &ours) {
+            Judgement::Expected => Ok(()),
+            Judgement::Differs(difference) => Err(difference.into()),
+            Judgement::NoLongerDiffers(reason) => {
+                Err(format!("no longer differs; it was known to: {reason}").into())
             }
-            _ => Ok(()),
         }
     }
 }
@@ -217,13 +125,9 @@ fn known_differences_name_checks_that_exist() {
         .collect();
     for known in KNOWN {
         let is_musl = *builds.get(known.guest).expect(known.guest);
-        for mode in known.modes {
-            let exists = [Modes::USUAL, Modes::FORCED]
-                .into_iter()
-                .flatten()
-                .any(|other| other.name == *mode);
-            assert!(exists && (!is_musl || MUSL_MODES.contains(mode)), "{mode}");
-        }
+        let mut modes = Modes::all().filter(|mode| known.is_in(mode));
+        assert!(modes.any(|mode| !is_musl || MUSL_MODES.contains(&mode.name)), "{}", known.guest);
+        assert_eq!(known.unknown_modes(), [""; 0], "{}", known.guest);
         assert!(!known.reason.is_empty());
     }
 }

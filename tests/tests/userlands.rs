@@ -87,7 +87,7 @@ fn checks() -> Vec<Trial> {
             let name = format!("{}_{name}", suite.name);
             let check = move || native.passes_natively();
             checks.push(Trial::test(format!("{name}_passes_natively"), check));
-            for mode in [Modes::USUAL, Modes::FORCED].into_iter().flatten() {
+            for mode in Modes::all() {
                 if everything || modes.contains(&mode.name) {
                     let subject = Arc::clone(&subject);
                     let check = move || subject.is_as_natively(mode);

@@ -8,11 +8,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
+mod archive;
 mod bench;
 mod build;
 mod dist;
 mod link;
 mod lint;
+mod qemu;
 mod run;
 mod symbols;
 mod test;
@@ -33,6 +35,8 @@ enum Task {
     Run(run::Args),
     /// Run every test, then the checks of `symbols`
     Test(test::Args),
+    /// Boot other kernels and processors, and run guests there
+    Qemu(qemu::Args),
     /// Check the built library: linkage, protections, exports, vector-free paths
     Symbols(symbols::Args),
     /// Check formatting, clippy, documentation and the C headers
@@ -59,6 +63,7 @@ fn execute(task: Task) -> Result<ExitCode> {
         Task::Dist(args) => dist::execute(&workspace, &args),
         Task::Run(args) => run::execute(&workspace, &args),
         Task::Test(args) => test::execute(&workspace, &args),
+        Task::Qemu(args) => qemu::execute(&workspace, &args),
         Task::Symbols(args) => symbols::execute(&workspace, &args),
         Task::Lint => lint::execute(&workspace),
         Task::Bench(args) => bench::execute(&workspace, &args),

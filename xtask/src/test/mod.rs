@@ -8,7 +8,6 @@ use crate::dist;
 use crate::symbols;
 use crate::workspace::{Profile, Workspace};
 
-mod archive;
 pub mod guests;
 pub mod packages;
 mod tally;

@@ -71,6 +71,11 @@ pub const FOR_TESTS: &[Package] = &[
         proof: "qemu-x86_64",
         needed_by: "processors that this one is not",
     },
+    Package {
+        name: "qemu-system-x86",
+        proof: "qemu-system-x86_64",
+        needed_by: "kernels that this one is not",
+    },
     program("redis-server", "redis-server"),
     program("redis-tools", "redis-benchmark"),
     program("stress-ng", "stress-ng"),

@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 
 use anyhow::{Result, bail};
 
-use super::archive::Root;
 use super::guests;
+use crate::archive::Root;
 use crate::tool;
 use crate::workspace::Workspace;
 

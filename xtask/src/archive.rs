@@ -60,12 +60,13 @@ impl Root {
 }
 
 /// What apt knows about one release.
-struct State {
+pub struct State {
     directory: PathBuf,
 }
 
 impl State {
-    fn prepare(suite: &str, directory: &Path) -> Result<State> {
+    /// Prepares one in `directory`; knows nothing before `apt-get update`.
+    pub fn prepare(suite: &str, directory: &Path) -> Result<State> {
         for below in ["state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(directory.join(below))?;
         }
@@ -81,12 +82,26 @@ impl State {
         Ok(State { directory: directory.to_path_buf() })
     }
 
-    fn apt_get(&self) -> Command {
+    /// An apt-get with this state.
+    pub fn apt_get(&self) -> Command {
         let mut apt = Command::new("apt-get");
         apt.arg("-qq").env("APT_CONFIG", self.directory.join("apt.conf"));
         // It lists what it would install.
         apt.stdout(Stdio::null());
         apt
+    }
+
+    /// What a package depends on: the first whose name begins with `prefix`.
+    pub fn dependency(&self, package: &str, prefix: &str) -> Result<String> {
+        let output = Command::new("apt-cache")
+            .env("APT_CONFIG", self.directory.join("apt.conf"))
+            .args(["depends", "--important", package])
+            .output()
+            .context("cannot start apt-cache")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+        let found = names.find(|name| name.starts_with(prefix));
+        Ok(found.with_context(|| format!("{package} depends on no {prefix}"))?.to_owned())
     }
 
     /// What was downloaded; first what makes `/bin` and its like the links that
@@ -137,6 +152,7 @@ fn configuration(directory: &Path) -> String {
          Dir::Etc::sourcelist \"{directory}/sources.list\";\n\
          Dir::Etc::sourceparts \"/dev/null\";\n\
          Dir::Etc::preferencesparts \"/dev/null\";\n\
+         APT::Sandbox::User \"root\";\n\
          Acquire::Languages \"none\";\n\
          Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n"
     )

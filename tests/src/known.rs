@@ -1,0 +1,117 @@
+//! Differences that are known: the one list, which CAPABILITIES.md quotes.
+//!
+//! A difference that is not listed is a failure, and so is one that is listed and
+//! has gone.
+
+use crate::mode::{Mode, Modes};
+use crate::program::Ended;
+
+/// How sure a known difference is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Differs {
+    /// In every run.
+    Always,
+    /// In some.
+    Sometimes,
+}
+
+/// In which modes a difference is known.
+pub enum Where {
+    /// In all.
+    Everywhere,
+    /// Where sites that one rung does not fit are trapped.
+    Forced,
+    /// In these.
+    In(&'static [&'static str]),
+}
+
+/// One known difference.
+pub struct Known {
+    /// The program.
+    pub guest: &'static str,
+    modes: Where,
+    differs: Differs,
+    /// Why it differs.
+    pub reason: &'static str,
+}
+
+/// Every difference that is known.
+pub const KNOWN: &[Known] = &[
+    Known {
+        guest: "clone_raw",
+        modes: Where::Everywhere,
+        differs: Differs::Always,
+        reason: "threads without libc's storage end interception, with one line",
+    },
+    Known {
+        guest: "ptrace_child",
+        modes: Where::In(&["trace", "hole", "trap", "hole_hook", "trap_hook"]),
+        differs: Differs::Always,
+        reason: "a tracer sees the runtime's own calls and signals, too",
+    },
+    Known {
+        guest: "ptrace_child.musl",
+        modes: Where::In(&["trace"]),
+        differs: Differs::Always,
+        reason: "a tracer sees the runtime's own calls and signals, too",
+    },
+    Known {
+        guest: "sud",
+        modes: Where::Everywhere,
+        differs: Differs::Always,
+        reason: "Syscall User Dispatch is refused as by a kernel without it",
+    },
+    Known {
+        guest: "signal_altstack",
+        modes: Where::Forced,
+        differs: Differs::Sometimes,
+        reason: "a trap needs room for a signal frame, on the smallest stack, too",
+    },
+    Known {
+        guest: "stack_small",
+        modes: Where::Forced,
+        differs: Differs::Sometimes,
+        reason: "a trap needs room for a signal frame, on the smallest stack, too",
+    },
+];
+
+impl Known {
+    /// Whether the difference is known in a mode.
+    pub fn is_in(&self, mode: &Mode) -> bool {
+        match self.modes {
+            Where::Everywhere => true,
+            Where::Forced => mode.forces_a_rung(),
+            Where::In(modes) => modes.contains(&mode.name),
+        }
+    }
+
+    /// Names of modes that do not exist.
+    pub fn unknown_modes(&self) -> Vec<&'static str> {
+        let Where::In(modes) = self.modes else { return Vec::new() };
+        let exists = |name: &&str| Modes::all().any(|mode| mode.name == *name);
+        modes.iter().copied().filter(|name| !exists(name)).collect()
+    }
+}
+
+/// What a comparison comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is as it must be, or as it is known to be.
+    Expected,
+    /// What differs.
+    Differs(String),
+    /// A known difference has gone; why it was there.
+    NoLongerDiffers(&'static str),
+}
+
+/// Judges a guest's run in a mode by its native run.
+pub fn judge(guest: &str, mode: &Mode, native: &Ended, ours: &Ended) -> Judgement {
+    let known = KNOWN.iter().find(|known| known.guest == guest && known.is_in(mode));
+    match (known, ours == native) {
+        (None, false) => Judgement::Differs(native.difference(ours)),
+        (Some(known), true) if known.differs == Differs::Always => {
+            Judgement::NoLongerDiffers(known.reason)
+        }
+        _ => Judgement::Expected,
+    }
+}
