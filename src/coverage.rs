@@ -23,6 +23,22 @@ impl Tally {
             *count += 1;
         }
     }
+
+    /// Counts as missed whatever was patched.
+    pub(crate) fn miss_all(&mut self) {
+        let mut patched = 0;
+        for outcome in [Outcome::Hole, Outcome::After, Outcome::Before, Outcome::Trap] {
+            patched += self.0.get_mut(outcome as usize).map_or(0, core::mem::take);
+        }
+        if let Some(missed) = self.0.get_mut(Outcome::Missed as usize) {
+            *missed += patched;
+        }
+    }
+
+    /// Whether there were no sites.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|count| *count == 0)
+    }
 }
 
 /// The outcome of a site that is patched; without a rung it traps.
@@ -121,7 +137,7 @@ pub(crate) fn report(name: &[u8], tally: &Tally, dump: bool) {
     if dump {
         say(format_args!("{}:{tally}", Lossy(name)));
     }
-    if tally.0.iter().all(|count| *count == 0) {
+    if tally.is_empty() {
         return;
     }
     keep(name, tally);

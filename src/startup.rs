@@ -26,6 +26,7 @@ enum Failure {
     Thunks(Errno),
     Thread,
     Maps(Errno),
+    Text(Errno),
 }
 
 impl fmt::Display for Failure {
@@ -42,6 +43,10 @@ impl fmt::Display for Failure {
             Self::Thread => write!(f, "no memory for the first thread; is a memory limit set?"),
             Self::Maps(error) => {
                 write!(f, "cannot read /proc/self/maps ({}); mount /proc", Why(*error))
+            }
+            Self::Text(error) => {
+                let why = Why(*error);
+                write!(f, "patched text may not be executed ({why}); is a W^X policy set?")
             }
         }
     }
@@ -89,7 +94,7 @@ fn arm<H: Hook>(
     }
     sys::probe_guest_access();
     let maps = Maps::read().map_err(Failure::Maps)?;
-    patch::patch_everything(&maps, config);
+    patch::patch_everything(&maps, config).map_err(Failure::Text)?;
     if config.carry {
         carry_environment(&maps, envp, config);
     }

@@ -11,8 +11,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use interceptor_abi::segment::Outcome;
 use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Verdict};
+use syscalls::Errno;
 
 use super::image::{Image, ImageVmas, Piece, Readable};
+use super::pristine::Source;
 use super::stub::{self, Area};
 use super::{near, registry, trap};
 use crate::config::{Config, ForcedRung};
@@ -40,8 +42,9 @@ const PROT_READ: usize = 1;
 const PROT_WRITE: usize = 2;
 const PROT_EXEC: usize = 4;
 
-/// Patches every object mapped at start-up.
-pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
+/// Patches every object mapped at start-up. Fails when the first that is patched
+/// may not be executed again; it is put back then.
+pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
     let own = own_text();
     let mut rest = maps.vmas();
     // Emulators of user space show no page as executable.
@@ -51,6 +54,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
     // The first mapping of the file that is passed at the moment.
     let mut file = rest.clone();
     let mut file_inode = 0;
+    let mut is_first = true;
     loop {
         let here = rest.clone();
         let Some(vma) = rest.next() else {
@@ -99,15 +103,24 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) {
             note_import(name);
         }
         let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
-        let text = Text { range, prot, name: vma.name, is_pristine, is_early: true };
+        let source = (is_pristine && range == vma.range).then(|| Source::of(&vma));
+        let text = Text { range, prot, name: vma.name, is_pristine, source, is_early: true };
         let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
-        let tally = patch_text(&text, image.as_ref(), config.force_rung, &near);
+        let mut refused = None;
+        let tally = patch_text(&text, image.as_ref(), config.force_rung, &near, &mut refused);
+        match refused {
+            Some(error) if is_first => return Err(error),
+            Some(error) => say_left_alone(&text, error),
+            None => {}
+        }
+        is_first &= tally.is_empty();
         coverage::report(vma.name, &tally, config.debug_dump);
         if let Some(frames) = image.as_ref().and_then(Image::unwind_pages) {
             // Read by the planner, and by the program when it throws.
             sys::release(&frames);
         }
     }
+    Ok(())
 }
 
 unsafe extern "C" {
@@ -194,9 +207,10 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
         prot: prot as usize,
         name: b"[dlopen]",
         is_pristine: false,
+        source: None,
         is_early: false,
     };
-    let tally = patch_text(&text, image.as_ref(), None, &near::map_by_asking);
+    let tally = patch_text(&text, image.as_ref(), None, &near::map_by_asking, &mut None);
     coverage::report(text.name, &tally, false);
 }
 
@@ -208,12 +222,14 @@ pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
         prot: prot as usize,
         name: b"[generated]",
         is_pristine: false,
+        source: None,
         is_early: false,
     };
     if !is_small || text.prot & PROT_READ == 0 || text.prot & PROT_WRITE != 0 {
         return;
     }
-    let tally = patch_text(&text, None::<&Image<'_, Piece>>, None, &near::map_by_asking);
+    let image = None::<&Image<'_, Piece>>;
+    let tally = patch_text(&text, image, None, &near::map_by_asking, &mut None);
     coverage::report(text.name, &tally, false);
 }
 
@@ -225,6 +241,8 @@ struct Text<'a> {
     name: &'a [u8],
     /// Nobody has written to it since it was mapped.
     is_pristine: bool,
+    /// Where all of it can be had again.
+    source: Option<Source<'a>>,
     /// The program does not run yet. Later it may have forbidden system calls
     /// that are not needed.
     is_early: bool,
@@ -241,12 +259,14 @@ struct Planned {
     stub: u64,
 }
 
-/// Plans and patches one range. Returns what became of its sites.
+/// Plans and patches one range. Returns what became of its sites. `refused` becomes
+/// why patched text could not be made executable again.
 fn patch_text<R: Readable>(
     text: &Text<'_>,
     image: Option<&Image<'_, R>>,
     force: Option<ForcedRung>,
     near: Near<'_>,
+    refused: &mut Option<Errno>,
 ) -> Tally {
     let mut tally = Tally::default();
     // SAFETY: the range is mapped readable. Nobody writes it meanwhile: at
@@ -263,7 +283,7 @@ fn patch_text<R: Readable>(
         return tally;
     };
     let is_pristine = text.is_pristine;
-    let mut round = Round { memory, len: 0, text, is_pristine, near, tally: &mut tally };
+    let mut round = Round { memory, len: 0, text, is_pristine, near, refused, tally: &mut tally };
     plan(bytes, text, image, force, &mut |site| round.add(site));
     round.apply();
     memory.unmap();
@@ -312,6 +332,8 @@ struct Round<'r> {
     /// Nothing of the text has been patched yet, or written by anybody else.
     is_pristine: bool,
     near: Near<'r>,
+    /// Why text could not be made executable again; it has been put back then.
+    refused: &'r mut Option<Errno>,
     tally: &'r mut Tally,
 }
 
@@ -348,15 +370,16 @@ impl Round<'_> {
             return;
         }
         let pages = pages_of(planned);
-        let result = self.try_apply(planned, &pages);
+        let result = match self.refused {
+            None => self.try_apply(planned, &pages),
+            Some(error) => Err(*error),
+        };
         self.is_pristine = false;
         if let Err(error) = result {
-            say(format_args!(
-                "{}: {} sites are left alone ({})",
-                Lossy(self.text.name),
-                planned.len(),
-                Why(error)
-            ));
+            // What is refused is said once, and by whom it concerns.
+            if self.refused.is_none() {
+                say_left_alone(self.text, error);
+            }
             for _ in planned {
                 self.tally.count(Outcome::Missed);
             }
@@ -367,7 +390,7 @@ impl Round<'_> {
         }
     }
 
-    fn try_apply(&self, planned: &mut [Planned], pages: &Range<u64>) -> sys::Result<()> {
+    fn try_apply(&mut self, planned: &mut [Planned], pages: &Range<u64>) -> sys::Result<()> {
         let mapping = (self.near)(&self.text.range, stub::area_len(planned.len()))?;
         if self.text.is_early {
             sys::populate(mapping.start, page_up(stub::likely_len(planned.len())));
@@ -395,8 +418,33 @@ impl Round<'_> {
             planned.write_patch();
         }
         registry::add(pages, mapping);
-        sys::protect(pages.start, len, self.text.prot)
+        if let Err(error) = sys::protect(pages.start, len, self.text.prot) {
+            self.put_back(error);
+            return Err(error);
+        }
+        Ok(())
     }
+
+    /// Undoes all rounds: patched text must not be executed.
+    fn put_back(&mut self, error: Errno) {
+        let Text { range, prot, .. } = self.text;
+        let source = self.text.source.ok_or(error);
+        if let Err(why) = source.and_then(|source| source.put_back(range, *prot)) {
+            say(format_args!(
+                "{}: cannot be made executable again, nor mapped again ({}): \
+                 set INTERCEPTOR_MODE=off for this program",
+                Lossy(self.text.name),
+                Why(why)
+            ));
+        }
+        registry::forget(range);
+        self.tally.miss_all();
+        *self.refused = Some(error);
+    }
+}
+
+fn say_left_alone(text: &Text<'_>, error: Errno) {
+    say(format_args!("{}: it is left alone ({})", Lossy(text.name), Why(error)));
 }
 
 impl Planned {

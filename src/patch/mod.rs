@@ -7,6 +7,7 @@
 mod apply;
 mod image;
 mod near;
+mod pristine;
 mod registry;
 mod stub;
 mod symfile;
@@ -15,7 +16,7 @@ mod trap;
 use core::ops::Range;
 
 use crate::config::Config;
-use crate::sys::{Maps, page_up};
+use crate::sys::{self, Maps, page_up};
 
 #[cfg(feature = "capi")]
 pub(crate) use apply::{
@@ -27,9 +28,10 @@ pub(crate) use image::{Image, ImageVmas};
 pub(crate) use stub::{Phase, Place, template_is_sound};
 pub(crate) use trap::stub_of as trap_stub_of;
 
-/// Patches all objects that are mapped at start-up.
-pub(crate) fn patch_everything(maps: &Maps, config: &Config<'_>) {
-    apply::at_startup(maps, config);
+/// Patches all objects that are mapped at start-up. Fails when nothing may be
+/// patched; then everything is as it was.
+pub(crate) fn patch_everything(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
+    apply::at_startup(maps, config)
 }
 
 /// The last act of start-up: what it alone needed of our library is unmapped.

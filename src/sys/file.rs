@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 use core::fmt::Write as _;
+use core::ops::Range;
 
 use syscalls::{Errno, Sysno, syscall};
 
@@ -67,6 +68,21 @@ impl File {
         let (to, len) = (buffer.as_mut_ptr(), buffer.len());
         // SAFETY: the kernel writes within the slice.
         unsafe { syscall!(Sysno::pread64, self.0, to, len, offset) }
+    }
+
+    /// Its inode.
+    pub(crate) fn inode(&self) -> Result<u64> {
+        Ok(stat(self.0)?[1])
+    }
+
+    /// Maps pages of it, private, in place of what is mapped at `range`.
+    pub(crate) fn map_over(&self, range: &Range<u64>, offset: u64, prot: usize) -> Result<()> {
+        const MAP_PRIVATE: usize = 2;
+        const MAP_FIXED: usize = 0x10;
+        let (start, len) = (range.start, range.end - range.start);
+        // SAFETY: the caller knows that the range held the same before.
+        unsafe { syscall!(Sysno::mmap, start, len, prot, MAP_PRIVATE | MAP_FIXED, self.0, offset) }
+            .map(drop)
     }
 
     /// Whether executing it gives capabilities.
