@@ -38,10 +38,10 @@
  * - It calls exit or _exit: the process ends.
  *
  * A library that cannot be loaded is refused by `interceptor run`; from LD_PRELOAD the
- * dynamic linker says so, and runs the program without it. One that needs a function,
- * or a version of the interface (INTERCEPTOR_0), that libinterceptor.so does not
- * have is not run: the dynamic linker says what is missing, and ends with 127, at once
- * if it is linked with -z now, else when it is called.
+ * dynamic linker says so, and runs the program without it. One that needs a function
+ * that libinterceptor.so does not have, or another version of the interface than
+ * INTERCEPTOR_0, is not run: the dynamic linker says what is missing and ends with a
+ * status of 1 or 127, at once if the library is linked with -z now.
  */
 #ifndef INTERCEPTOR_H
 #define INTERCEPTOR_H

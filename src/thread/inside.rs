@@ -34,13 +34,6 @@ pub(super) struct Listed {
     entered: AtomicU32,
 }
 
-impl Listed {
-    /// The same place, for a new thread.
-    pub(super) fn taken(&self) -> Self {
-        Self { older: self.older, process: self.process, entered: AtomicU32::new(0) }
-    }
-}
-
 /// The newest block of the list.
 static NEWEST: AtomicPtr<ThreadBlock> = AtomicPtr::new(null_mut());
 /// Grows with each fork, so that the child knows what belongs to its parent.
@@ -99,7 +92,7 @@ pub(super) fn delist(block: *mut ThreadBlock) -> bool {
             newer = link.read_volatile();
         }
     }
-    true
+    false
 }
 
 /// In a forked child: there is only the calling thread.
@@ -194,7 +187,8 @@ impl Walker {
         let holder = WALKERS.load(Relaxed);
         let is_free = holder != process;
         let took = is_free && WALKERS.compare_exchange(holder, process, Acquire, Relaxed).is_ok();
-        took.then_some(Walker)
+        // Not `then_some`, which would make one, and drop it, in any case.
+        took.then(|| Walker)
     }
 }
 

@@ -102,9 +102,6 @@ pub struct ThreadBlock {
     /// Places in the group, one for each process that shares this block; the
     /// last is for all deeper ones.
     memberships: [Membership; DEPTHS],
-    /// Its place among all blocks.
-    #[cfg(feature = "capi")]
-    listed: inside::Listed,
     /// A hook library has used the words of this thread.
     #[cfg(feature = "capi")]
     pub(crate) has_words: bool,
@@ -117,6 +114,9 @@ pub struct ThreadBlock {
     pub(crate) large_environment: Option<Mapping>,
     /// Next block in the pool.
     next: *mut ThreadBlock,
+    /// Its place among all blocks, which others read at any time.
+    #[cfg(feature = "capi")]
+    listed: inside::Listed,
     /// Calls between their way in and their way out.
     pub(crate) in_flight: InFlight,
     /// The trace line begun and not yet ended.
@@ -154,20 +154,16 @@ impl ThreadBlock {
     /// Makes a used block like a new one. What only counts tell to be used keeps
     /// what it holds.
     fn clear(&mut self) {
+        #[cfg(feature = "capi")]
+        let small = offset_of!(Self, listed);
+        #[cfg(not(feature = "capi"))]
         let small = offset_of!(Self, in_flight);
         #[cfg(feature = "capi")]
-        let listed = {
-            if self.has_words {
-                self.words.clear();
-            }
-            self.listed.taken()
-        };
+        if self.has_words {
+            self.words.clear();
+        }
         // SAFETY: zeroes are valid for all fields up to there.
         unsafe { (&raw mut *self).cast::<u8>().write_bytes(0, small) };
-        #[cfg(feature = "capi")]
-        {
-            self.listed = listed;
-        }
         self.in_flight.clear();
         self.pending.clear();
     }

@@ -74,6 +74,9 @@ pub(super) fn give_back(block: *mut ThreadBlock) {
 /// Leaves the calling thread's block for reuse. The thread may go on using it
 /// until it has exited.
 pub(crate) fn leave_for_reuse(block: *mut ThreadBlock) {
+    // A hook that was left by longjmp, or that ends its thread, is inside of nothing.
+    // SAFETY: the calling thread's.
+    unsafe { ((*block).hook_level, (*block).hooks_outside) = (0, 0) };
     append(block);
 }
 

@@ -53,3 +53,30 @@ interceptor: hook bad: `%flie` is no system call or class of calls (did you mean
         says "interceptor: a newer hook was compiled for version 0.2.0, and this is 0.1.0: compile it anew, or install that version
 interceptor: a hook was compiled for version 1.0.0, and this is 0.1.0: compile it anew, or install that version",
 }
+
+macro_rules! misbehaviours {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                let dist = need!(Dist::find());
+                let hook = need!(guest("libmisbehaving.so"));
+                let program = Program::new("/bin/true").environment("MISBEHAVE", $name);
+                let ended = under(&dist, &hook, &program);
+                assert_eq!(
+                    (ended.stdout.as_str(), ended.status.code()),
+                    ("ok\n", Some(0)),
+                    "{ended:?}"
+                );
+            }
+        )*
+    };
+}
+
+misbehaviours! {
+    a_hook_that_crashes_ends_the_program_by_its_signal: "crashes",
+    a_hook_that_recurses_without_an_end_faults: "recurses",
+    signals_wait_for_a_hook_that_blocks: "blocks",
+    a_hook_may_be_left_by_longjmp: "leaves",
+    a_hook_may_end_the_process: "ends",
+}

@@ -70,6 +70,13 @@ impl Workspace {
         self.dist().join("lib/libinterceptor.so")
     }
 
+    /// The compiler of the cargo that runs us.
+    pub fn rustc(&self) -> Command {
+        let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        rustc.current_dir(&self.root);
+        rustc
+    }
+
     /// The cargo that runs us, in the source tree.
     pub fn cargo(&self) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -1,8 +1,8 @@
 //! Guests: small programs that tests run intercepted, and hooks for them.
 //!
 //! Each `tests/guests/NAME.c`, `.cc` or `.S` becomes one program `NAME`, and
-//! each `libNAME.c` a shared library `libNAME.so`. Each `tests/hooks/NAME.c`
-//! becomes a hook library `libNAME.so`. Directives among the first lines:
+//! each `libNAME.c` a shared library `libNAME.so`. Each `tests/hooks/NAME.c`, `.cc`
+//! or `.rs` becomes a hook library `libNAME.so`. Directives among the first lines:
 //!
 //! - `// flags: …`: further flags for the compiler, after its arguments;
 //! - `// musl: yes`: also built by `musl-gcc`, as `NAME.musl`. Where that is not
@@ -37,7 +37,15 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let interface = include.join("interceptor.h");
     let headers = with_own(&interface, &hooks);
     for source in &hooks {
-        let (Some(name), Some(compiler)) = (stem(source), compiler(source)) else {
+        let Some(name) = stem(source) else {
+            continue;
+        };
+        let product = products.join(format!("lib{name}.so"));
+        if has_extension(source, "rs") {
+            compile_rust(workspace, source, &product)?;
+            continue;
+        }
+        let Some(compiler) = compiler(source) else {
             continue;
         };
         let text = read(source)?;
@@ -49,9 +57,19 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
             flags: directive(&text, "flags").unwrap_or_default(),
             root: None,
         };
-        hook.compile(compiler, &products.join(format!("lib{name}.so")))?;
+        hook.compile(compiler, &product)?;
     }
     Ok(products)
+}
+
+/// Compiles a hook library that is one file in Rust.
+fn compile_rust(workspace: &Workspace, source: &Path, product: &Path) -> Result<()> {
+    if is_newer(product, source) {
+        return Ok(());
+    }
+    let mut rustc = workspace.rustc();
+    rustc.args(["--edition=2024", "--crate-type=cdylib", "-Cpanic=abort", "-Dwarnings", "-o"]);
+    tool::run(rustc.args([product, source]))
 }
 
 /// Builds each program and library of one directory that is out of date.
