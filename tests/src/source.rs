@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Lines at the top of a source in which directives are looked for.
 const DIRECTIVE_LINES: usize = 12;
