@@ -14,6 +14,7 @@ global_asm!(
 global_asm!(include_str!("../asm/stub.S"));
 global_asm!(include_str!("../asm/symfile.S"));
 global_asm!(include_str!("../asm/weak.S"));
+global_asm!(include_str!("../asm/sentinel.S"));
 global_asm!(include_str!("../asm/signal.S"));
 
 global_asm!(

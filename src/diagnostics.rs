@@ -13,7 +13,7 @@ const STDERR: i32 = 2;
 pub(crate) fn say(message: fmt::Arguments<'_>) {
     let mut line = Line::<1024>::new();
     let _ = writeln!(line, "interceptor: {message}");
-    let _ = sys::write_all(STDERR, line.bytes());
+    let _ = sys::write_all_quietly(STDERR, line.bytes());
 }
 
 /// Device and inode of the standard error of the tree's first process.

@@ -21,6 +21,7 @@ use crate::{environment, group, interest, lifecycle, patch, signal, thread, thun
 
 /// Why the runtime did not arm.
 enum Failure {
+    Another,
     Template,
     Threads,
     Thunks(Errno),
@@ -32,6 +33,11 @@ enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Another => write!(
+                f,
+                "another interceptor has patched the process before; preload one, or one hook \
+                 library that contains the runtime"
+            ),
             Self::Template => write!(f, "the library was not built by its own build; rebuild it"),
             Self::Threads => {
                 write!(f, "other threads run already; the C library ran other constructors first")
@@ -41,6 +47,9 @@ impl fmt::Display for Failure {
                 write!(f, "no executable memory ({why}); is a memory limit or a W^X policy set?")
             }
             Self::Thread => write!(f, "no memory for the first thread; is a memory limit set?"),
+            Self::Maps(Errno::ENOMEM) => {
+                write!(f, "no memory for /proc/self/maps; is a memory limit set?")
+            }
             Self::Maps(error) => {
                 write!(f, "cannot read /proc/self/maps ({}); mount /proc", Why(*error))
             }
@@ -65,7 +74,12 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
         return;
     }
     if let Err(failure) = arm(hook, &config, envp) {
-        say(format_args!("not armed, the program runs untouched: {failure}"));
+        match failure {
+            Failure::Another => {
+                say(format_args!("this copy of the runtime does nothing: {failure}"))
+            }
+            _ => say(format_args!("not armed, the program runs untouched: {failure}")),
+        }
         if let Some(segment) = group::segment() {
             segment.header.not_armed.fetch_add(1, Relaxed);
         }
@@ -78,6 +92,9 @@ fn arm<H: Hook>(
     config: &Config<'_>,
     envp: *const *const c_char,
 ) -> Result<(), Failure> {
+    if patch::is_another_here() {
+        return Err(Failure::Another);
+    }
     join_group(config);
     if !patch::template_is_sound() {
         return Err(Failure::Template);

@@ -13,16 +13,19 @@ use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed};
 
 use interceptor_calls as calls;
+use syscalls::Sysno;
 
 use crate::frame::SyscallFrame;
 use crate::group;
-use crate::sys;
+use crate::sys::{self, MayBreak};
 use crate::thread::ThreadBlock;
 
 /// Longest line. What a call's arguments need beyond it is cut.
 const LINE: usize = 3584;
 
 static FD: AtomicI32 = AtomicI32::new(-1);
+/// Whether whoever reads the trace may leave, or its file reach a limit.
+static MAY_BREAK: MayBreak = MayBreak::new();
 static STRING_LIMIT: AtomicUsize = AtomicUsize::new(32);
 
 /// The beginning of a line whose end is not known yet.
@@ -38,6 +41,7 @@ pub struct PendingLine {
 /// Traces to a descriptor from now on.
 pub(crate) fn start(fd: i32, string_limit: usize) {
     STRING_LIMIT.store(string_limit, Relaxed);
+    MAY_BREAK.look(fd);
     FD.store(fd, Relaxed);
 }
 
@@ -96,6 +100,9 @@ pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i6
     let _ =
         calls::format_exit(line, nr, args, calls::Outcome::Returned(result), &Guest, &options());
     finish(line);
+    if nr == Sysno::setrlimit as u64 || nr == Sysno::prlimit64 as u64 {
+        MAY_BREAK.look(FD.load(Relaxed));
+    }
 }
 
 /// The new image of a successful exec: ends the line that the old one began.
@@ -126,7 +133,7 @@ fn finish(line: &mut PendingLine) {
 }
 
 fn emit(line: &[u8]) {
-    if sys::write_all(FD.load(Relaxed), line).is_err()
+    if MAY_BREAK.write_all(FD.load(Relaxed), line).is_err()
         && let Some(segment) = group::segment()
     {
         segment.header.lost_lines.fetch_add(1, Relaxed);

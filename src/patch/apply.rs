@@ -391,6 +391,7 @@ impl Round<'_> {
     }
 
     fn try_apply(&mut self, planned: &mut [Planned], pages: &Range<u64>) -> sys::Result<()> {
+        let place = registry::reserve().ok_or(Errno::ENOSPC)?;
         let mapping = (self.near)(&self.text.range, stub::area_len(planned.len()))?;
         if self.text.is_early {
             sys::populate(mapping.start, page_up(stub::likely_len(planned.len())));
@@ -417,7 +418,7 @@ impl Round<'_> {
         for planned in planned.iter_mut() {
             planned.write_patch();
         }
-        registry::add(pages, mapping);
+        place.add(pages, mapping);
         if let Err(error) = sys::protect(pages.start, len, self.text.prot) {
             self.put_back(error);
             return Err(error);
@@ -432,7 +433,7 @@ impl Round<'_> {
         if let Err(why) = source.and_then(|source| source.put_back(range, *prot)) {
             say(format_args!(
                 "{}: cannot be made executable again, nor mapped again ({}): \
-                 set INTERCEPTOR_MODE=off for this program",
+                 set INTERCEPTOR=off for this program",
                 Lossy(self.text.name),
                 Why(why)
             ));
@@ -444,6 +445,14 @@ impl Round<'_> {
 }
 
 fn say_left_alone(text: &Text<'_>, error: Errno) {
+    if error == Errno::ENOSPC {
+        // Whoever maps so many objects maps more. Each is counted.
+        static IS_SAID: AtomicBool = AtomicBool::new(false);
+        if !IS_SAID.swap(true, Relaxed) {
+            say(format_args!("too many objects are patched; further ones are left alone"));
+        }
+        return;
+    }
     say(format_args!("{}: it is left alone ({})", Lossy(text.name), Why(error)));
 }
 
@@ -520,6 +529,17 @@ fn pages_of(planned: &[Planned]) -> Range<u64> {
 fn protection(vma: &Vma<'_>) -> usize {
     let bit = |set, bit| if set { bit } else { 0 };
     bit(vma.readable, PROT_READ) | bit(vma.writable, PROT_WRITE) | bit(vma.executable, PROT_EXEC)
+}
+
+/// Whether somebody has patched us: then the process is another interceptor's.
+pub(super) fn are_patched_ourselves() -> bool {
+    unsafe extern "C" {
+        /// A `syscall` instruction that nobody executes (`asm/sentinel.S`).
+        static interceptor_sentinel: [u8; 2];
+    }
+    const SYSCALL: [u8; 2] = [0x0f, 0x05];
+    // SAFETY: two bytes of our code. They were written, if at all, by others.
+    unsafe { (&raw const interceptor_sentinel).read_volatile() != SYSCALL }
 }
 
 /// Unmaps our own code and constants until they are needed. Start-up has read

@@ -34,6 +34,11 @@ pub(crate) fn patch_everything(maps: &Maps, config: &Config<'_>) -> sys::Result<
     apply::at_startup(maps, config)
 }
 
+/// Whether another interceptor has come first, and patched us with the rest.
+pub(crate) fn is_another_here() -> bool {
+    apply::are_patched_ourselves()
+}
+
 /// The last act of start-up: what it alone needed of our library is unmapped.
 pub(crate) fn release_own_pages() {
     apply::release_own_pages();

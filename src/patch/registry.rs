@@ -2,8 +2,8 @@
 //! a stub's code stands.
 //!
 //! A fixed table of atomics, so that a signal handler may look things up at any
-//! moment. An entry is reserved by its first word and published by its last;
-//! entries beyond the capacity are not kept, and their areas never given back.
+//! moment. An entry is reserved by its first word, before anything is patched, and
+//! published by its last; text that finds none is left alone.
 
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Orderi
 use crate::sys::Mapping;
 
 /// Patched texts that are remembered.
-const CAPACITY: usize = 2048;
+const CAPACITY: usize = 8192;
 /// First word of an entry that is being written or removed.
 const RESERVED: u64 = 1;
 
@@ -36,18 +36,39 @@ static ENTRIES: [Entry; CAPACITY] = [const {
 /// Entries before this one have been used.
 static USED: AtomicU64 = AtomicU64::new(0);
 
-/// Remembers that `text` jumps into `area`.
-pub(super) fn add(text: &Range<u64>, area: Mapping) {
+/// A place for a text that is about to be patched. Dropped, it is free again.
+pub(super) struct Reserved(Option<&'static Entry>);
+
+/// Reserves a place; `None` when all are taken.
+pub(super) fn reserve() -> Option<Reserved> {
     for (index, entry) in ENTRIES.iter().enumerate() {
-        if entry.text_start.compare_exchange(0, RESERVED, Acquire, Relaxed).is_ok() {
+        let is_free = entry.text_start.load(Relaxed) == 0;
+        if is_free && entry.text_start.compare_exchange(0, RESERVED, Acquire, Relaxed).is_ok() {
+            // Pairs with the load in `used`.
+            USED.fetch_max(index as u64 + 1, Release);
+            return Some(Reserved(Some(entry)));
+        }
+    }
+    None
+}
+
+impl Reserved {
+    /// Remembers that `text` jumps into `area`.
+    pub(super) fn add(mut self, text: &Range<u64>, area: Mapping) {
+        if let Some(entry) = self.0.take() {
             entry.text_end.store(text.end, Relaxed);
             entry.area_start.store(area.start, Relaxed);
             entry.area_len.store(area.len, Relaxed);
-            // Pairs with the load in `used`.
-            USED.fetch_max(index as u64 + 1, Release);
             // Pairs with the load in `Entry::text`.
             entry.text_start.store(text.start, Release);
-            return;
+        }
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if let Some(entry) = self.0 {
+            entry.text_start.store(0, Release);
         }
     }
 }

@@ -220,7 +220,10 @@ impl Area {
         let stubs = area + self.first;
         // SAFETY: `area_len` has room for it behind the stubs.
         unsafe { symfile::write(file, [area, area + index_offset(), stubs, file - stubs]) };
-        self.mapping.make_executable()?;
+        if let Err(error) = self.mapping.make_executable() {
+            self.mapping.unmap();
+            return Err(error);
+        }
         symfile::publish(file);
         Ok(self.mapping)
     }

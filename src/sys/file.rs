@@ -19,7 +19,7 @@ pub(crate) fn is_open(fd: i32) -> bool {
 }
 
 /// Writes all of `bytes`, in as few calls as the descriptor takes.
-pub(crate) fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
+pub(super) fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         // SAFETY: the kernel reads within the slice.
         match unsafe { syscall!(Sysno::write, fd, bytes.as_ptr(), bytes.len()) } {
@@ -147,7 +147,7 @@ pub(crate) fn memory_file(name: &CStr, size: u64) -> Result<i32> {
 }
 
 /// Bytes that a file may grow to (RLIMIT_FSIZE).
-fn file_size_limit() -> u64 {
+pub(super) fn file_size_limit() -> u64 {
     const RLIMIT_FSIZE: usize = 1;
     let mut limits = [u64::MAX; 2];
     // SAFETY: the kernel writes one struct rlimit64.
@@ -185,9 +185,9 @@ pub(crate) fn file_identity(fd: i32) -> Result<(u64, u64)> {
 }
 
 /// struct stat, 144 bytes, as words.
-type Stat = [u64; 18];
+pub(super) type Stat = [u64; 18];
 
-fn stat(fd: i32) -> Result<Stat> {
+pub(super) fn stat(fd: i32) -> Result<Stat> {
     let mut stat = Stat::default();
     // SAFETY: the kernel writes one struct stat.
     unsafe { syscall!(Sysno::fstat, fd, stat.as_mut_ptr()) }?;

@@ -4,7 +4,7 @@
 //! calling thread's id: the process's own is its first thread's, which may have
 //! ended before the others, and has no memory then.
 
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use syscalls::{Errno, Sysno, syscall};
 
@@ -19,37 +19,101 @@ fn own_id() -> u32 {
     }
 }
 
-/// Whether the program's memory is accessed directly.
-static IS_DIRECT: AtomicBool = AtomicBool::new(false);
+/// How the program's memory is accessed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Access {
+    /// The kernel copies. Always right.
+    Copied,
+    /// Directly, when the kernel has said that it is there. Right, unless another
+    /// thread unmaps it at this moment.
+    Checked,
+    /// Directly. A bad pointer faults here, where the kernel would have said EFAULT.
+    Direct,
+}
 
-/// From now on it is.
+static ACCESS: AtomicU8 = AtomicU8::new(Access::Copied as u8);
+
+fn access_is(access: Access) -> bool {
+    ACCESS.load(Relaxed) == access as u8
+}
+
+/// From now on without system calls.
 pub(super) fn access_directly() {
-    IS_DIRECT.store(true, Relaxed);
+    ACCESS.store(Access::Direct as u8, Relaxed);
 }
 
 /// Finds out whether the kernel copies memory of ours to us: some containers
-/// forbid it, some emulators do not know it. Without it a bad pointer of the
-/// program faults in the runtime.
+/// forbid it, some emulators do not know it. Where a seccomp filter came along it
+/// is not tried, since filters for services end a process that does.
 pub(crate) fn probe_guest_access() {
     let known = 1u64;
     let mut copy = [0; 8];
-    if read_guest((&raw const known) as u64, &mut copy) < copy.len() {
-        IS_DIRECT.store(true, Relaxed);
+    if super::is_filtered() || read_guest((&raw const known) as u64, &mut copy) < copy.len() {
+        ACCESS.store(Access::Checked as u8, Relaxed);
     }
+}
+
+/// Whether the page with an address may be read, by a call that every program
+/// makes: an unknown way to change the signal mask is refused after the set for
+/// it has been read.
+fn is_readable(address: u64) -> bool {
+    const NO_WAY: usize = 99;
+    const SET: u64 = 8;
+    // NULL stands for no set, so its neighbour is asked for.
+    let address = (address & !(SET - 1)).max(SET);
+    // SAFETY: nothing is changed.
+    let result = unsafe { syscall!(Sysno::rt_sigprocmask, NO_WAY, address, 0, SET) };
+    result != Err(Errno::EFAULT)
+}
+
+/// Whether the page with an address may be written, likewise: 0 is added to a word,
+/// and nobody is woken.
+fn is_writable(address: u64) -> bool {
+    const FUTEX_WAKE_OP_PRIVATE: usize = 5 | 128;
+    const ADD_0_AND_WAKE_IF_IT_WAS_2047: usize = 1 << 28 | 2047;
+    let nobody = 0u32;
+    let address = address & !3;
+    // SAFETY: no content changes.
+    let result = unsafe {
+        syscall!(
+            Sysno::futex,
+            &raw const nobody,
+            FUTEX_WAKE_OP_PRIVATE,
+            0,
+            0,
+            address,
+            ADD_0_AND_WAKE_IF_IT_WAS_2047
+        )
+    };
+    result != Err(Errno::EFAULT)
+}
+
+/// How many of `len` bytes from an address may be accessed, by a question that is
+/// answered for whole pages.
+fn accessible(address: u64, len: u64, is_page: fn(u64) -> bool) -> u64 {
+    let mut at = address;
+    while at.wrapping_sub(address) < len && is_page(at) {
+        at = page_down(at).wrapping_add(PAGE);
+    }
+    at.wrapping_sub(address).min(len)
 }
 
 /// Reads memory of the program without trusting its address: what cannot be
 /// read ends the copy. Returns the number of bytes read.
 pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
-    if IS_DIRECT.load(Relaxed) {
-        let from = address as *const u8;
-        // SAFETY: none can be had: a bad pointer faults here, where the kernel
-        // would have said EFAULT.
-        unsafe { core::ptr::copy_nonoverlapping(from, buffer.as_mut_ptr(), buffer.len()) };
-        return buffer.len();
-    }
     if buffer.is_empty() {
         return 0;
+    }
+    if !access_is(Access::Copied) {
+        let len = buffer.len() as u64;
+        let len =
+            if access_is(Access::Checked) { accessible(address, len, is_readable) } else { len };
+        let from = address as *const u8;
+        // SAFETY: it was there a moment ago; where that cannot be asked, a bad
+        // pointer faults.
+        unsafe { core::ptr::copy_nonoverlapping(from, buffer.as_mut_ptr(), len as usize) };
+        return len as usize;
     }
     let local = [buffer.as_mut_ptr() as u64, buffer.len() as u64];
     let remote = [address, buffer.len() as u64];
@@ -70,13 +134,15 @@ pub(crate) fn write_guest(address: u64, words: &[u64]) -> usize {
 /// The same for bytes.
 pub(crate) fn write_guest_bytes(address: u64, bytes: &[u8]) -> usize {
     let len = bytes.len() as u64;
-    if IS_DIRECT.load(Relaxed) {
-        // SAFETY: as in `read_guest`.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len()) };
-        return len as usize;
-    }
     if bytes.is_empty() {
         return 0;
+    }
+    if !access_is(Access::Copied) {
+        let is_checked = access_is(Access::Checked);
+        let len = if is_checked { accessible(address, len, is_writable) } else { len };
+        // SAFETY: as in `read_guest`.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, len as usize) };
+        return len as usize;
     }
     let local = [bytes.as_ptr() as u64, len];
     let remote = [address, len];
@@ -141,14 +207,18 @@ pub(crate) unsafe fn read_guest_ranges(
     count: usize,
 ) -> u64 {
     let count = count.min(local.len()).min(guest.len());
-    if IS_DIRECT.load(Relaxed) {
+    if !access_is(Access::Copied) {
         let mut read = 0;
         for (to, from) in local.iter().zip(guest).take(count) {
+            let is_checked = access_is(Access::Checked);
+            let len =
+                if is_checked { accessible(from.start, from.len, is_readable) } else { from.len };
             // SAFETY: the caller's; as in `read_guest`.
-            unsafe {
-                (to.start as *mut u8).copy_from(from.start as *const u8, from.len as usize);
+            unsafe { (to.start as *mut u8).copy_from(from.start as *const u8, len as usize) };
+            read += len;
+            if len < from.len {
+                break;
             }
-            read += from.len;
         }
         return read;
     }

@@ -10,6 +10,7 @@ mod file;
 mod guest;
 mod maps;
 mod memory;
+mod quiet;
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::time::Duration;
@@ -18,7 +19,7 @@ use syscalls::{Errno, Sysno, syscall};
 
 pub(crate) use file::{
     File, Status, close, duplicate_above, file_identity, file_size, is_open, memory_file, reopen,
-    status_at, write_all,
+    status_at,
 };
 pub(crate) use guest::{
     GuestRange, copy_guest_string, probe_guest_access, read_guest, read_guest_near,
@@ -26,6 +27,7 @@ pub(crate) use guest::{
 };
 pub(crate) use maps::{Maps, Vma};
 pub(crate) use memory::{Mapping, PAGE, page_down, page_up, populate, protect, release, unmap};
+pub(crate) use quiet::{MayBreak, write_all_quietly};
 
 /// A result of the kernel: a value, or the error it returned.
 pub(crate) type Result<T> = core::result::Result<T, Errno>;
@@ -67,6 +69,13 @@ pub(crate) fn confine() {
 
 pub(crate) fn is_confined() -> bool {
     IS_CONFINED.load(Relaxed)
+}
+
+/// Whether a seccomp filter came along with exec.
+fn is_filtered() -> bool {
+    const PR_GET_SECCOMP: usize = 21;
+    // SAFETY: takes a number only.
+    unsafe { syscall!(Sysno::prctl, PR_GET_SECCOMP, 0, 0, 0, 0) }.is_ok_and(|mode| mode != 0)
 }
 
 unsafe extern "C" {

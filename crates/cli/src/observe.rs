@@ -124,7 +124,7 @@ pub enum Output {
     /// Standard error.
     Stderr,
     /// A file.
-    File(std::fs::File),
+    File(std::fs::File, PathBuf),
 }
 
 impl Output {
@@ -134,7 +134,7 @@ impl Output {
             return Ok(Output::Stderr);
         };
         match descriptor::create_report(path) {
-            Ok(file) => Ok(Output::File(file)),
+            Ok(file) => Ok(Output::File(file, path.to_path_buf())),
             Err(error) => Err(Failure::refused(format!(
                 "cannot write to {}: {}",
                 path.display(),
@@ -146,7 +146,7 @@ impl Output {
     fn inheritable(&self) -> Result<OwnedFd, Failure> {
         let inheritable = match self {
             Output::Stderr => descriptor::inheritable(io::stderr().as_fd()),
-            Output::File(file) => descriptor::inheritable(file.as_fd()),
+            Output::File(file, _) => descriptor::inheritable(file.as_fd()),
         };
         inheritable.map_err(|error| {
             Failure::refused(format!("cannot pass on the output: {}", cause(&error)))
@@ -154,11 +154,18 @@ impl Output {
     }
 
     /// In one piece. The program has ended and its status must pass, whatever
-    /// becomes of the report.
+    /// becomes of the report; why it is lost is said, if anybody reads that.
     pub fn write(&mut self, text: &str) {
-        let _ = match self {
-            Output::Stderr => io::stderr().write_all(text.as_bytes()),
-            Output::File(file) => file.write_all(text.as_bytes()),
+        let (written, path) = match self {
+            Output::Stderr => return drop(io::stderr().write_all(text.as_bytes())),
+            Output::File(file, path) => (file.write_all(text.as_bytes()), path.display()),
         };
+        if let Err(error) = written {
+            let cause = cause(&error);
+            let _ = writeln!(
+                io::stderr(),
+                "interceptor: the report is incomplete: cannot write to {path}: {cause}"
+            );
+        }
     }
 }

@@ -22,6 +22,7 @@ use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::process::{self, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use interceptor_tests::{Dist, Judgement, Mode, Modes, Program, Source, guest, judge};
@@ -31,6 +32,10 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::Pid;
 
 mod features;
+
+/// How long a guest may run: emulated processors are slow, and slower on a loaded
+/// machine.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Where the report goes.
 const REPORT: &str = "/dev/ttyS1";
@@ -62,8 +67,9 @@ fn machine() -> Result<()> {
         writeln!(report, "absent {feature}")?;
     }
     let mut comparisons = 0;
+    let start = Instant::now();
     for name in guests()? {
-        eprintln!("init: {name}");
+        eprintln!("init: {:6.1} s: {name}", start.elapsed().as_secs_f32());
         let lines = in_a_process_of_its_own(&name)?;
         for line in lines.lines() {
             match line.strip_prefix("compared ") {
@@ -144,7 +150,7 @@ fn compare(name: &str) {
     let modes = env::var("MODES").unwrap_or_default();
     let modes: Vec<&Mode> = modes.split(',').filter_map(Modes::named).collect();
     let dist = Dist::find().expect("the deliverables");
-    let program = Program::new(guest(name).expect("a guest"));
+    let program = Program::new(guest(name).expect("a guest")).limit(LIMIT);
     let native = program.natively();
     let source = name.strip_suffix(".musl").unwrap_or(name);
     let ends = Source::all().into_iter().find(|other| other.name == source).expect("a source").ends;

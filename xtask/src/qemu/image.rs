@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 const PROGRAMS: &[&str] = &["sh", "true", "false", "cat", "kill"];
 
 /// Libraries that are opened by name while programs run.
-const OPENED: &[&str] = &["libgcc_s.so.1"];
+const OPENED: &[&str] = &["libgcc_s.so.1", "libresolv.so.2"];
 
 /// Where libraries are that are needed by name.
 const LIBRARIES: &[&str] =

@@ -2,7 +2,8 @@
 //!
 //! Each `tests/guests/NAME.c`, `.cc` or `.S` becomes one program `NAME`, and
 //! each `libNAME.c` a shared library `libNAME.so`. Each `tests/hooks/NAME.c`, `.cc`
-//! or `.rs` becomes a hook library `libNAME.so`. Directives among the first lines:
+//! or `.rs` becomes a hook library `libNAME.so`; each `tests/adversity/NAME.c` a
+//! program that one test runs in its own way. Directives among the first lines:
 //!
 //! - `// flags: …`: further flags for the compiler, after its arguments;
 //! - `// musl: yes`: also built by `musl-gcc`, as `NAME.musl`. Where that is not
@@ -32,6 +33,7 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let tests = workspace.root().join("tests");
     let include = workspace.root().join("include");
     build_directory(workspace, &tests.join("guests"), &products)?;
+    build_directory(workspace, &tests.join("adversity"), &products)?;
 
     let hooks = files(&tests.join("hooks"))?;
     let interface = include.join("interceptor.h");

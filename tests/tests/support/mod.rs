@@ -1,0 +1,3 @@
+//! What tests of adversity share.
+
+pub mod filter;
