@@ -19,6 +19,9 @@ const DT_HASH: u64 = 4;
 const SYMBOL: u64 = 24;
 const ET_EXEC: u16 = 2;
 
+/// Where the addresses of programs end.
+const USER_END: u64 = 1 << 47;
+
 /// Readable memory of one image.
 pub(crate) trait Readable {
     /// Whether all of the range may be read.
@@ -94,8 +97,9 @@ impl<'r, R: Readable> Image<'r, R> {
         }
         for segment in image.segments().filter(|segment| segment.kind == PT_LOAD) {
             let start = image.bias.wrapping_add(segment.address);
+            let end = start.checked_add(segment.size).filter(|end| *end <= USER_END)?;
             // What has no room is not read.
-            let _ = image.loaded.push(start..start.checked_add(segment.size)?);
+            let _ = image.loaded.push(start..end);
         }
         Some(image)
     }
@@ -207,7 +211,7 @@ impl<'r, R: Readable> Image<'r, R> {
         let is_constant = self.segments().any(|segment| {
             segment.kind == PT_LOAD
                 && segment.flags & PF_W == 0
-                && (segment.address..segment.address + segment.size).contains(&inside)
+                && inside.wrapping_sub(segment.address) < segment.size
         });
         let pages = page_up(start)..page_down(start + self.from(start)?.len() as u64);
         (is_constant && !self.relocates_text()).then_some(pages)
@@ -280,14 +284,13 @@ fn gnu_hash_counts(hash: &[u8]) -> Option<(u64, u64)> {
     let bloom_words = u32_at(hash, 8)? as usize;
     let buckets_at = bloom_words.checked_mul(8)?.checked_add(16)?;
     let chains_at = buckets.checked_mul(4)?.checked_add(buckets_at)?;
-    let mut last = (0..buckets).filter_map(|n| u32_at(hash, buckets_at + 4 * n)).max().unwrap_or(0);
-    if last < imported {
-        return None;
-    }
-    while u32_at(hash, chains_at + 4 * (last - imported) as usize)? & 1 == 0 {
-        last += 1;
-    }
-    Some((u64::from(imported), u64::from(last) + 1))
+    let buckets = hash.get(buckets_at..chains_at)?.chunks_exact(4);
+    let last = buckets.filter_map(|bucket| u32_at(bucket, 0)).max().unwrap_or(0);
+    // The chain of the last bucket ends with the last symbol.
+    let chain = (last.checked_sub(imported)? as usize).checked_mul(4)?.checked_add(chains_at)?;
+    let chain = hash.get(chain..)?.chunks_exact(4);
+    let after = chain.map_while(|entry| u32_at(entry, 0)).position(|entry| entry & 1 != 0)?;
+    Some((u64::from(imported), u64::from(last) + after as u64 + 1))
 }
 
 /// A dynamic symbol table.
