@@ -14,6 +14,8 @@ mod coverage;
 mod descriptor;
 mod doctor;
 mod failure;
+#[cfg(test)]
+mod hostile;
 mod launch;
 mod notice;
 mod observe;

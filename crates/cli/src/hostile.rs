@@ -1,0 +1,83 @@
+//! A segment that a hostile program has written: whatever is in it, reports are
+//! made of it, in bounded time and space.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use interceptor_abi::segment;
+
+use crate::clock::Moment;
+use crate::coverage;
+use crate::observe;
+use crate::stat::table;
+use crate::tree_segment::{TreeSegment, calls_between};
+
+/// Longest report that anybody would read.
+const LONGEST: usize = 1 << 20;
+
+/// Words that break what is computed from them.
+const WORDS: [u64; 6] = [0, 1, u64::MAX, 1 << 63, 0xffff_ffff, 0x0000_0002_0000_0002];
+
+fn read_all(segment: &TreeSegment, earlier: &TreeSegment) {
+    let start = Moment::now();
+    let counts = segment.calls();
+    assert!(counts.len() <= segment::CALLS);
+    for counts in [counts, calls_between(&earlier.calls(), &segment.calls())] {
+        let rate = start.rate_until(&Moment::now());
+        assert!(table::format(observe::rows(&counts, None, rate)).len() < LONGEST);
+    }
+    let lines = coverage::lines(segment);
+    assert!(!lines.is_empty() && lines.iter().map(String::len).sum::<usize>() < LONGEST);
+    assert!(segment.objects().len() <= segment::OBJECTS);
+    assert!(segment.threads().len() <= segment::THREADS);
+    assert_eq!(segment.lanes().len(), segment::LANES);
+}
+
+#[test]
+fn whatever_a_segment_holds_reports_are_made_of_it() {
+    let (empty, _) = TreeSegment::create().expect("a segment");
+    let (segment, inherited) = TreeSegment::create().expect("a segment");
+    let file = File::from(inherited);
+    read_all(&segment, &empty);
+    let mut seed = 1u64;
+    let mut next = || {
+        // xorshift64*
+        seed ^= seed >> 12;
+        seed ^= seed << 25;
+        seed ^= seed >> 27;
+        seed.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    };
+    for round in 0..12 {
+        let mut words = Vec::with_capacity(segment::SIZE);
+        while words.len() < segment::SIZE {
+            let word = match round {
+                0..6 => WORDS[round],
+                _ if next() % 3 == 0 => next(),
+                _ => WORDS[(next() % 6) as usize],
+            };
+            words.extend(word.to_le_bytes());
+        }
+        words.truncate(segment::SIZE);
+        file.write_all_at(&words, 0).expect("a segment is written");
+        read_all(&segment, &empty);
+        // A count that went down.
+        read_all(&empty, &segment);
+    }
+}
+
+#[test]
+fn only_a_whole_segment_of_this_version_is_attached() {
+    let (_, inherited) = TreeSegment::create().expect("a segment");
+    let file = File::from(inherited);
+    assert!(TreeSegment::attach(&file).expect("a file").is_some());
+    // Magic, version and size come first.
+    for at in 0..16 {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).expect("a byte");
+        file.write_all_at(&[!byte[0]], at).expect("a byte");
+        assert!(TreeSegment::attach(&file).expect("a file").is_none(), "byte {at}");
+        file.write_all_at(&byte, at).expect("a byte");
+    }
+    let other = File::open("/proc/self/exe").expect("a file");
+    assert!(!TreeSegment::attach(&other).is_ok_and(|attached| attached.is_some()));
+}
