@@ -6,6 +6,7 @@
     .weak   __environ
     .weak   __errno_location
     .weak   __libc_start_main
+    .weak   _r_debug
     .weak   gnu_get_libc_version
     .weak   pthread_create
     .weak   pthread_cancel
@@ -31,6 +32,7 @@
 INTERCEPTOR_WEAK interceptor_libc_environ, __environ
 INTERCEPTOR_WEAK interceptor_libc_errno_location, __errno_location
 INTERCEPTOR_WEAK interceptor_libc_start, __libc_start_main
+INTERCEPTOR_WEAK interceptor_libc_debug, _r_debug
 INTERCEPTOR_WEAK interceptor_libc_is_gnu, gnu_get_libc_version
 INTERCEPTOR_WEAK interceptor_libc_pthread_create, pthread_create
 INTERCEPTOR_WEAK interceptor_libc_pthread_cancel, pthread_cancel

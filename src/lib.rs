@@ -26,6 +26,7 @@ mod preload;
 mod signal;
 mod startup;
 mod stat;
+mod surroundings;
 mod sys;
 mod thread;
 mod thunk;

@@ -17,12 +17,16 @@ use crate::hook::{Hook, Subscription};
 use crate::lifecycle::Kept;
 use crate::stat;
 use crate::sys::{self, Maps, PAGE, page_down};
-use crate::{environment, group, interest, lifecycle, patch, signal, thread, thunk, trace, vector};
+use crate::{
+    environment, group, interest, lifecycle, patch, signal, surroundings, thread, thunk, trace,
+    vector,
+};
 
 /// Why the runtime did not arm.
 enum Failure {
     Another,
     Template,
+    Valgrind,
     Threads,
     Thunks(Errno),
     Thread,
@@ -39,6 +43,7 @@ impl fmt::Display for Failure {
                  library that contains the runtime"
             ),
             Self::Template => write!(f, "the library was not built by its own build; rebuild it"),
+            Self::Valgrind => write!(f, "valgrind executes it"),
             Self::Threads => {
                 write!(f, "other threads run already; the C library ran other constructors first")
             }
@@ -68,6 +73,8 @@ unsafe extern "C" {
 
 /// The constructor.
 pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const *const c_char) {
+    // Also where we do nothing else: we are in the list in any case.
+    surroundings::let_sanitizer_be_first();
     let (argv, envp) = arguments(argv, envp);
     let config = Config::parse(strings(envp), |bad| complain(&bad));
     if config.off || !is_wanted(&config, argv) {
@@ -99,8 +106,11 @@ fn arm<H: Hook>(
     if !patch::template_is_sound() {
         return Err(Failure::Template);
     }
+    if surroundings::is_under_valgrind() {
+        return Err(Failure::Valgrind);
+    }
     // Their text would not be executable while it is patched.
-    if has_other_threads() {
+    if surroundings::has_other_threads() {
         return Err(Failure::Threads);
     }
     vector::choose(config.xsave);
@@ -137,22 +147,6 @@ fn arm<H: Hook>(
         }
     }
     Ok(())
-}
-
-/// Whether constructors have made threads that ran before ours: with glibc up
-/// to 2.33, whose libpthread is initialised before all others in our place.
-fn has_other_threads() -> bool {
-    if sys::is_libc_musl() {
-        return false;
-    }
-    let multiple_threads: u32;
-    // SAFETY: a word of glibc's `tcbhead_t` (`sysdeps/x86_64/nptl/tls.h`), which
-    // pthread_create sets in the thread that calls it, in all versions.
-    unsafe {
-        core::arch::asm!("mov {:e}, fs:[0x18]", out(reg) multiple_threads,
-            options(nostack, preserves_flags, readonly));
-    }
-    multiple_threads != 0
 }
 
 /// Keeps what exec is to take along, and hides what the last one added.

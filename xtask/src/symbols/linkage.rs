@@ -6,12 +6,13 @@ use object::read::elf::{ProgramHeader as _, Rela as _, SectionHeader as _, Sym a
 
 use super::Library;
 
-/// What is used of libc where there is one: functions for the C API, and the
-/// environment where constructors are not given it (musl).
+/// What is used of libc where there is one: functions for the C API, the
+/// environment where constructors are not given it (musl), and the list of libraries.
 const WEAK_REFERENCES: &[&str] = &[
     "__environ",
     "__errno_location",
     "__register_atfork",
+    "_r_debug",
     "gnu_get_libc_version",
     "__libc_start_main",
     "pthread_cancel",

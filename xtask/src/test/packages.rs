@@ -80,6 +80,11 @@ pub const FOR_TESTS: &[Package] = &[
     program("redis-tools", "redis-benchmark"),
     program("stress-ng", "stress-ng"),
     program("tmux", "tmux"),
+    Package {
+        name: "valgrind",
+        proof: "valgrind",
+        needed_by: "a tool that executes programs itself",
+    },
     program("vim", "vim"),
 ];
 

@@ -1,0 +1,2 @@
+// expect: The same program without a sanitizer, for valgrind.
+#include "sanitized.h"
