@@ -15,6 +15,9 @@ global_asm!(include_str!("../asm/stub.S"));
 global_asm!(include_str!("../asm/symfile.S"));
 global_asm!(include_str!("../asm/weak.S"));
 global_asm!(include_str!("../asm/sentinel.S"));
+
+#[cfg(feature = "drop_in")]
+global_asm!(include_str!("../asm/wait_call.S"), wait_off = const crate::signal::WAIT_OFF);
 global_asm!(include_str!("../asm/signal.S"));
 
 global_asm!(

@@ -41,6 +41,9 @@ pub(crate) struct Config<'a> {
     pub crash_report: bool,
     /// Device and inode of the tree's standard error.
     pub stderr: Option<(u64, u64)>,
+    /// Settings of libsyscall_intercept.
+    #[cfg(feature = "drop_in")]
+    pub drop_in: crate::drop_in::Settings<'a>,
 }
 
 /// Value of the setting that forces a rung.
@@ -77,9 +80,12 @@ impl<'a> Config<'a> {
             debug_dump: false,
             force_rung: None,
             xsave: false,
-            carry: true,
+            // Whoever uses the library in place of another one expects what that does.
+            carry: cfg!(not(feature = "drop_in")),
             crash_report: false,
             stderr: None,
+            #[cfg(feature = "drop_in")]
+            drop_in: crate::drop_in::Settings::default(),
         };
         for entry in environment {
             let Some((name, value)) = split(entry) else {
@@ -135,6 +141,12 @@ impl<'a> Config<'a> {
                     _ => return Err((env::FORCE_RUNG, "hole, after, before or trap")),
                 });
             }
+            #[cfg(feature = "drop_in")]
+            env::COMPAT_LOG => self.drop_in.log = Some(value),
+            #[cfg(feature = "drop_in")]
+            env::COMPAT_LOG_TRUNC => self.drop_in.log_is_kept = value.starts_with(b"0"),
+            #[cfg(feature = "drop_in")]
+            env::COMPAT_ALL_OBJS => self.drop_in.all_objects = value != b"0",
             env::CARRY => self.carry = switch(value).ok_or((env::CARRY, SWITCH))?,
             env::STDERR => {
                 self.stderr = Some(file(value).ok_or((env::STDERR, "as the runtime sets it"))?);

@@ -63,17 +63,17 @@ impl fmt::Display for Lossy<'_> {
 }
 
 /// A buffer that keeps what fits and ends with a newline all the same.
-struct Line<const N: usize> {
+pub(crate) struct Line<const N: usize> {
     bytes: [u8; N],
     len: usize,
 }
 
 impl<const N: usize> Line<N> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { bytes: [0; N], len: 0 }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or(b"")
     }
 }

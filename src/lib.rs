@@ -14,6 +14,8 @@ mod config;
 mod coverage;
 mod diagnostics;
 mod dispatch;
+#[cfg(feature = "drop_in")]
+pub mod drop_in;
 mod environment;
 mod frame;
 mod group;

@@ -80,8 +80,11 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
     if config.off || !is_wanted(&config, argv) {
         return;
     }
+    #[cfg(feature = "drop_in")]
+    crate::drop_in::configure(&config.drop_in);
     if let Err(failure) = arm(hook, &config, envp) {
         match failure {
+            Failure::Another if !is_missed() => {}
             Failure::Another => {
                 say(format_args!("this copy of the runtime does nothing: {failure}"))
             }
@@ -147,6 +150,14 @@ fn arm<H: Hook>(
         }
     }
     Ok(())
+}
+
+/// Whether anybody needs this copy of the runtime, although another one does its
+/// work. Where the hooks are for libsyscall_intercept, which has the runtime in it, and
+/// `interceptor run` adds `libinterceptor.so`, nobody does.
+#[cold]
+fn is_missed() -> bool {
+    cfg!(not(feature = "capi")) || !Maps::read().is_ok_and(|maps| patch::are_for_drop_in(&maps))
 }
 
 /// Keeps what exec is to take along, and hides what the last one added.

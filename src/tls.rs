@@ -27,7 +27,9 @@ pub(crate) struct Tls {
     pub block: *mut ThreadBlock,
     /// Set by a thunk that found no level; the next call reports the loss.
     pub lost: u32,
-    reserved: u32,
+    /// The last birth that this thread asked for was on a stack of the child's own;
+    /// for `drop_in`.
+    pub birth_on_stack: u32,
     /// Not 0 while a handler runs on the alternate stack: [`PARKED_MARK`] and a
     /// bit for each level that is free, but not ready.
     pub parked: u64,

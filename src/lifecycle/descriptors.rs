@@ -21,21 +21,33 @@ pub(crate) enum Kept {
     Trace,
     /// It is the group segment.
     Segment,
+    /// The log of libsyscall_intercept's users goes there.
+    #[cfg(feature = "drop_in")]
+    Log,
 }
 
 impl Kept {
-    const ALL: [Self; 2] = [Self::Trace, Self::Segment];
+    const ALL: &[Self] = &[
+        Self::Trace,
+        Self::Segment,
+        #[cfg(feature = "drop_in")]
+        Self::Log,
+    ];
 
-    /// The variable that tells the next image its number.
-    const fn variable(self) -> &'static str {
+    /// The variable that tells the next image its number, if it is to have it.
+    const fn variable(self) -> Option<&'static str> {
         match self {
-            Self::Trace => env::TRACE_FD,
-            Self::Segment => env::SEGMENT_FD,
+            Self::Trace => Some(env::TRACE_FD),
+            Self::Segment => Some(env::SEGMENT_FD),
+            // Each image opens its own.
+            #[cfg(feature = "drop_in")]
+            Self::Log => None,
         }
     }
 
     fn number(self) -> &'static AtomicI32 {
-        static NUMBERS: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
+        static NUMBERS: [AtomicI32; Kept::ALL.len()] =
+            [const { AtomicI32::new(-1) }; Kept::ALL.len()];
         &NUMBERS[self as usize]
     }
 }
@@ -50,8 +62,9 @@ pub(crate) fn keep(kept: Kept, fd: i32) {
 
 /// The variables that tell the next image of our descriptors, and their values.
 pub(super) fn variables() -> impl Iterator<Item = (&'static str, i32)> {
-    let all = Kept::ALL.into_iter();
-    all.map(|kept| (kept.variable(), kept.number().load(Relaxed))).filter(|(_, fd)| *fd >= 0)
+    let all = Kept::ALL.iter();
+    all.filter_map(|kept| Some((kept.variable()?, kept.number().load(Relaxed))))
+        .filter(|(_, fd)| *fd >= 0)
 }
 
 /// A call that names descriptors.
@@ -71,14 +84,17 @@ fn make_room(block: &ThreadBlock, args: &[u64; 6]) -> Step {
     if block.depth > 0 || sys::is_confined() || !sys::is_open(args[0] as i32) {
         return bad_descriptor();
     }
-    for kept in Kept::ALL {
+    for kept in Kept::ALL.iter().copied() {
         if kept.number().load(Relaxed) as u32 == args[1] as u32 {
             let Ok(fd) = sys::duplicate_above(args[1] as i32, args[1] as i32) else {
                 return bad_descriptor();
             };
             kept.number().store(fd, Relaxed);
-            if kept == Kept::Trace {
-                trace::moved(fd);
+            match kept {
+                Kept::Trace => trace::moved(fd),
+                Kept::Segment => {}
+                #[cfg(feature = "drop_in")]
+                Kept::Log => crate::drop_in::log_moved(fd),
             }
         }
     }
@@ -112,7 +128,7 @@ fn is_kept(fd: u64) -> bool {
 }
 
 fn numbers() -> impl Iterator<Item = u32> {
-    let all = Kept::ALL.into_iter();
+    let all = Kept::ALL.iter();
     all.filter_map(|kept| u32::try_from(kept.number().load(Relaxed)).ok())
 }
 

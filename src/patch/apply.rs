@@ -16,7 +16,7 @@ use syscalls::Errno;
 use super::image::{Image, ImageVmas, Piece, Readable};
 use super::pristine::Source;
 use super::stub::{self, Area};
-use super::{near, registry, trap};
+use super::{API, near, registry, trap};
 use crate::config::{Config, ForcedRung};
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, Why, say};
@@ -30,8 +30,6 @@ const ROUND: usize = 2048;
 /// collectors of JIT compilers change the protection of large heaps often.
 const GENERATED_LIMIT: u64 = 256 * 1024;
 
-/// How all names of the C API begin.
-const API: &[u8] = b"interceptor_";
 static COUNTS_ARE_IMPORTED: AtomicBool = AtomicBool::new(false);
 static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);

@@ -5,6 +5,7 @@
 //! patches, and leaves every page protected as it was.
 
 mod apply;
+mod clients;
 mod image;
 mod near;
 mod pristine;
@@ -24,9 +25,13 @@ pub(crate) use apply::{
     signal_is_imported,
 };
 pub(crate) use apply::{is_in_libc, patch_generated, patch_image, stack_of_libc};
+pub(crate) use clients::are_for_drop_in;
 pub(crate) use image::{Image, ImageVmas};
 pub(crate) use stub::{Phase, Place, template_is_sound};
 pub(crate) use trap::stub_of as trap_stub_of;
+
+/// How all names of the C API begin.
+const API: &[u8] = b"interceptor_";
 
 /// Patches all objects that are mapped at start-up. Fails when nothing may be
 /// patched; then everything is as it was.

@@ -125,9 +125,43 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
             (*words)[RSP] = frame;
         }
     }
+    #[cfg(feature = "drop_in")]
+    if let Some(off) = way_off(rip) {
+        // SAFETY: the caller's.
+        unsafe { (*context.cast::<[u64; CONTEXT_WORDS]>())[RIP] = off };
+    }
     aside.waits.store(1, Relaxed);
     // SAFETY: the caller's.
     unsafe { context::resume(context) }
+}
+
+/// Result of a call in the program's place that was not made; no result of the
+/// kernel's.
+#[cfg(feature = "drop_in")]
+pub(crate) const WAIT_OFF: i64 = i64::MIN;
+
+/// Makes a call in the program's place (`asm/wait_call.S`). Returns [`WAIT_OFF`] when a
+/// signal that waits for the thread to leave the runtime has come before, or
+/// would have restarted it.
+#[cfg(feature = "drop_in")]
+pub(crate) fn wait_call(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> i64 {
+    // SAFETY: whoever makes the call answers for it; the rest is readable.
+    unsafe { interceptor_wait_call(nr, args, &block.aside.waits) }
+}
+
+#[cfg(feature = "drop_in")]
+unsafe extern "C" {
+    fn interceptor_wait_call(nr: u64, args: &[u64; 6], waits: &AtomicU32) -> i64;
+    static interceptor_wait_begin: u8;
+    static interceptor_wait_end: u8;
+    static interceptor_wait_off: u8;
+}
+
+/// Where a call in the program's place goes on that is not to be made.
+#[cfg(feature = "drop_in")]
+fn way_off(rip: u64) -> Option<u64> {
+    let call = &raw const interceptor_wait_begin as u64..&raw const interceptor_wait_end as u64;
+    call.contains(&rip).then_some(&raw const interceptor_wait_off as u64)
 }
 
 /// Whether an address is in the assembly that leads to the careful way in, up to

@@ -29,6 +29,8 @@ use actions::SigAction;
 pub(crate) use actions::{adopt, rt_sigaction};
 pub(crate) use alternate::is_on;
 pub(crate) use defer::Aside;
+#[cfg(feature = "drop_in")]
+pub(crate) use defer::{WAIT_OFF, wait_call};
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
 pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;

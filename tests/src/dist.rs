@@ -39,6 +39,11 @@ impl Dist {
         &self.0
     }
 
+    /// The directory of libraries.
+    pub fn lib(&self) -> PathBuf {
+        self.0.join("lib")
+    }
+
     /// The directory of C headers.
     pub fn include(&self) -> PathBuf {
         self.0.join("include")

@@ -1,15 +1,16 @@
-//! `build`: the preload library and the command line tool.
+//! `build`: the libraries and the command line tool.
 //!
-//! The library is always built in the release profile: its frames, its size
+//! A library is always built in the release profile: its frames, its size
 //! and its freedom from panics are properties of optimised code.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::link;
+use crate::link::{self, Shared};
 use crate::tool;
-use crate::workspace::{Profile, Workspace};
+use crate::workspace::{Product, Profile, Workspace};
 
 /// Arguments of `build`.
 #[derive(clap::Args)]
@@ -19,27 +20,60 @@ pub struct Args {
     release: bool,
 }
 
-/// Builds both.
+/// Builds all.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let profile = if args.release { Profile::Release } else { Profile::Dev };
-    library(workspace)?;
+    libraries(workspace)?;
     command_line_tool(workspace, profile)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the static library and links the preload library from it.
-pub fn library(workspace: &Workspace) -> Result<()> {
-    // Only the static library: rustc's own version script would end up in a
-    // cdylib, and two whole-program optimisations take twice as long.
+/// Builds all libraries.
+pub fn libraries(workspace: &Workspace) -> Result<()> {
+    let archive = static_library(workspace, "interceptor-preload")?;
+    let output = workspace.unstripped(Product::Interceptor);
+    link::shared(workspace, &link::INTERCEPTOR, &archive, &output)?;
+
+    let archive = static_library(workspace, "interceptor-syscall-intercept")?;
+    for (product, is_thread_local) in
+        [(Product::SyscallIntercept, false), (Product::SyscallInterceptTls, true)]
+    {
+        let object = link::hook_point(workspace, is_thread_local)?;
+        let library = Shared {
+            soname: product.file(),
+            version_script: "syscall_intercept.map",
+            objects: std::slice::from_ref(&object),
+        };
+        link::shared(workspace, &library, &archive, &workspace.unstripped(product))?;
+        let output = workspace.linked_archive(product);
+        link::archive(&archive, &object, SYSCALL_INTERCEPT, &output)?;
+    }
+    Ok(())
+}
+
+/// What `libsyscall_intercept.a` exports.
+const SYSCALL_INTERCEPT: &[&str] = &[
+    "intercept_hook_point",
+    "intercept_hook_point_clone_child",
+    "intercept_hook_point_clone_parent",
+    "syscall_no_intercept",
+    "syscall_hook_in_process_allowed",
+];
+
+/// Builds a package as a static library; returns the file.
+fn static_library(workspace: &Workspace, package: &str) -> Result<PathBuf> {
+    // Not a shared one: rustc's own version script would end up in it, and two
+    // whole-program optimisations take twice as long.
     tool::run(workspace.cargo().args([
         "rustc",
         "--quiet",
         "--release",
-        "--package=interceptor-preload",
+        "--package",
+        package,
         "--crate-type=staticlib",
     ]))?;
-    let archive = workspace.target().join("release/libinterceptor_preload.a");
-    link::library(workspace, &archive, &workspace.unstripped_library())
+    let file = format!("release/lib{}.a", package.replace('-', "_"));
+    Ok(workspace.target().join(file))
 }
 
 /// Builds `interceptor`.

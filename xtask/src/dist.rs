@@ -1,13 +1,13 @@
 //! `dist`: the deliverables, laid out as a user would unpack them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::build;
 use crate::tool;
-use crate::workspace::{Profile, Workspace};
+use crate::workspace::{Product, Profile, Workspace};
 
 /// Arguments of `dist`.
 #[derive(clap::Args)]
@@ -26,20 +26,47 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 }
 
 /// Builds what is out of date and places it:
-/// `bin/interceptor`, `lib/libinterceptor.so`, `lib/libinterceptor.so.debug`,
-/// `include/interceptor.h`.
+///
+/// - `bin/interceptor`
+/// - `lib/libinterceptor.so`
+/// - `lib/libsyscall_intercept.so.0`, `….so`, `….a`: in place of that library
+/// - `lib/libsyscall_intercept_tls.…`: the same with a hook point for each thread;
+///   by the name that programs ask for in `lib/interceptor/thread-local`
+/// - `lib/….debug`: what debuggers read
+/// - `include`: all headers
 pub fn lay_out(workspace: &Workspace, profile: Profile) -> Result<()> {
-    build::library(workspace)?;
+    build::libraries(workspace)?;
     build::command_line_tool(workspace, profile)?;
 
-    strip(&workspace.unstripped_library(), &workspace.dist_library())?;
+    for product in Product::ALL {
+        strip(&workspace.unstripped(product), &workspace.dist_library(product))?;
+    }
+    drop_ins(workspace)?;
     let tool = workspace.target().join(profile.directory());
     tool::place(&tool.join("interceptor"), &workspace.dist().join("bin/interceptor"))?;
-    let header = workspace.root().join("include/interceptor.h");
-    if header.is_file() {
-        tool::place(&header, &workspace.dist().join("include/interceptor.h"))?;
+    for header in HEADERS {
+        let from = workspace.root().join("include").join(header);
+        tool::place(&from, &workspace.dist().join("include").join(header))?;
     }
     Ok(())
+}
+
+/// What a hook author includes.
+const HEADERS: &[&str] = &["interceptor.h", "libsyscall_intercept_hook_point.h"];
+
+/// The names by which linkers and programs look for libsyscall_intercept.
+fn drop_ins(workspace: &Workspace) -> Result<()> {
+    let lib = workspace.dist().join("lib");
+    for product in [Product::SyscallIntercept, Product::SyscallInterceptTls] {
+        let archive = workspace.linked_archive(product);
+        let name = archive.file_name().context("an archive without a name")?;
+        tool::place(&archive, &lib.join(name))?;
+        let soname = product.file();
+        tool::link(soname, &lib.join(soname.trim_end_matches(".0")))?;
+    }
+    let target = format!("../../{}", Product::SyscallInterceptTls.file());
+    let name = Product::SyscallIntercept.file();
+    tool::link(&target, &lib.join("interceptor/thread-local").join(name))
 }
 
 /// By these names a debugger finds what it must know of stubs.
@@ -49,8 +76,8 @@ const KEPT: [&str; 2] =
 /// Splits a library into what is loaded and what debuggers read; the first
 /// names the second.
 pub fn strip(unstripped: &Path, stripped: &Path) -> Result<()> {
-    let scratch = unstripped.with_extension("so.stripped");
-    let debug = unstripped.with_extension("so.debug");
+    let scratch = with_suffix(unstripped, ".stripped");
+    let debug = with_suffix(unstripped, ".debug");
     tool::run(Command::new("objcopy").arg("--only-keep-debug").args([unstripped, &debug]))?;
     let mut link = std::ffi::OsString::from("--add-gnu-debuglink=");
     link.push(&debug);
@@ -61,6 +88,12 @@ pub fn strip(unstripped: &Path, stripped: &Path) -> Result<()> {
             .arg(link)
             .args([unstripped, &scratch]),
     )?;
-    tool::place(&debug, &stripped.with_extension("so.debug"))?;
+    tool::place(&debug, &with_suffix(stripped, ".debug"))?;
     tool::place(&scratch, stripped)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }

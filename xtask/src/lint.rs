@@ -11,7 +11,12 @@ use crate::tool;
 use crate::workspace::Workspace;
 
 /// Crates without a standard library.
-const FREESTANDING: &[&str] = &["interceptor", "interceptor-preload", "interceptor-bench-hook"];
+const FREESTANDING: &[&str] = &[
+    "interceptor",
+    "interceptor-preload",
+    "interceptor-syscall-intercept",
+    "interceptor-bench-hook",
+];
 
 /// How headers are compiled: compiler and language standard.
 const HEADER_COMPILERS: &[(&str, &str, &str)] = &[("cc", "c", "c11"), ("c++", "c++", "c++17")];

@@ -34,6 +34,20 @@ pub fn place(from: &Path, to: &Path) -> Result<()> {
     fs::rename(&temporary, to).with_context(|| format!("cannot replace {}", to.display()))
 }
 
+/// Makes a symbolic link `at` that leads to `target`, in place of what is there.
+pub fn link(target: &str, at: &Path) -> Result<()> {
+    if fs::read_link(at).is_ok_and(|current| current == Path::new(target)) {
+        return Ok(());
+    }
+    let directory = at.parent().context("a link without a directory")?;
+    fs::create_dir_all(directory)?;
+    let mut temporary = at.as_os_str().to_owned();
+    temporary.push(format!(".{}", std::process::id()));
+    std::os::unix::fs::symlink(target, &temporary)
+        .and_then(|()| fs::rename(&temporary, at))
+        .with_context(|| format!("cannot make the link {}", at.display()))
+}
+
 fn name(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }

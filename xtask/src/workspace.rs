@@ -12,6 +12,41 @@ pub struct Workspace {
     target: PathBuf,
 }
 
+/// A shared library that is shipped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    /// What is preloaded.
+    Interceptor,
+    /// The drop-in for libsyscall_intercept.
+    SyscallIntercept,
+    /// The same with a hook point for each thread.
+    SyscallInterceptTls,
+}
+
+impl Product {
+    /// All.
+    pub const ALL: [Product; 3] =
+        [Product::Interceptor, Product::SyscallIntercept, Product::SyscallInterceptTls];
+
+    /// File name, which is its SONAME.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Product::Interceptor => "libinterceptor.so",
+            Product::SyscallIntercept => "libsyscall_intercept.so.0",
+            Product::SyscallInterceptTls => "libsyscall_intercept_tls.so.0",
+        }
+    }
+
+    /// List of what it exports, in `xtask/`.
+    pub fn symbols(self) -> &'static str {
+        match self {
+            Product::Interceptor => "symbols.txt",
+            Product::SyscallIntercept => "symbols-syscall_intercept.txt",
+            Product::SyscallInterceptTls => "symbols-syscall_intercept_tls.txt",
+        }
+    }
+}
+
 /// Cargo profile of host-side programs. The library has only one: release.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
@@ -60,14 +95,20 @@ impl Workspace {
         self.target.join("dist")
     }
 
-    /// The linked library with its symbol table and debug information.
-    pub fn unstripped_library(&self) -> PathBuf {
-        self.target.join("link/libinterceptor.so")
+    /// A linked library with its symbol table and debug information.
+    pub fn unstripped(&self, product: Product) -> PathBuf {
+        self.target.join("link").join(product.file())
     }
 
-    /// The library as it is shipped.
-    pub fn dist_library(&self) -> PathBuf {
-        self.dist().join("lib/libinterceptor.so")
+    /// The library `libX.a` of a `libX.so.0`.
+    pub fn linked_archive(&self, product: Product) -> PathBuf {
+        let stem = product.file().split('.').next().unwrap_or_default();
+        self.target.join("link").join(format!("{stem}.a"))
+    }
+
+    /// A library as it is shipped.
+    pub fn dist_library(&self, product: Product) -> PathBuf {
+        self.dist().join("lib").join(product.file())
     }
 
     /// The compiler of the cargo that runs us.

@@ -41,6 +41,17 @@ pub const DEBUG_DUMP: &str = "INTERCEPTOR_DEBUG_DUMP";
 /// Compatible spelling of [`DEBUG_DUMP`], as in libsyscall_intercept.
 pub const COMPAT_DEBUG_DUMP: &str = "INTERCEPT_DEBUG_DUMP";
 
+/// Of libsyscall_intercept only: file to which a line is written for every call
+/// that the hook is shown. One that ends with `-` gets the process's id behind it.
+pub const COMPAT_LOG: &str = "INTERCEPT_LOG";
+
+/// Of libsyscall_intercept only: `0` keeps what the log has already.
+pub const COMPAT_LOG_TRUNC: &str = "INTERCEPT_LOG_TRUNC";
+
+/// Of libsyscall_intercept only: its hook is shown the calls of all objects, not
+/// only of libc. `0` is as if it were not set.
+pub const COMPAT_ALL_OBJS: &str = "INTERCEPT_ALL_OBJS";
+
 /// Only this rung of the patch ladder is tried for every site: `hole`,
 /// `after`, `before` or `trap`. For tests; a site that the rung does not fit
 /// goes to the trap.

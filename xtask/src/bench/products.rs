@@ -11,7 +11,7 @@ use crate::dist;
 use crate::link;
 use crate::test::guests;
 use crate::tool;
-use crate::workspace::Workspace;
+use crate::workspace::{Product, Workspace};
 
 /// Programs, hook libraries and the peer.
 pub struct Products {
@@ -35,7 +35,7 @@ impl Products {
         }
         Ok(Products {
             interceptor: workspace.dist().join("bin/interceptor"),
-            runtime: workspace.dist_library(),
+            runtime: workspace.dist_library(Product::Interceptor),
             directory,
             peer,
         })
@@ -108,7 +108,7 @@ fn rust_hook(workspace: &Workspace, library: &Path, features: &[&str]) -> Result
     tool::run(cargo.args(features))?;
     let unstripped = library.with_extension("so.unstripped");
     let archive = workspace.target().join("release/libinterceptor_bench_hook.a");
-    link::library(workspace, &archive, &unstripped)?;
+    link::shared(workspace, &link::INTERCEPTOR, &archive, &unstripped)?;
     dist::strip(&unstripped, library)?;
     Ok(fs::remove_file(unstripped)?)
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use object::elf;
 use object::read::elf::Sym as _;
 
 use super::Library;
@@ -19,18 +20,20 @@ pub fn check(library: &Library, golden: &Path, bless: bool) -> Result<Vec<String
     }
     let text = fs::read_to_string(golden)
         .with_context(|| format!("cannot read {}; `--bless` writes it", golden.display()))?;
+    let list = golden.file_name().unwrap_or_default().display();
     let expected: BTreeSet<String> = text.lines().map(str::to_owned).collect();
 
     let added = exported
         .difference(&expected)
-        .map(|name| format!("`{name}` is exported and not in symbols.txt"));
+        .map(|name| format!("`{name}` is exported and not in {list}"));
     let removed = expected
         .difference(&exported)
-        .map(|name| format!("`{name}` of symbols.txt is no longer exported"));
+        .map(|name| format!("`{name}` of {list} is no longer exported"));
     Ok(added.chain(removed).collect())
 }
 
-/// Defined dynamic symbols with their versions, such as `f@@INTERCEPTOR_0`.
+/// Defined dynamic symbols with their versions, such as `f@@INTERCEPTOR_0`, and
+/// whether each thread has its own.
 fn exported(library: &Library) -> Result<BTreeSet<String>> {
     let endian = library.endian();
     let symbols = library.elf_dynamic_symbol_table();
@@ -48,6 +51,9 @@ fn exported(library: &Library) -> Result<BTreeSet<String>> {
                 name.push_str(if version.is_hidden() { "@" } else { "@@" });
                 name.push_str(&String::from_utf8_lossy(found.name()));
             }
+        }
+        if symbol.st_type() == elf::STT_TLS {
+            name.push_str(" thread-local");
         }
         if !name.is_empty() {
             names.insert(name);

@@ -13,7 +13,7 @@ use object::Endianness;
 use object::read::elf::ElfFile64;
 
 use crate::dist;
-use crate::workspace::{Profile, Workspace};
+use crate::workspace::{Product, Profile, Workspace};
 
 mod code;
 mod exports;
@@ -42,7 +42,7 @@ pub struct Args {
     vector_free: vector_free::Selection,
 }
 
-/// Builds the library and checks it.
+/// Builds the libraries and checks them.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if args.library.is_none() {
         dist::lay_out(workspace, Profile::Dev)?;
@@ -51,20 +51,25 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }
 
-/// Checks the library that was built last; prints and returns each property
+/// Checks the libraries that were built last; prints and returns each property
 /// that fails.
 pub fn inspect(workspace: &Workspace, args: &Args) -> Result<Vec<String>> {
-    let (stripped, unstripped) = match &args.library {
-        Some(file) => (file.clone(), file.clone()),
-        None => (workspace.dist_library(), workspace.unstripped_library()),
-    };
-    let failures = check(workspace, args, &stripped, &unstripped)?;
-    for failure in &failures {
-        eprintln!("symbols: {failure}");
-    }
-    if failures.is_empty() {
-        let size = fs::metadata(&stripped)?.len();
-        println!("symbols: all properties hold, {size} bytes");
+    let mut failures = Vec::new();
+    for product in Product::ALL {
+        let (stripped, unstripped) = match &args.library {
+            Some(_) if product != Product::Interceptor => continue,
+            Some(file) => (file.clone(), file.clone()),
+            None => (workspace.dist_library(product), workspace.unstripped(product)),
+        };
+        let found = check(workspace, args, product, &stripped, &unstripped)?;
+        for failure in &found {
+            eprintln!("symbols: {}: {failure}", product.file());
+        }
+        if found.is_empty() {
+            let size = fs::metadata(&stripped)?.len();
+            println!("symbols: {}: all properties hold, {size} bytes", product.file());
+        }
+        failures.extend(found);
     }
     Ok(failures)
 }
@@ -72,6 +77,7 @@ pub fn inspect(workspace: &Workspace, args: &Args) -> Result<Vec<String>> {
 fn check(
     workspace: &Workspace,
     args: &Args,
+    product: Product,
     stripped: &Path,
     unstripped: &Path,
 ) -> Result<Vec<String>> {
@@ -85,7 +91,7 @@ fn check(
     failures.extend(linkage::check(&library)?);
     failures.extend(exports::check(
         &library,
-        &workspace.root().join("xtask/symbols.txt"),
+        &workspace.root().join("xtask").join(product.symbols()),
         args.bless,
     )?);
 

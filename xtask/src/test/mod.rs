@@ -37,7 +37,8 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             // All of them, also after one test program has failed.
             .args(["test", "--workspace", "--no-fail-fast"])
             // Have no tests, and only `build` and `bench` can link them.
-            .args(["--exclude=interceptor-preload", "--exclude=interceptor-bench-hook"])
+            .args(["--exclude=interceptor-preload", "--exclude=interceptor-syscall-intercept"])
+            .arg("--exclude=interceptor-bench-hook")
             .env("INTERCEPTOR_DIST", workspace.dist())
             .env("INTERCEPTOR_GUESTS", guests)
             .env("INTERCEPTOR_USERLANDS", userlands::directory(workspace))

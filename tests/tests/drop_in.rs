@@ -1,0 +1,429 @@
+//! Hooks written for libsyscall_intercept work with ours: compiled anew, linked
+//! with ours or with the original, shared or static.
+//!
+//! Sources are in `tests/drop_in`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use interceptor_tests::{Dist, Ended, Missing, Program, Scratch, guest, installed, need};
+
+/// How a hook or a program is linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Shared,
+    Static,
+    ThreadLocal,
+    ThreadLocalStatic,
+    /// With something that has the original's names.
+    Original,
+    /// The same, patched to have a hook point for each thread.
+    OriginalThreadLocal,
+}
+
+impl Link {
+    const ALL: [Link; 6] = [
+        Link::Shared,
+        Link::Static,
+        Link::ThreadLocal,
+        Link::ThreadLocalStatic,
+        Link::Original,
+        Link::OriginalThreadLocal,
+    ];
+
+    fn is_thread_local(self) -> bool {
+        matches!(self, Link::ThreadLocal | Link::ThreadLocalStatic | Link::OriginalThreadLocal)
+    }
+}
+
+/// Compiles and links things against the deliverables.
+struct Workshop {
+    dist: Dist,
+    scratch: Scratch,
+    compiler: PathBuf,
+}
+
+impl Workshop {
+    fn open() -> Result<Workshop, Missing> {
+        Ok(Workshop { dist: Dist::find()?, scratch: Scratch::new(), compiler: installed("cc")? })
+    }
+
+    fn source(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("drop_in").join(name)
+    }
+
+    fn run(&self, compiler: &Path, arguments: &[&str], output: &str) -> PathBuf {
+        let product = self.scratch.path(output);
+        let built = Command::new(compiler)
+            .args(["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
+            .arg(&product)
+            .args(arguments)
+            .status()
+            .expect("a compiler");
+        assert!(built.success(), "{arguments:?}");
+        product
+    }
+
+    /// Builds a source; `flags` say as what.
+    fn build_by(&self, compiler: &Path, source: &str, link: Link, flags: &[&str]) -> PathBuf {
+        let (lib, original) = (self.dist.lib(), self.scratch.path("original"));
+        let include = format!("-I{}", self.dist.include().display());
+        let directory = format!("-L{}", lib.display());
+        let original_directory = format!("-L{}", original.display());
+        let file = |name: &str| lib.join(name).to_str().expect("a path in UTF-8").to_owned();
+        let (archive, archive_tls) =
+            (file("libsyscall_intercept.a"), file("libsyscall_intercept_tls.a"));
+        let libraries: &[&str] = match link {
+            Link::Shared => &[&directory, "-lsyscall_intercept"],
+            Link::ThreadLocal => &[&directory, "-lsyscall_intercept_tls"],
+            Link::Static => &[&archive],
+            Link::ThreadLocalStatic => &[&archive_tls],
+            Link::Original | Link::OriginalThreadLocal => {
+                self.make_original(link);
+                &[&original_directory, "-lsyscall_intercept"]
+            }
+        };
+        let source = Workshop::source(source);
+        let mut arguments = vec![include.as_str(), source.to_str().expect("a path in UTF-8")];
+        if link.is_thread_local() {
+            arguments.push("-DINTERCEPT_HOOK_POINT_THREAD_LOCAL");
+        }
+        arguments.extend(libraries.iter().chain(flags));
+        self.run(compiler, &arguments, "product")
+    }
+
+    fn hook(&self, source: &str, link: Link) -> PathBuf {
+        self.build_by(&self.compiler, source, link, &["-shared", "-fPIC"])
+    }
+
+    fn program(&self, source: &str, link: Link, flags: &[&str]) -> PathBuf {
+        self.build_by(&self.compiler, source, link, flags)
+    }
+
+    fn make_original(&self, link: Link) {
+        fs::create_dir_all(self.scratch.path("original")).expect("a directory");
+        let source = Workshop::source("published.c");
+        let mut arguments = vec![
+            "-shared",
+            "-fPIC",
+            "-Wl,-soname,libsyscall_intercept.so.0",
+            source.to_str().expect("a path in UTF-8"),
+        ];
+        if link.is_thread_local() {
+            arguments.push("-DTHREAD_LOCAL");
+        }
+        self.run(&self.compiler, &arguments, "original/libsyscall_intercept.so");
+    }
+
+    /// Where the loader finds the libraries.
+    fn library_path(&self, link: Link) -> PathBuf {
+        match link {
+            Link::OriginalThreadLocal => self.dist.lib().join("interceptor/thread-local"),
+            _ => self.dist.lib(),
+        }
+    }
+
+    /// Runs a program under a hook.
+    fn under(&self, hook: &Path, link: Link, program: &Program) -> Ended {
+        program
+            .clone()
+            .environment("LD_PRELOAD", hook)
+            .environment("LD_LIBRARY_PATH", self.library_path(link))
+            .natively()
+    }
+}
+
+/// Fails unless a hook like `answers.c` works.
+fn assert_answers(ended: &Ended, how: &dyn std::fmt::Debug) {
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("4711\n", ""), "{how:?}");
+}
+
+#[test]
+fn a_hook_works_however_it_was_linked() {
+    let workshop = need!(Workshop::open());
+    for link in Link::ALL {
+        let hook = workshop.hook("answers.c", link);
+        let ended = workshop.under(&hook, link, &Program::shell("echo $PPID"));
+        assert_answers(&ended, &link);
+    }
+}
+
+#[test]
+fn a_hook_in_cxx_works() {
+    let workshop = need!(Workshop::open());
+    let compiler = need!(installed("c++"));
+    for link in [Link::Shared, Link::ThreadLocal] {
+        let flags = ["-x", "none", "-shared", "-fPIC", "-std=c++17"];
+        let hook = workshop.build_by(&compiler, "answers.c", link, &flags);
+        let ended = workshop.under(&hook, link, &Program::shell("echo $PPID"));
+        assert_answers(&ended, &link);
+    }
+}
+
+#[test]
+fn results_are_the_programs_and_errno_is_not_the_hooks() {
+    let workshop = need!(Workshop::open());
+    let python = need!(installed("python3"));
+    let hook = workshop.hook("answers.c", Link::Shared);
+    let script = "import ctypes, os\n\
+                  libc = ctypes.CDLL(None, use_errno=True)\n\
+                  ctypes.set_errno(7)\n\
+                  print(libc.getppid(), ctypes.get_errno())\n\
+                  try: os.getpgid(4711)\n\
+                  except OSError: pass\n\
+                  print(libc.getppid(), libc.syscall(110), ctypes.get_errno() == 95)\n";
+    let program = Program::new(python).arguments(["-c", script]);
+    let ended = workshop.under(&hook, Link::Shared, &program);
+    // getppid cannot fail, so libc does not look; syscall() does.
+    assert_eq!(ended.stdout, "4711 7\n-95 -1 True\n", "{ended:?}");
+}
+
+#[test]
+fn a_program_may_be_linked_with_the_library() {
+    let workshop = need!(Workshop::open());
+    for link in [Link::Shared, Link::Static, Link::Original] {
+        for flags in [&["-fPIE", "-pie"][..], &["-fno-pie", "-no-pie"]] {
+            let program = Program::new(workshop.program("linked.c", link, flags))
+                .environment("LD_LIBRARY_PATH", workshop.library_path(link));
+            assert_eq!(program.natively().stdout, "right 4711 right right\n", "{link:?} {flags:?}");
+        }
+    }
+}
+
+#[test]
+fn each_thread_may_have_its_own_hook() {
+    let workshop = need!(Workshop::open());
+    for link in [Link::ThreadLocal, Link::ThreadLocalStatic, Link::OriginalThreadLocal] {
+        let program = Program::new(workshop.program("thread_local.c", link, &[]))
+            .environment("LD_LIBRARY_PATH", workshop.library_path(link));
+        assert_eq!(program.natively().stdout, "1 1 4712\n4711\n4711\n", "{link:?}");
+    }
+}
+
+#[test]
+fn births_on_a_stack_of_their_own_are_told() {
+    let workshop = need!(Workshop::open());
+    for link in [Link::Shared, Link::Static] {
+        let program = Program::new(workshop.program("births.c", link, &[]))
+            .environment("LD_LIBRARY_PATH", workshop.library_path(link));
+        let expected = "threads: child 100, parent 100\n\
+                        fork and a thread there: child 1, parent 1\n\
+                        its id\n\
+                        posix_spawn: child 1, parent 1\n\
+                        hooked 103, foreign 1\n";
+        assert_eq!(program.natively().stdout, expected, "{link:?}");
+    }
+}
+
+#[test]
+fn a_hook_may_execute_every_call_itself() {
+    let workshop = need!(Workshop::open());
+    let hook = workshop.hook("executes.c", Link::Shared);
+    let mut different = Vec::new();
+    for name in [
+        "threads",
+        "fork_family",
+        "vfork_family",
+        "spawn",
+        "execs",
+        "signal_masks",
+        "signal_longjmp",
+        "signal_interrupt",
+        "signal_storm",
+        "cancel_cxx",
+        "signal_altstack",
+        "dlstorm",
+        "jit",
+        "cancel",
+        "exits_in_thread",
+        "efault",
+        "args6",
+        "bigio",
+        "x87mmx",
+    ] {
+        let program = Program::new(need!(guest(name)));
+        let (ended, native) = (workshop.under(&hook, Link::Shared, &program), program.natively());
+        if ended != native {
+            different.push((name, ended, native));
+        }
+    }
+    assert!(different.is_empty(), "{different:#?}");
+    for script in ["ls / | sort | head -3; (exit 7)", "kill -TERM $$"] {
+        let program = Program::shell(script);
+        assert_eq!(workshop.under(&hook, Link::Shared, &program), program.natively(), "{script}");
+    }
+    let bash = Program::new(need!(installed("bash")))
+        .arguments(["-c", "trap 'echo term' TERM; kill $$; (sleep 0.1 & wait; echo done) | cat"]);
+    assert_eq!(workshop.under(&hook, Link::Shared, &bash), bash.natively());
+}
+
+#[test]
+fn a_filter_keeps_other_processes_out() {
+    let workshop = need!(Workshop::open());
+    for link in [Link::Shared, Link::Static] {
+        let hook = workshop.hook("answers.c", link);
+        let under = |filter: &str| {
+            let program = Program::new("/bin/sh")
+                .arguments(["-c", "echo $PPID"])
+                .environment("INTERCEPT_HOOK_CMDLINE_FILTER", filter);
+            workshop.under(&hook, link, &program)
+        };
+        assert_answers(&under("sh"), &link);
+        for filter in ["bin", "h", "bash", "/bin/sh"] {
+            let ended = under(filter);
+            assert_eq!(ended.stderr, "not allowed\n", "{link:?} {filter}");
+            assert_ne!(ended.stdout, "4711\n", "{link:?} {filter}");
+        }
+    }
+}
+
+#[test]
+fn the_hook_is_shown_libcs_calls_unless_it_wants_all() {
+    let workshop = need!(Workshop::open());
+    let hook = workshop.hook("answers.c", Link::Shared);
+    let program = Program::new(workshop.run(
+        &workshop.compiler,
+        &[Workshop::source("own_call.c").to_str().expect("a path in UTF-8")],
+        "own_call",
+    ));
+    for (setting, expected) in [
+        (None, "unseen seen\n"),
+        (Some("0"), "unseen seen\n"),
+        (Some("1"), "seen seen\n"),
+        (Some(""), "seen seen\n"),
+    ] {
+        let program = match setting {
+            Some(value) => program.clone().environment("INTERCEPT_ALL_OBJS", value),
+            None => program.clone(),
+        };
+        let ended = workshop.under(&hook, Link::Shared, &program);
+        assert_eq!(ended.stdout, expected, "{setting:?}");
+        let program = program.environment("INTERCEPT_BYPASS_SO", "own_call");
+        let ended = workshop.under(&hook, Link::Shared, &program);
+        assert_eq!(ended.stdout, "unseen seen\n", "{setting:?}");
+    }
+}
+
+/// What follows `-- ` in each line of a log.
+fn calls(log: &str) -> Vec<&str> {
+    log.lines().map(|line| line.split_once(" -- ").expect("a call").1).collect()
+}
+
+#[test]
+fn the_log_has_a_line_for_each_call() {
+    let workshop = need!(Workshop::open());
+    let hook = workshop.hook("answers.c", Link::Shared);
+    let log = workshop.scratch.path("log");
+    let file = workshop.scratch.file("file", 0o644, "content\n");
+    let cat = Program::new("/bin/cat").arguments([&file]).environment("INTERCEPT_LOG", &log);
+    let ended = workshop.under(&hook, Link::Shared, &cat);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("content\n", ""));
+    let text = fs::read_to_string(&log).expect("a log");
+    for line in text.lines() {
+        let (place, _) = line.split_once(" -- ").expect("a call");
+        let (object, address) = place.split_once(' ').expect("an object and an address");
+        assert!(object.contains("libc.so.6") && address.starts_with("0x"), "{line}");
+    }
+    let path = format!("\"{}\", O_RDONLY", file.display());
+    let position =
+        |wanted: &dyn Fn(&str) -> bool| calls(&text).iter().position(|call| wanted(call));
+    let opened = position(&|call| call.starts_with("openat(") && call.contains(&path));
+    let read = position(&|call| call.contains("\"content\\n\"") && call.ends_with(" = 8"));
+    let ended = position(&|call| call == "exit_group(0) = ?");
+    assert!(opened.is_some() && opened < read && read < ended, "{text}");
+    assert_eq!(ended, Some(calls(&text).len() - 1), "{text}");
+
+    // What is answered and what fails is logged as the program sees it.
+    let shell = Program::shell("echo $PPID; cd /nowhere").environment("INTERCEPT_LOG", &log);
+    workshop.under(&hook, Link::Shared, &shell);
+    let text = fs::read_to_string(&log).expect("a log");
+    assert!(calls(&text).contains(&"getppid() = 4711"), "{text}");
+    assert!(
+        calls(&text).contains(&"chdir(\"/nowhere\") = -1 ENOENT (No such file or directory)"),
+        "{text}"
+    );
+    assert!(!text.contains("content"), "the log was not truncated");
+}
+
+#[test]
+fn a_log_may_be_kept_and_may_have_the_process_in_its_name() {
+    let workshop = need!(Workshop::open());
+    let hook = workshop.hook("answers.c", Link::Shared);
+    let log = workshop.scratch.path("log");
+    let program = Program::new("/bin/true").environment("INTERCEPT_LOG", &log);
+    workshop.under(&hook, Link::Shared, &program);
+    let once = fs::read_to_string(&log).expect("a log").lines().count();
+    let kept = program.clone().environment("INTERCEPT_LOG_TRUNC", "0");
+    workshop.under(&hook, Link::Shared, &kept);
+    assert_eq!(fs::read_to_string(&log).expect("a log").lines().count(), 2 * once);
+    workshop.under(&hook, Link::Shared, &program.environment("INTERCEPT_LOG_TRUNC", "1"));
+    assert_eq!(fs::read_to_string(&log).expect("a log").lines().count(), once);
+
+    let each = workshop.scratch.path("each-");
+    let program = Program::shell("echo $$; exec /bin/true").environment("INTERCEPT_LOG", &each);
+    let pid = workshop.under(&hook, Link::Shared, &program).stdout;
+    let name = format!("each-{}", pid.trim());
+    assert!(workshop.scratch.path(&name).is_file(), "{name} is missing");
+
+    let nowhere = Program::shell("echo $PPID").environment("INTERCEPT_LOG", "/nowhere/log");
+    let ended = workshop.under(&hook, Link::Shared, &nowhere);
+    assert_eq!(ended.stdout, "4711\n");
+    assert!(ended.stderr.contains("no log: /nowhere/log: ENOENT"), "{ended:?}");
+}
+
+#[test]
+fn the_log_is_out_of_the_programs_reach() {
+    let workshop = need!(Workshop::open());
+    let hook = workshop.hook("answers.c", Link::Shared);
+    let log = workshop.scratch.path("log");
+    for name in ["closefds", "threads", "fork_family", "vfork_family", "execs", "seccomp_filter"] {
+        let program = Program::new(need!(guest(name)));
+        let logged = program.clone().environment("INTERCEPT_LOG", &log);
+        let ended = workshop.under(&hook, Link::Shared, &logged);
+        assert_eq!(ended, program.natively(), "{name}");
+        let text = fs::read_to_string(&log).expect("a log");
+        assert!(text.ends_with('\n') && !calls(&text).is_empty(), "{name}: {text}");
+    }
+}
+
+#[test]
+fn our_command_runs_such_hooks_and_sees_through_them() {
+    let workshop = need!(Workshop::open());
+    for link in [Link::Shared, Link::Static, Link::ThreadLocal] {
+        let hook = workshop.hook("answers.c", link);
+        let hook = hook.to_str().expect("a path in UTF-8");
+        let program = Program::shell("echo $PPID");
+        let (program, options) = match link {
+            // It has the runtime in it.
+            Link::Static => (program.environment("INTERCEPTOR_LIB", hook), vec![]),
+            _ => {
+                let library_path = workshop.library_path(link);
+                (program.environment("LD_LIBRARY_PATH", library_path), vec!["--hook", hook])
+            }
+        };
+        let ended = program.under(&workshop.dist, &[&["run"], options.as_slice()].concat());
+        assert_answers(&ended, &link);
+        let report = workshop.scratch.path("report");
+        let report = report.to_str().expect("a path in UTF-8");
+        let trace = ["trace", "-o", report, "-e", "trace=getppid"];
+        let ended = program.under(&workshop.dist, &[&trace, options.as_slice()].concat());
+        assert_answers(&ended, &link);
+        let trace = fs::read_to_string(report).expect("a report");
+        assert_eq!(trace.matches("getppid() = 4711").count(), 1, "{link:?} {trace}");
+        assert!(trace.contains(" sites in "), "{link:?} {trace}");
+    }
+}
+
+#[test]
+fn two_interceptors_with_hooks_are_not_silent() {
+    let workshop = need!(Workshop::open());
+    let hook = workshop.hook("answers.c", Link::Shared);
+    let native = need!(guest("libforward_all.so"));
+    let preload =
+        format!("{}:{}:{}", hook.display(), native.display(), workshop.dist.runtime().display());
+    let ended = workshop.under(Path::new(&preload), Link::Shared, &Program::shell("echo $PPID"));
+    assert_eq!(ended.stdout, "4711\n");
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    assert!(ended.stderr.contains("another interceptor"), "{ended:?}");
+}
