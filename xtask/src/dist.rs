@@ -44,15 +44,12 @@ pub fn lay_out(workspace: &Workspace, profile: Profile) -> Result<()> {
     drop_ins(workspace)?;
     let tool = workspace.target().join(profile.directory());
     tool::place(&tool.join("interceptor"), &workspace.dist().join("bin/interceptor"))?;
-    for header in HEADERS {
-        let from = workspace.root().join("include").join(header);
-        tool::place(&from, &workspace.dist().join("include").join(header))?;
+    for header in workspace.headers()? {
+        let from = workspace.root().join("include").join(&header);
+        tool::place(&from, &workspace.dist().join("include").join(&header))?;
     }
     Ok(())
 }
-
-/// What a hook author includes.
-const HEADERS: &[&str] = &["interceptor.h", "libsyscall_intercept_hook_point.h"];
 
 /// The names by which linkers and programs look for libsyscall_intercept.
 fn drop_ins(workspace: &Workspace) -> Result<()> {

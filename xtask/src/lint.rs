@@ -1,8 +1,5 @@
 //! `lint`: formatting, clippy, documentation, C headers.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
@@ -63,7 +60,8 @@ fn checks(workspace: &Workspace) -> Result<Vec<(String, Command)>> {
         ("clippy, freestanding crates".to_owned(), clippy_freestanding),
         ("documentation".to_owned(), documentation),
     ];
-    for header in headers(workspace)? {
+    for header in workspace.headers()? {
+        let header = workspace.root().join("include").join(header);
         for (compiler, language, standard) in HEADER_COMPILERS {
             let mut command = Command::new(compiler);
             command
@@ -77,19 +75,4 @@ fn checks(workspace: &Workspace) -> Result<Vec<(String, Command)>> {
         }
     }
     Ok(checks)
-}
-
-fn headers(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    let Ok(entries) = fs::read_dir(workspace.root().join("include")) else {
-        return Ok(Vec::new());
-    };
-    let mut headers = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension() == Some(OsStr::new("h")) {
-            headers.push(path);
-        }
-    }
-    headers.sort();
-    Ok(headers)
 }

@@ -1,6 +1,7 @@
 //! Where things are: the source tree and the target directory.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -116,6 +117,29 @@ impl Workspace {
         let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
         rustc.current_dir(&self.root);
         rustc
+    }
+
+    /// What a hook author includes: paths below `include`, in order.
+    pub fn headers(&self) -> Result<Vec<PathBuf>> {
+        let include = self.root.join("include");
+        let mut headers = Vec::new();
+        let mut directories = vec![PathBuf::new()];
+        while let Some(directory) = directories.pop() {
+            let path = include.join(&directory);
+            let entries =
+                fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            for entry in entries {
+                let entry = entry?;
+                let name = directory.join(entry.file_name());
+                if entry.file_type()?.is_dir() {
+                    directories.push(name);
+                } else if name.extension().is_some_and(|extension| extension == "h") {
+                    headers.push(name);
+                }
+            }
+        }
+        headers.sort();
+        Ok(headers)
     }
 
     /// The cargo that runs us, in the source tree.

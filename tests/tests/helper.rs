@@ -1,0 +1,332 @@
+//! `x86linux/helper.h`: locks, rings, sets, waiting and the logger, in C and C++.
+//!
+//! Sources are in `tests/helper`, one program for each kind.
+
+use std::collections::BTreeMap;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use interceptor_tests::{Dist, Ended, Missing, Program, Scratch, installed, need};
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("helper").join(name)
+}
+
+/// What makes the compilers take a source as their own.
+const LANGUAGES: [&[&str]; 2] = [&["-std=gnu11"], &["-std=gnu++17", "-x", "c++"]];
+
+/// A program of this directory, in both languages.
+struct Built {
+    dist: Dist,
+    scratch: Scratch,
+    programs: Vec<PathBuf>,
+}
+
+/// Programs that were built already, by name.
+static BUILT: Mutex<BTreeMap<&str, Arc<Built>>> = Mutex::new(BTreeMap::new());
+
+impl Built {
+    /// Builds it for the first test that wants it.
+    fn get(name: &'static str) -> Result<Arc<Built>, Missing> {
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = built.get(name) {
+            return Ok(program.clone());
+        }
+        let program = Arc::new(Built::new(name)?);
+        built.insert(name, program.clone());
+        Ok(program)
+    }
+
+    fn new(name: &str) -> Result<Built, Missing> {
+        let compilers = [installed("cc")?, installed("c++")?];
+        let (dist, scratch) = (Dist::find()?, Scratch::new());
+        let mut programs = Vec::new();
+        for (compiler, language) in compilers.iter().zip(LANGUAGES) {
+            let program = scratch.path(&format!("{name}.{}", language[0]));
+            let built = Command::new(compiler)
+                .args(["-O2", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror", "-pthread"])
+                .args(language)
+                .arg(format!("-DX86LINUX_LOG_SOCKET=\"{}\"", scratch.path("socket").display()))
+                .arg("-I")
+                .arg(dist.include())
+                .arg(source(&format!("{name}.c")))
+                .args(["-x", "none", "-lm", "-o"])
+                .arg(&program)
+                .status()
+                .expect("a compiler");
+            assert!(built.success(), "{name}.c as {}", language[0]);
+            programs.push(program);
+        }
+        Ok(Built { dist, scratch, programs })
+    }
+}
+
+fn assert_ok(ended: &Ended) {
+    assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
+}
+
+#[test]
+fn locks_exclude_in_order_with_signals_and_dying_holders() {
+    let built = need!(Built::get("locks"));
+    for program in &built.programs {
+        assert_ok(&Program::new(program).natively());
+        assert_ok(&Program::new(program).under(&built.dist, &["stat", "-o", "/dev/null"]));
+    }
+}
+
+#[test]
+fn rings_sets_and_waits_do_what_they_say() {
+    let built = need!(Built::get("data"));
+    for program in &built.programs {
+        assert_ok(&Program::new(program).natively());
+    }
+}
+
+#[test]
+fn nothing_is_measured_before_it_is_asked_for() {
+    let built = need!(Built::get("logs"));
+    let strace = need!(installed("strace"));
+    let log = built.scratch.path("strace");
+    for program in &built.programs {
+        let traced = Program::new(&strace)
+            .arguments(["-o".as_ref(), log.as_os_str(), program.as_os_str(), "none".as_ref()])
+            .natively();
+        assert_eq!(traced.status.code(), Some(0), "{traced:?}");
+        let calls = std::fs::read_to_string(&log).expect("a trace");
+        for call in ["nanosleep", "clock_gettime", "perf_event_open"] {
+            assert!(!calls.contains(call), "{calls}");
+        }
+    }
+}
+
+#[test]
+fn instructions_that_rest_are_the_processors() {
+    let built = need!(Built::get("data"));
+    let objdump = need!(installed("objdump"));
+    let code = Program::new(objdump)
+        .arguments(["-d".as_ref(), "--no-show-raw-insn".as_ref(), built.programs[0].as_os_str()])
+        .natively()
+        .stdout;
+    for instruction in ["tpause %ecx", "umwait %ecx", "umonitor %rax"] {
+        let squeezed = code.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(squeezed.contains(instruction), "there is no {instruction}");
+    }
+}
+
+/// What a scenario of `logs.c` writes to standard error, in both languages; ids and
+/// addresses are taken out.
+fn log(scenario: &str, environment: &[(&str, &str)]) -> Result<Vec<Ended>, Missing> {
+    let built = Built::get("logs")?;
+    let run = |program: &PathBuf| {
+        let mut program = Program::new(program).arguments([scenario]);
+        for (name, value) in environment {
+            program = program.environment(name, value);
+        }
+        program.natively()
+    };
+    Ok(built.programs.iter().map(run).collect())
+}
+
+/// Lines without the thread's id and the number of the line in the source.
+fn stripped(text: &str) -> Vec<String> {
+    let strip = |line: &str| {
+        let (_, rest) = line.split_once("] ").expect("an id");
+        let mut parts = rest.splitn(4, ':').map(str::trim);
+        let (level, file) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+        let _line = parts.next();
+        format!("{level} {file} {}", parts.next().unwrap_or(""))
+    };
+    text.lines().map(strip).collect()
+}
+
+#[test]
+fn lines_have_identity_level_place_and_message() {
+    for ended in need!(log("levels", &[])) {
+        let names = ["emerg", "alert", "crit", "err", "warning", "notice", "info"];
+        let expected: Vec<String> = names
+            .iter()
+            .enumerate()
+            .map(|(level, name)| format!("{name} logs.c level {level}"))
+            .collect();
+        assert_eq!(stripped(&ended.stderr), expected);
+        assert!(ended.stderr.starts_with("logs["), "{ended:?}");
+    }
+}
+
+#[test]
+fn the_environment_sets_the_level() {
+    for (value, lines) in
+        [("err", 4), ("0", 1), ("7", 8), ("debug", 8), ("nonsense", 7), ("9", 7), ("", 7)]
+    {
+        for ended in need!(log("levels", &[("X86LINUX_LOG_LVL", value)])) {
+            assert_eq!(ended.stderr.lines().count(), lines, "{value:?} {ended:?}");
+        }
+    }
+    for value in ["trace", "8"] {
+        for ended in need!(log("levels", &[("X86LINUX_LOG_LVL", value)])) {
+            let lines = stripped(&ended.stderr);
+            let expected = ["traced 1", "main", "> main", "< main"];
+            let expected = expected.map(|text| format!("trace logs.c {text}"));
+            assert_eq!(lines[8..], expected, "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn errors_have_names() {
+    for ended in need!(log("errors", &[])) {
+        let lines = stripped(&ended.stderr);
+        assert_eq!(lines[0], "err logs.c open /x: ENOENT");
+        assert_eq!(lines[1], "err logs.c negative: EACCES");
+        assert_eq!(lines[2], "err logs.c unknown: error 4000");
+        assert!(ended.stderr.contains("warning: own function EAGAIN\n"), "{ended:?}");
+        assert_eq!(lines[4], "info logs.c (null)");
+        assert_eq!(ended.status.code(), Some(0));
+    }
+}
+
+#[test]
+fn formats_are_libcs() {
+    for ended in need!(log("formats", &[])) {
+        assert_ok(&ended);
+    }
+}
+
+#[test]
+fn the_log_can_be_switched() {
+    for ended in need!(log("switches", &[])) {
+        assert_eq!(stripped(&ended.stderr), ["err logs.c shown"], "{ended:?}");
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    }
+}
+
+#[test]
+fn long_lines_are_cut() {
+    for ended in need!(log("long", &[])) {
+        assert_eq!(ended.stderr.lines().count(), 1);
+        assert!((1000..=1024).contains(&ended.stderr.len()) && ended.stderr.ends_with("xx\n"));
+    }
+}
+
+#[test]
+fn what_does_not_hold_ends_the_process() {
+    for (scenario, first, output) in [
+        ("verify", "crit logs.c count is 2: EPERM", "evaluated\n"),
+        ("abort", "crit logs.c the end of abort", ""),
+    ] {
+        for ended in need!(log(scenario, &[])) {
+            assert_eq!(ended.status.signal(), Some(6), "{ended:?}");
+            assert_eq!(stripped(&ended.stderr)[0], first);
+            assert!(ended.stderr.contains("  #0 0x"), "{ended:?}");
+            // The output is in libc's buffer when the process ends.
+            assert!(output.starts_with(&ended.stdout), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn callers_are_named_by_object_and_address() {
+    let built = need!(Built::get("logs"));
+    let addr2line = need!(installed("addr2line"));
+    let ended = Program::new(&built.programs[0]).arguments(["backtrace"]).natively();
+    let functions: Vec<String> = ended
+        .stderr
+        .lines()
+        .take(3)
+        .map(|line| {
+            let (_, address) = line.rsplit_once('+').expect("an address in the file");
+            let found = Program::new(&addr2line)
+                .arguments(["-f", "-e"])
+                .arguments([built.programs[0].as_os_str(), address.as_ref()])
+                .natively();
+            found.stdout.lines().next().unwrap_or("").to_owned()
+        })
+        .collect();
+    assert_eq!(functions, ["innermost", "outer", "main"], "{ended:?}");
+}
+
+#[test]
+fn lines_of_threads_and_handlers_do_not_mix() {
+    for ended in need!(log("threads", &[])) {
+        assert_eq!(ended.stderr.lines().count(), 4 * 2000);
+        let mut different = stripped(&ended.stderr);
+        different.sort();
+        different.dedup();
+        assert_eq!(different.len(), 1, "{different:?}");
+    }
+    for ended in need!(log("handlers", &[])) {
+        let lines = stripped(&ended.stderr);
+        let of_main = lines.iter().filter(|line| line.starts_with("info logs.c main ")).count();
+        let of_handler = lines.iter().filter(|line| *line == "notice logs.c handler of 14").count();
+        assert_eq!((of_main, of_main + of_handler), (3000, lines.len()));
+        assert!(of_handler > 0);
+    }
+}
+
+#[test]
+fn writers_that_are_killed_and_readers_that_are_gone_do_no_harm() {
+    for scenario in ["killed", "broken"] {
+        for ended in need!(log(scenario, &[])) {
+            assert_ok(&ended);
+        }
+    }
+}
+
+#[test]
+fn syslog_gets_priority_identity_and_message() {
+    let built = need!(Built::get("logs"));
+    for program in &built.programs {
+        let path = built.scratch.path("socket");
+        let _ = std::fs::remove_file(&path);
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        let ended = Program::new(program).arguments(["syslog"]).natively();
+        assert_eq!(ended.stdout, "0\n");
+        assert_eq!(stripped(&ended.stderr), ["err logs.c to both"]);
+        // user.warning and user.err
+        for (priority, text) in [("<12>logs[", "to syslog"), ("<11>logs[", "to both")] {
+            let mut bytes = [0; 2048];
+            let count = socket.recv(&mut bytes).expect("a message");
+            let message = String::from_utf8_lossy(&bytes[..count]);
+            assert!(message.starts_with(priority) && message.ends_with(text), "{message}");
+        }
+        drop(socket);
+        // Nobody listens: lost, and counted.
+        let ended = Program::new(program).arguments(["syslog"]).natively();
+        assert_eq!(ended.stdout, "2\n");
+    }
+}
+
+#[test]
+fn a_hook_may_log_and_lock() {
+    let built = need!(Built::get("logs"));
+    let hook = built.scratch.path("hook.so");
+    let status = Command::new(need!(installed("cc")))
+        .args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I"])
+        .arg(built.dist.include())
+        .arg(source("logging_hook.c"))
+        .arg("-o")
+        .arg(&hook)
+        .status()
+        .expect("a compiler");
+    assert!(status.success());
+    let file = built.scratch.file("file", 0o644, "content\n");
+    let options = ["run".as_ref(), "--hook".as_ref(), hook.as_os_str()];
+    let shell = Program::shell(&format!("cat {}; exit 3", file.display()));
+    let ended = shell.under(&built.dist, &options);
+    assert_eq!((ended.stdout.as_str(), ended.status.code()), ("content\n", Some(3)));
+    let opened = format!("logging_hook.c:19: open {}\n", file.display());
+    assert!(ended.stderr.contains(&opened), "{ended:?}");
+    assert!(ended.stderr.ends_with("notice: logging_hook.c:21: many calls\n"), "{ended:?}");
+    // In the program's own threads and handlers, which log and lock as well.
+    for scenario in ["threads", "handlers"] {
+        let program = Program::new(&built.programs[0]).arguments([scenario]);
+        let ended = program.under(&built.dist, &options);
+        assert_eq!(ended.status.code(), Some(0));
+        let lines = ended.stderr.lines().filter(|line| line.starts_with("logs[")).count();
+        assert!(lines >= 3000, "{lines}");
+    }
+}
