@@ -138,6 +138,9 @@ static inline void pi_lock_init(struct pi_lock *lock, int is_shared)
     lock->is_shared = (uint32_t)(is_shared != 0);
 }
 
+/* Longest that a thread is on its way out, on a machine that is busy. */
+#define X86LINUX_DEATH_NS 10000000000u
+
 /* Whether the holder that the word names is gone; also if nobody has waited for it yet. */
 static inline int x86linux_pi_is_orphan(uint32_t owner)
 {
@@ -183,7 +186,8 @@ static inline int pi_lock_lock(struct pi_lock *lock)
 {
     const uint32_t tid = (uint32_t)x86linux_gettid();
     const uint64_t deadline = tsc_now() + X86LINUX_SPIN_CYCLES;
-    uint32_t owner = 0;
+    uint64_t unclear_since = 0;
+    uint32_t owner = 0, unclear = 0;
     for (;;) {
         if (__atomic_compare_exchange_n(&lock->owner, &owner, tid, 0, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED))
@@ -207,16 +211,19 @@ static inline int pi_lock_lock(struct pi_lock *lock)
         case ESRCH:
             if (x86linux_pi_take_over(lock, tid))
                 return EOWNERDEAD;
+            x86linux_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
             break;
         case EINTR:
         case EAGAIN:
             break;
         case EINVAL:
-            /* So says the kernel also between the death of a holder and the moment in
-             * which the one that waits for it has put its own id there. */
-            if (owner == __atomic_load_n(&lock->owner, __ATOMIC_RELAXED) &&
-                !x86linux_pi_is_orphan(owner))
+            /* So says the kernel also while a holder dies, until the one that waits for
+             * it has put its own id there. That cannot take as long as this. */
+            if (owner != unclear)
+                unclear_since = x86linux_monotonic_ns();
+            else if (x86linux_monotonic_ns() - unclear_since > X86LINUX_DEATH_NS)
                 return EINVAL;
+            unclear = owner;
             x86linux_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
             break;
         default:
