@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 
 use crate::build;
+use crate::ship;
 use crate::tool;
 use crate::workspace::{Product, Profile, Workspace};
 
@@ -34,6 +35,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 ///   by the name that programs ask for in `lib/interceptor/thread-local`
 /// - `lib/….debug`: what debuggers read
 /// - `include`: all headers
+/// - `lib/pkgconfig`, `lib/cmake`, `share/man`
 pub fn lay_out(workspace: &Workspace, profile: Profile) -> Result<()> {
     build::libraries(workspace)?;
     build::command_line_tool(workspace, profile)?;
@@ -48,7 +50,7 @@ pub fn lay_out(workspace: &Workspace, profile: Profile) -> Result<()> {
         let from = workspace.root().join("include").join(&header);
         tool::place(&from, &workspace.dist().join("include").join(&header))?;
     }
-    Ok(())
+    ship::lay_out(workspace)
 }
 
 /// The names by which linkers and programs look for libsyscall_intercept.

@@ -16,6 +16,7 @@ mod link;
 mod lint;
 mod qemu;
 mod run;
+mod ship;
 mod symbols;
 mod test;
 mod tool;
@@ -31,6 +32,12 @@ enum Task {
     Build(build::Args),
     /// Lay out the deliverables under target/dist
     Dist(dist::Args),
+    /// Install the deliverables below a prefix
+    Install(ship::install::Args),
+    /// Remove what was installed below a prefix
+    Uninstall(ship::install::Args),
+    /// Make Debian packages, in target/packages
+    Package(ship::deb::Args),
     /// Lay out target/dist and execute its command with the arguments that follow
     Run(run::Args),
     /// Run every test, then the checks of `symbols`
@@ -61,6 +68,9 @@ fn execute(task: Task) -> Result<ExitCode> {
     match task {
         Task::Build(args) => build::execute(&workspace, &args),
         Task::Dist(args) => dist::execute(&workspace, &args),
+        Task::Install(args) => ship::install::install(&workspace, &args),
+        Task::Uninstall(args) => ship::install::uninstall(&args),
+        Task::Package(args) => ship::deb::execute(&workspace, &args),
         Task::Run(args) => run::execute(&workspace, &args),
         Task::Test(args) => test::execute(&workspace, &args),
         Task::Qemu(args) => qemu::execute(&workspace, &args),

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::dist;
+use crate::ship::deb;
 use crate::symbols;
+use crate::tool;
 use crate::workspace::{Profile, Workspace};
 
 pub mod guests;
@@ -28,6 +30,9 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let userlands = userlands::fetch(workspace, args.filter.as_deref());
     dist::lay_out(workspace, Profile::Dev)?;
     let guests = guests::build(workspace)?;
+    if tool::is_installed("dpkg-deb") {
+        deb::make(workspace)?;
+    }
     userlands.finish(workspace)?;
 
     let mut tally = Tally::default();
@@ -41,6 +46,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             .arg("--exclude=interceptor-bench-hook")
             .env("INTERCEPTOR_DIST", workspace.dist())
             .env("INTERCEPTOR_GUESTS", guests)
+            .env("INTERCEPTOR_PACKAGES", workspace.target().join("packages"))
             .env("INTERCEPTOR_USERLANDS", userlands::directory(workspace))
             .arg("--")
             .args(&args.filter),
