@@ -150,8 +150,11 @@ impl Hook for DropIn {
     }
 
     fn exit(&self, call: &SyscallExit) -> i64 {
-        let nr = u64::from(call.nr() as u32);
-        log::call(call.word(), nr, call.args(), Outcome::Returned(call.result()));
+        // Not if this is the call by which the program has confined itself.
+        if log::is_on() {
+            let nr = u64::from(call.nr() as u32);
+            log::call(call.word(), nr, call.args(), Outcome::Returned(call.result()));
+        }
         call.result()
     }
 }
