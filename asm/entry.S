@@ -408,16 +408,27 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
 7:  lea     rsp, [rsp + 128]
 .endm
 
-// With rax = 0: without us.
-.macro INTERCEPTOR_COLD_END name, thunk, past
+// With rax = 0: without us. With rax > 1: on the level whose frame it is, where there
+// is a body.
+.macro INTERCEPTOR_COLD_END name, thunk, past, body
     test    rax, rax
     jz      9f
+    .ifnb \body
+    cmp     rax, 1
+    ja      5f
+    .endif
     INTERCEPTOR_COLD_RESTORE
     mov     rcx, r11
     jmp     qword ptr [rip + \thunk]
 9:  INTERCEPTOR_COLD_RESTORE
     lea     r11, [r11 + \past]
     jmp     r11
+    .ifnb \body
+5:  mov     qword ptr [rbx + 8], rax    // in place of r11
+    INTERCEPTOR_COLD_RESTORE
+    mov     rsp, r11
+    jmp     \body
+    .endif
     .cfi_endproc
     .size   \name, . - \name
 .endm
@@ -432,7 +443,7 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
 INTERCEPTOR_COLD interceptor_enter_cold, interceptor_enter_thunk, 0, rax
 INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, -1
 
-.macro INTERCEPTOR_CAREFUL name, thunk, past
+.macro INTERCEPTOR_CAREFUL name, thunk, past, body, is_out
     INTERCEPTOR_COLD_BEGIN \name
     push    0                       // for the mask that there was
     mov     rdx, rsp
@@ -443,15 +454,43 @@ INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, 
     syscall
     pop     rdi
     lea     rsi, [rbx + 80 + 128]   // the program's rsp
+    mov     rdx, qword ptr [rbx + 8]    // the anchor
+    .if \is_out
+    mov     rcx, qword ptr [rbx + 64]   // the result
+    .else
+    mov     rcx, {goes_in}
+    .endif
     INTERCEPTOR_COLD_CALL interceptor_enter_carefully
-    INTERCEPTOR_COLD_END \name, \thunk, \past
+    INTERCEPTOR_COLD_END \name, \thunk, \past, \body
 .endm
 
     .hidden interceptor_asynchronous, interceptor_careful, interceptor_careful_end
     .globl  interceptor_careful, interceptor_careful_end
 interceptor_careful:
-INTERCEPTOR_CAREFUL interceptor_enter_careful, interceptor_enter_thunk, 0
-INTERCEPTOR_CAREFUL interceptor_exit_careful, interceptor_exit_thunk, {resume_ahead}
+INTERCEPTOR_CAREFUL interceptor_enter_careful, interceptor_enter_thunk, 0, interceptor_enter_body, 0
+INTERCEPTOR_CAREFUL interceptor_exit_careful, interceptor_exit_thunk, {resume_ahead}, interceptor_exit_body, 1
 interceptor_careful_end:
+
+// Back to where a hook has made a call, on storage that is shared: like a leave thunk,
+// but for the release. The level has been released; all signals are blocked, so it is
+// not taken before we are off it.
+//
+// In: rsp = frame, every other register final except rcx and r11.
+    .balign 16
+    .hidden interceptor_leave_shared
+    .globl  interceptor_leave_shared
+    .type   interceptor_leave_shared, @function
+interceptor_leave_shared:
+    .cfi_startproc simple
+    .cfi_signal_frame
+    INTERCEPTOR_CFI_FRAME 7, 0
+    mov     r11, qword ptr [rsp + {frame_rflags}]
+    mov     rcx, qword ptr [rsp + {frame_target}]
+    mov     rsp, qword ptr [rsp + {frame_rsp}]
+    .cfi_def_cfa rsp, 0
+    .cfi_undefined rip
+    jmp     rcx
+    .cfi_endproc
+    .size   interceptor_leave_shared, . - interceptor_leave_shared
 
     .popsection

@@ -60,14 +60,22 @@
 
 // No level is ready: the thread is new to us, or a handler runs on the
 // alternate stack, or all are in use. r11 = anchor.
+//
+// On storage that is shared, another thread may clear or mark these words at the same
+// time, so what is said of a block is believed only between two looks at what is parked
+// (src/thread/sharers.rs).
 .macro INTERCEPTOR_ENTER_NONE cold, careful, past
     mov     rcx, qword ptr fs:[0]
+    INTERCEPTOR_HOLE 0, {tls_parked}
+    jrcxz   86f
+85: jmp     qword ptr [rip + \careful]
+86: mov     rcx, qword ptr fs:[0]
     INTERCEPTOR_HOLE 0, {tls_block}
     jrcxz   95f
     mov     rcx, qword ptr fs:[0]
     INTERCEPTOR_HOLE 0, {tls_parked}
     jrcxz   87f
-    jmp     qword ptr [rip + \careful]
+    jmp     85b
 87: mov     dword ptr fs:[0], 1
     INTERCEPTOR_HOLE 4, {tls_lost}
     lea     r11, [r11 + \past]

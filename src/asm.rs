@@ -57,6 +57,7 @@ global_asm!(
     frame_leave = const frame::LEAVE,
     frame_block = const frame::BLOCK,
     block_aside = const thread::ASIDE_WAITS,
+    goes_in = const thread::sharers::GOES_IN as i64,
     resume_ahead = const frame::RESUME_AHEAD,
 );
 

@@ -4,13 +4,16 @@
 //! reads and writes them with an immediate displacement). A new thread finds
 //! them zero: no level is ready and there is no block.
 //!
+//! Threads that share storage have their words elsewhere (`thread::sharers`): those at
+//! the offset only say so.
+//!
 //! Forbidden here: everything but access to these words.
 
 use core::mem::offset_of;
 use core::ops::Range;
 
 use crate::sys::{page_down, page_up};
-use crate::thread::ThreadBlock;
+use crate::thread::{self, ThreadBlock};
 
 /// How often a thread can be inside the runtime at the same time: the program,
 /// a hook of ours or a signal handler that interrupted us, and two more.
@@ -42,6 +45,22 @@ pub(crate) struct Tls {
 
 /// Distinguishes parked levels, be they none, from ready ones.
 pub(crate) const PARKED_MARK: u64 = 1 << 63;
+/// In `parked`, beside that: these words are not those of one thread.
+pub(crate) const SHARED_MARK: u64 = 1 << 62;
+
+impl Tls {
+    /// A thread that has made no call.
+    pub(crate) const NONE: Self = Self {
+        ready: [0; LEVELS],
+        base: [0; LEVELS],
+        block: core::ptr::null_mut(),
+        lost: 0,
+        reserved: 0,
+        parked: 0,
+        birth: 0,
+        identity: Identity { tid: 0, reserved: 0, number: 0 },
+    };
+}
 
 /// The calling thread's id, if it has a block; 0 otherwise.
 pub(crate) fn tid() -> u32 {
@@ -77,8 +96,12 @@ pub(crate) fn offset() -> i64 {
 
 /// The pages that hold the calling thread's words and its pointer.
 pub(crate) fn pages() -> Range<u64> {
-    let start = current() as u64;
-    let thread_pointer = start.wrapping_add_signed(-offset());
+    pages_of(thread_pointer())
+}
+
+/// The same of the thread with this pointer.
+pub(crate) fn pages_of(thread_pointer: u64) -> Range<u64> {
+    let start = of(thread_pointer) as u64;
     page_down(start)..page_up(thread_pointer + 8)
 }
 
@@ -87,9 +110,19 @@ pub(crate) fn of(thread_pointer: u64) -> *mut Tls {
     thread_pointer.wrapping_add_signed(offset()) as *mut Tls
 }
 
-/// The calling thread's block.
+/// The calling thread's words.
+#[inline]
 pub(crate) fn current() -> *mut Tls {
-    of(thread_pointer())
+    if is_shared() { thread::words_of_sharer() } else { of(thread_pointer()) }
+}
+
+/// Whether the calling thread shares its storage with others.
+#[inline]
+pub(crate) fn is_shared() -> bool {
+    // The mark goes when libc gives the storage to a new thread.
+    // SAFETY: the calling thread's storage.
+    let parked = unsafe { (&raw const (*of(thread_pointer())).parked).read_volatile() };
+    parked & SHARED_MARK != 0 || thread::are_sharers_on(thread_pointer())
 }
 
 /// The calling thread's pointer.

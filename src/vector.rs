@@ -69,6 +69,24 @@ fn has_avx512bw() -> bool {
     __cpuid_count(7, 0).ebx & (1 << 30) != 0
 }
 
+/// What the kernel keeps for a thread in a signal frame beyond FXSAVE: the features, and
+/// the size of the area. Without XSAVE `None`.
+pub(crate) fn kept_state() -> Option<(u64, u32)> {
+    /// AMX tiles, which a thread has only after asking for them.
+    const ON_DEMAND: u64 = 0b11 << 17;
+    /// The legacy region and the header.
+    const SMALLEST: u32 = 576;
+    if interceptor_has_xsave.load(Relaxed) == 0 {
+        return None;
+    }
+    let features = read_xcr0() & !ON_DEMAND;
+    let ends = (2..64).filter(|feature| features & 1 << feature != 0).map(|feature| {
+        let place = __cpuid_count(0xd, feature);
+        place.ebx + place.eax
+    });
+    Some((features, ends.max().unwrap_or(0).max(SMALLEST)))
+}
+
 fn read_xcr0() -> u64 {
     let (low, high): (u32, u32);
     // SAFETY: the caller checked OSXSAVE, so xgetbv exists and is enabled.

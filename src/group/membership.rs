@@ -221,6 +221,13 @@ impl Membership {
         }
     }
 
+    /// Puts the death word of a thread that registers no list on one of ours.
+    pub(crate) fn watch_unwatched(&mut self) {
+        if self.number() != 0 && self.node == 0 {
+            self.watch_alone();
+        }
+    }
+
     /// Puts the death word on a list of our own; the kernel knows none yet.
     fn watch_alone(&mut self) {
         self.program_list = 0;

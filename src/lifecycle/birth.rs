@@ -11,13 +11,13 @@ use syscalls::Sysno;
 use super::{Observing, Step};
 use crate::diagnostics::say;
 use crate::frame::SyscallFrame;
-use crate::group;
+use crate::group::{self, Expected};
 use crate::hook::Thread;
 use crate::interest;
 use crate::patch;
 use crate::signal;
 use crate::sys;
-use crate::thread::{self, Call, ThreadBlock};
+use crate::thread::{self, Call, ThreadBlock, sharers};
 use crate::tls;
 use crate::trace;
 
@@ -52,12 +52,19 @@ pub(crate) struct Birth {
     is_refused: bool,
     /// `ThreadBlock::is_sigill_blocked` of the parent.
     is_sigill_blocked: bool,
+    /// The child is on storage that is shared, see `thread::sharers`.
+    is_sharer: bool,
 }
 
 impl Birth {
     fn of(nr: u64, args: &[u64; 6], stack: Option<u64>) -> Self {
-        let mut birth =
-            Self { flags: 0, thread_pointer: 0, is_refused: false, is_sigill_blocked: false };
+        let mut birth = Self {
+            flags: 0,
+            thread_pointer: 0,
+            is_refused: false,
+            is_sigill_blocked: false,
+            is_sharer: false,
+        };
         match super::sysno(nr) {
             Some(Sysno::clone) => {
                 (birth.flags, birth.thread_pointer) = (args[0], args[4]);
@@ -102,6 +109,23 @@ impl Birth {
     /// of its own, in which it is told what is expected.
     fn is_told(&self) -> bool {
         self.shares_memory() && !self.is_vfork()
+    }
+
+    /// The storage that the child is to share, with its parent or with another; 0 for
+    /// storage of its own.
+    fn shared_storage(&self) -> u64 {
+        let own = tls::thread_pointer();
+        let keeps_own = self.flags & CLONE_SETTLS == 0 || self.thread_pointer == own;
+        match keeps_own {
+            true if self.is_told() || tls::is_shared() => own,
+            false if self.is_told() && sharers::are_on(self.thread_pointer) => self.thread_pointer,
+            _ => 0,
+        }
+    }
+
+    /// Whether the child runs on its parent's block: at once, or in a copy.
+    fn is_alias(&self) -> bool {
+        !self.is_told()
     }
 
     /// Whether a new thread gets storage in which libc has made room for our
@@ -157,7 +181,7 @@ fn is_wrong(words: &[u64; CLONE_ARGS], size: u64) -> bool {
 /// A birth on its way in.
 pub(super) fn enter(
     block: &mut ThreadBlock,
-    frame: &SyscallFrame,
+    frame: &mut SyscallFrame,
     observing: &Observing<'_>,
 ) -> Step {
     let mut birth = Birth::of(frame.rax, &frame.args, patch::stack_of_libc(frame));
@@ -165,6 +189,10 @@ pub(super) fn enter(
         return Step::Forward;
     }
     birth.is_sigill_blocked = block.is_sigill_blocked;
+    let storage = birth.shared_storage();
+    if storage != 0 {
+        return enter_sharer(block, frame, birth, storage);
+    }
     if birth.is_told() {
         if !birth.has_storage(patch::is_in_libc(frame.address_after_site())) {
             stand_back(block);
@@ -185,12 +213,60 @@ pub(super) fn enter(
     Step::ForwardAndExit
 }
 
-/// A thread is about to be born that shares its parent's FS base, or brings one
-/// that only the program knows. Our words are found through FS; there are none,
-/// or somebody else's. So nobody is interested in any call any more: then no
+/// The birth of one that shares storage.
+#[cold]
+fn enter_sharer(
+    block: &mut ThreadBlock,
+    frame: &mut SyscallFrame,
+    mut birth: Birth,
+    storage: u64,
+) -> Step {
+    birth.is_sharer = true;
+    let new_namespace = birth.flags & CLONE_NEWPID != 0;
+    let expected = block.membership().expect(!birth.is_thread(), new_namespace);
+    let newborn = sharers::Newborn {
+        storage,
+        anchor: frame.anchor,
+        rsp: stack_of_child(frame),
+        is_alias: birth.is_alias(),
+        is_process: !birth.is_thread(),
+        expected,
+        token: if expected.number() == 0 { UNCOUNTED } else { expected.token() },
+    };
+    // Two namespaces could have the same ids.
+    let is_ambiguous = new_namespace && birth.shares_memory();
+    if is_ambiguous || sys::is_confined() || !sharers::expect(block, frame, &newborn) {
+        expected.cancel();
+        stand_back(block);
+        return Step::Forward;
+    }
+    (block.birth, block.expected) = (birth, expected);
+    Step::ForwardAndExit
+}
+
+/// The stack pointer with which the child comes out.
+fn stack_of_child(frame: &SyscallFrame) -> u64 {
+    let stack = match super::sysno(frame.rax) {
+        Some(Sysno::clone) => frame.args[1],
+        Some(Sysno::clone3) => {
+            let mut words = [0; 8 * CLONE_ARGS];
+            sys::read_guest_near(patch::stack_of_libc(frame), frame.args[0], &mut words);
+            let word = |index: usize| {
+                words.as_chunks().0.get(index).copied().map_or(0, u64::from_le_bytes)
+            };
+            word(5).wrapping_add(word(6))
+        }
+        _ => 0,
+    };
+    if stack == 0 { frame.rsp } else { stack }
+}
+
+/// A thread is about to be born that brings a FS base that only the program knows, or
+/// shares one where that cannot be borne. Our words are found through FS; there are
+/// none, or somebody else's. So nobody is interested in any call any more: then no
 /// stub leads to us.
 #[cold]
-fn stand_back(block: &mut ThreadBlock) {
+pub(super) fn stand_back(block: &mut ThreadBlock) {
     const WHY: &str =
         "the program makes threads that do not have libc's storage; interception ends here";
     if interest::is_any() {
@@ -216,9 +292,12 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
         crate::stat::process_begin(block);
         publish_identity(block);
     }
+    if birth.is_sharer {
+        sharers::came_out(block, result, birth.is_alias());
+    }
     if result < 0 {
         call.expected.cancel();
-        if birth.is_told() {
+        if birth.is_told() && !birth.is_sharer {
             birth.tell(0);
         }
         return;
@@ -266,6 +345,24 @@ pub(crate) fn thread_begins(block: &mut ThreadBlock) {
     publish_identity(block);
 }
 
+/// The first call of a thread on shared storage comes out: of `process`, if it is one.
+pub(crate) fn sharer_begins(block: &mut ThreadBlock, process: Option<&Expected>) {
+    match process {
+        Some(expected) => {
+            // On the memory of its parent, like a vfork child.
+            block.depth = 1;
+            let tid = block.tid;
+            block.membership().begin_expected(expected, tid);
+            publish_identity(block);
+        }
+        None => {
+            thread_begins(block);
+            // libc does not know it, and registers nothing.
+            block.membership().watch_unwatched();
+        }
+    }
+}
+
 /// The group of the first thread was founded after it had begun.
 pub(crate) fn joins_late(block: &mut ThreadBlock) {
     group::begin_image(block.membership());
@@ -284,7 +381,12 @@ pub(super) fn thread_starts(block: &mut ThreadBlock, observing: &Observing<'_>) 
         (&raw mut (*tls).birth).write_volatile(0);
     }
     let thread = block.thread();
-    observing.call(block, |hook| hook.thread_start(&thread, thread.tgid));
+    if block.depth > 0 {
+        let parent_tgid = group::TGSTAT.tgid.load(Relaxed);
+        observing.call(block, |hook| hook.process_start(&thread, parent_tgid));
+    } else {
+        observing.call(block, |hook| hook.thread_start(&thread, thread.tgid));
+    }
 }
 
 /// `exit`: the thread's block may be used again once the kernel has ended it.
@@ -295,6 +397,7 @@ pub(super) fn exit_thread(block: &mut ThreadBlock, observing: &Observing<'_>) ->
         crate::stat::thread_exit(block);
         block.membership().end();
         observing.call(block, |hook| hook.thread_gone());
+        sharers::leaves();
         thread::leave_for_reuse(block);
     }
     Step::NeverReturns

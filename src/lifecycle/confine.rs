@@ -8,10 +8,11 @@
 
 use syscalls::Sysno;
 
+use super::birth;
 use crate::interest::{self, TRACE};
 use crate::stat;
 use crate::sys;
-use crate::thread::ThreadBlock;
+use crate::thread::{ThreadBlock, sharers};
 use crate::trace;
 
 const PR_SET_SECCOMP: u64 = 22;
@@ -27,6 +28,10 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) {
         Sysno::prctl => operation == PR_SET_SECCOMP,
         _ => matches!(operation, SECCOMP_SET_MODE_STRICT | SECCOMP_SET_MODE_FILTER),
     };
+    if restricts && sharers::are_there() {
+        // They are told apart by calls of ours.
+        birth::stand_back(block);
+    }
     if restricts {
         trace::stop(
             block,

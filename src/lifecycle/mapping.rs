@@ -13,7 +13,7 @@ use super::Step;
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys::{self, page_down, page_up};
-use crate::thread::ThreadBlock;
+use crate::thread::{ThreadBlock, sharers};
 use crate::tls;
 
 const PROT_EXEC: u64 = 4;
@@ -24,9 +24,13 @@ const MAP_ANONYMOUS: u64 = 0x20;
 pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, frame: &SyscallFrame) -> Step {
     let args = &frame.args;
     if sysno == Sysno::munmap
-        && let Some(storage) = thread_storage_in(args[0], args[1])
+        && let Some((storage, is_shared)) = thread_storage_in(args[0], args[1])
     {
-        return unmap_around(block, args, storage);
+        let step = unmap_around(args, &storage);
+        if !is_shared {
+            block.storage = (storage.start, storage.end);
+        }
+        return step;
     }
     let matters = match sysno {
         Sysno::mmap => {
@@ -42,19 +46,25 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, frame: &SyscallFrame)
     if matters { Step::ForwardAndExit } else { Step::Forward }
 }
 
-/// The pages with the calling thread's pointer and our words, if the range has
-/// some of them.
-fn thread_storage_in(start: u64, len: u64) -> Option<Range<u64>> {
+/// The pages with the calling thread's pointer and our words, or those of storage that
+/// is shared, if the range has some of them. With whether it is shared.
+fn thread_storage_in(start: u64, len: u64) -> Option<(Range<u64>, bool)> {
     let end = start.checked_add(page_up(len))?;
+    if start != page_down(start) {
+        return None;
+    }
+    if let Some(shared) = sharers::pages_in(&(start..end)) {
+        return Some((shared, true));
+    }
     let storage = tls::pages();
     let storage = storage.start.max(start)..storage.end.min(end);
-    (!storage.is_empty() && start == page_down(start)).then_some(storage)
+    (!storage.is_empty()).then_some((storage, false))
 }
 
 /// A thread of musl that nobody will join unmaps its own stack and storage
 /// before it exits. Its `exit` is a call like any other and needs our words, so
-/// they stay until the thread is gone.
-fn unmap_around(block: &mut ThreadBlock, args: &[u64; 6], storage: Range<u64>) -> Step {
+/// they stay until the thread is gone. Those of shared storage stay for good.
+fn unmap_around(args: &[u64; 6], storage: &Range<u64>) -> Step {
     let [start, len, ..] = *args;
     for piece in [start..storage.start, storage.end..start + page_up(len)] {
         if !piece.is_empty()
@@ -63,7 +73,6 @@ fn unmap_around(block: &mut ThreadBlock, args: &[u64; 6], storage: Range<u64>) -
             return Step::Answer(-i64::from(error.into_raw()));
         }
     }
-    block.storage = (storage.start, storage.end);
     Step::Answer(0)
 }
 

@@ -23,7 +23,7 @@ use crate::interest::{self, LIFECYCLE};
 use crate::signal;
 use crate::thread::{Call, ThreadBlock};
 
-pub(crate) use birth::{Birth, joins_late, thread_begins};
+pub(crate) use birth::{Birth, joins_late, sharer_begins, thread_begins};
 pub(crate) use descriptors::{Kept, keep as keep_descriptor};
 
 /// What becomes of a lifecycle call.

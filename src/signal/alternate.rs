@@ -25,7 +25,9 @@ use crate::tls;
 
 /// Signals that come from elsewhere.
 #[unsafe(no_mangle)]
-static interceptor_asynchronous: u64 = !SYNCHRONOUS;
+static interceptor_asynchronous: u64 = ASYNCHRONOUS;
+/// The same.
+pub(super) const ASYNCHRONOUS: u64 = !SYNCHRONOUS;
 
 const SS_DISABLE: u64 = 2;
 const SS_AUTODISARM: u64 = 1 << 31;
@@ -60,10 +62,14 @@ pub(super) unsafe fn prepare_handler(context: *mut UContext) {
 }
 
 /// Lets a call in, with all asynchronous signals blocked; `mask` is what was
-/// blocked before, `rsp` the program's stack pointer. Returns 1 for the thunk to
-/// be tried again, 0 for the call to go on without us.
+/// blocked before, `rsp` the program's stack pointer, `result` what came out of the
+/// call, or [`GOES_IN`](thread::sharers::GOES_IN). Returns 1 for the thunk to be tried
+/// again, 0 for the call to go on without us, or the frame to go on with.
 #[unsafe(no_mangle)]
-extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64) -> u64 {
+extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
+    if tls::is_shared() {
+        return thread::sharers::enter(mask, rsp, anchor, result);
+    }
     // SAFETY: this thread's own words; the thunk has seen a block.
     let block = unsafe { &mut *(&raw const (*tls::current()).block).read_volatile() };
     let is_over = !is_on(&block.alternate, rsp);
@@ -79,8 +85,18 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64) -> u64 {
     1
 }
 
+/// Blocks all signals from elsewhere. Returns what was blocked before.
+pub(super) fn block_all() -> u64 {
+    const SIG_BLOCK: usize = 0;
+    let mut mask = 0u64;
+    let all = ASYNCHRONOUS;
+    // SAFETY: the kernel reads one word and writes one.
+    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const all, &raw mut mask, 8) };
+    mask
+}
+
 /// Sets the mask of the calling thread.
-pub(super) fn set_mask(mask: u64) {
+pub(crate) fn set_mask(mask: u64) {
     // SAFETY: the kernel reads one word.
     let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_SETMASK, &raw const mask, 0, 8) };
 }

@@ -23,7 +23,7 @@ use crate::interest;
 use crate::stat;
 use crate::sys;
 use crate::thread::{self, ThreadBlock};
-use crate::{patch, thunk, tls};
+use crate::{patch, thunk, tls, vector};
 
 /// Signals that are kept here, since the kernel would not queue them again
 /// (RLIMIT_SIGPENDING).
@@ -204,7 +204,7 @@ impl Aside {
 
     /// Makes the entry leave by rt_sigreturn, with this mask, unless it does so
     /// anyway; and with this alternate stack.
-    pub(super) fn leave_with(&mut self, mask: u64, alternate: &[u64; 3]) {
+    pub(crate) fn leave_with(&mut self, mask: u64, alternate: &[u64; 3]) {
         if self.waits.load(Relaxed) == 0 {
             self.context[MASK] = mask;
         }
@@ -212,8 +212,49 @@ impl Aside {
         self.waits.store(1, Relaxed);
     }
 
+    /// Blocks all signals from here on, also when the entry has left. Returns what
+    /// was blocked before.
+    pub(crate) fn hold_all(&mut self) -> u64 {
+        let mask = alternate::block_all();
+        self.complete_template();
+        self.leave_with(mask, &sys::alternate_stack());
+        let mask = self.context[MASK];
+        self.context[MASK] |= alternate::ASYNCHRONOUS;
+        mask
+    }
+
+    /// Makes the entry leave by rt_sigreturn, with this mask in any case.
+    pub(crate) fn leave_with_mask(&mut self, mask: u64) {
+        self.context[MASK] = mask;
+        self.waits.store(1, Relaxed);
+    }
+
+    /// Fills in what only the kernel knows, as it does (`setup_sigcontext` and
+    /// `save_xstate_epilog`), where no signal has brought it.
+    pub(crate) fn complete_template(&mut self) {
+        const UC_FP_XSTATE: u64 = 1;
+        const UC_SIGCONTEXT_SS: u64 = 2;
+        const UC_STRICT_RESTORE_SS: u64 = 4;
+        if self.context[FPSTATE] != 0 {
+            return;
+        }
+        let (code, stack) = sys::segments();
+        let state = vector::kept_state();
+        self.context[FLAGS] = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+        self.context[SEGMENTS] = u64::from(code) | u64::from(stack) << 48;
+        self.context[FPSTATE] = 1;
+        self.description = [0; DESCRIPTION_WORDS];
+        if let Some((features, size)) = state {
+            self.context[FLAGS] |= UC_FP_XSTATE;
+            // magic1 and extended_size, xfeatures, xstate_size.
+            self.description[0] = u64::from(MAGIC1) | u64::from(size + 4) << 32;
+            self.description[1] = features;
+            self.description[2] = u64::from(size);
+        }
+    }
+
     /// The entry has no level left: what was put aside comes now.
-    pub(super) fn end_without_leaving(&mut self, mask: u64) {
+    pub(crate) fn end_without_leaving(&mut self, mask: u64) {
         let mask = if self.waits.load(Relaxed) == 0 { mask } else { self.context[MASK] };
         self.send_kept();
         self.waits.store(0, Relaxed);
@@ -273,6 +314,7 @@ fn frame_past_check(tls: &tls::Tls, rip: u64, rsp: u64) -> Option<u64> {
     tls.base.get(level).copied()
 }
 
+const FLAGS: usize = 0;
 const STACK: usize = 2;
 const R8: usize = 5;
 const R12: usize = 9;
@@ -286,6 +328,7 @@ const RCX: usize = 19;
 const RSP: usize = 20;
 const RIP: usize = 21;
 const EFLAGS: usize = 22;
+const SEGMENTS: usize = 23;
 const TF: u64 = 1 << 8;
 const FPSTATE: usize = 28;
 const MASK: usize = 37;
@@ -305,6 +348,10 @@ unsafe extern "C" fn interceptor_leave_context(
     let block: &mut ThreadBlock = unsafe { &mut *frame.block };
     if frame.level != 0 && !thread::is_only_level(frame.level) {
         // A hook's own call: the hook is not done.
+        if tls::is_shared() {
+            // Signals are blocked, so nobody takes the level before we are off it.
+            thread::release_level(frame.level);
+        }
         return core::ptr::null();
     }
     let aside = &mut block.aside;

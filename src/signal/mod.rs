@@ -27,7 +27,7 @@ mod traps;
 
 use actions::SigAction;
 pub(crate) use actions::{adopt, rt_sigaction};
-pub(crate) use alternate::is_on;
+pub(crate) use alternate::{is_on, set_mask};
 pub(crate) use defer::Aside;
 #[cfg(feature = "drop_in")]
 pub(crate) use defer::{WAIT_OFF, wait_call};

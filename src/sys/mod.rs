@@ -99,6 +99,17 @@ pub(crate) fn alternate_stack() -> [u64; 3] {
     stack
 }
 
+/// The selectors in cs and ss.
+pub(crate) fn segments() -> (u16, u16) {
+    let (code, stack): (u16, u16);
+    // SAFETY: reads registers.
+    unsafe {
+        core::arch::asm!("mov {:x}, cs", "mov {:x}, ss", out(reg) code, out(reg) stack,
+            options(nostack, nomem, preserves_flags));
+    }
+    (code, stack)
+}
+
 /// The real user id of the caller.
 pub(crate) fn user() -> u32 {
     // SAFETY: takes no arguments and cannot fail.

@@ -17,6 +17,7 @@ mod in_flight;
 #[cfg(feature = "capi")]
 mod inside;
 mod pool;
+pub(crate) mod sharers;
 
 use core::ffi::c_int;
 use core::mem::offset_of;
@@ -40,7 +41,8 @@ pub(crate) use in_flight::CAPACITY as CALLS_IN_FLIGHT;
 pub(crate) use in_flight::{Call, InFlight};
 #[cfg(feature = "capi")]
 pub(crate) use inside::{note_entry, wait_until_left};
-pub(crate) use pool::{after_fork, leave_for_reuse};
+pub(crate) use pool::leave_for_reuse;
+pub(crate) use sharers::{are_known_on as are_sharers_on, words as words_of_sharer};
 
 /// Bytes of stack of the lowest level, or a few more; a hook written in C may
 /// use most of it.
@@ -181,8 +183,13 @@ impl ThreadBlock {
 
     /// The mapping that holds this block and its stacks.
     pub(crate) fn region(&self) -> core::ops::Range<u64> {
-        let end = self as *const Self as u64 + BLOCK;
-        end - REGION..end
+        Self::region_of(self)
+    }
+
+    /// The same of a block that need not be there any more.
+    fn region_of(block: *const Self) -> core::ops::Range<u64> {
+        let end = (block as u64).wrapping_add(BLOCK);
+        end.wrapping_sub(REGION)..end
     }
 }
 
@@ -194,6 +201,11 @@ impl ThreadBlock {
 /// to the kernel.
 #[unsafe(no_mangle)]
 extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
+    if tls::is_shared() {
+        // The thunk will take the careful way.
+        sharers::mark_own_storage();
+        return 1;
+    }
     let tls = tls::current();
     if is_unobserved_end(nr, tls) {
         return 0;
@@ -212,7 +224,23 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
         (*block).errno = libc_errno();
         stat::process_begin(&mut *block);
         lifecycle::thread_begins(&mut *block);
-        let mut top = block as u64;
+        lay_out(block, tls);
+        for level in 0..LEVELS {
+            (&raw mut (*tls).ready[level]).write_volatile(1);
+        }
+    }
+    1
+}
+
+/// Makes a thread's words lead to its block and its stacks.
+///
+/// # Safety
+///
+/// Both are one thread's, and nobody else uses them.
+unsafe fn lay_out(block: *mut ThreadBlock, tls: *mut Tls) {
+    let mut top = block as u64;
+    // SAFETY: the caller's; stacks and frames lie below the block.
+    unsafe {
         for level in 0..LEVELS {
             let frame = (top - size_of::<SyscallFrame>() as u64) as *mut SyscallFrame;
             if level == 0 {
@@ -225,11 +253,13 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
             top -= if level == 0 { STACK_0 } else { STACK_N };
         }
         (&raw mut (*tls).block).write_volatile(block);
-        for level in 0..LEVELS {
-            (&raw mut (*tls).ready[level]).write_volatile(1);
-        }
     }
-    1
+}
+
+/// In a forked child: nobody else is there.
+pub(crate) fn after_fork() {
+    sharers::after_fork();
+    pool::after_fork();
 }
 
 /// What stands for the number of a call that comes out.
@@ -404,6 +434,17 @@ pub(crate) fn unpark_levels() {
         for level in (0..LEVELS as u64).filter(|level| parked & 1 << level != 0) {
             release_level(level);
         }
+    }
+}
+
+/// Takes a parked level out of use, which stays not ready. `None` if there is none.
+fn take_parked_level(tls: *mut Tls) -> Option<usize> {
+    // SAFETY: the calling thread's words.
+    unsafe {
+        let parked = (&raw const (*tls).parked).read_volatile();
+        let level = (0..LEVELS).find(|level| parked & 1 << level != 0)?;
+        (&raw mut (*tls).parked).write_volatile(parked & !(1 << level));
+        Some(level)
     }
 }
 

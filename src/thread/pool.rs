@@ -117,6 +117,7 @@ fn take_used() -> Option<*mut ThreadBlock> {
                 give_one_to_kernel();
             }
             release_storage(block);
+            super::sharers::forget(block);
             (*block).clear();
         }
         return Some(block);
@@ -214,6 +215,7 @@ fn give_one_to_kernel() {
             append(block);
         } else {
             release_storage(block);
+            super::sharers::forget(block);
             let _ = sys::unmap(&(*block).region());
         }
     }

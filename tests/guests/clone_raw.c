@@ -3,7 +3,7 @@
 // with one of the program's making, and ends with exit, never through libc. The stub must not return on the wrong
 // stack, need thread-local storage or count on a thread descriptor. Hundreds of such threads make calls, each with
 // both kinds of storage; the parent sleeps on the word that CLONE_CHILD_CLEARTID clears; results are summed up.
-#include "guest.h"
+#include "raw_thread.h"
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -17,42 +17,9 @@ struct shared {
     long tls[16];
 };
 
-// long start_thread(flags, stack top, body, shared, child_tid, tls): clone with the C calling convention. The child
-// calls body(shared) on its own stack, then exits.
-__asm__(R"(
-    .text
-    .type start_thread, @function
-start_thread:
-    .cfi_startproc
-    push %r12
-    push %r13
-    mov %rdx, %r12
-    mov %rcx, %r13
-    xor %edx, %edx
-    mov %r8, %r10
-    mov %r9, %r8
-    mov $56, %eax
-    syscall
-    test %eax, %eax
-    jz 1f
-    pop %r13
-    pop %r12
-    ret
-1:  xor %ebp, %ebp
-    mov %r13, %rdi
-    call *%r12
-    xor %edi, %edi
-    mov $60, %eax
-    syscall
-    hlt
-    .cfi_endproc
-    .size start_thread, .-start_thread
-)");
-long start_thread(long flags, void *stack, void (*body)(struct shared *), struct shared *shared, void *child_tid,
-                  void *tls);
-
 // Runs without libc: errno and the stack protector would be another thread's.
-__attribute__((optimize("no-stack-protector"))) static void body(struct shared *shared) {
+__attribute__((optimize("no-stack-protector"))) static void body(void *argument) {
+    struct shared *shared = argument;
     long wrong = 0;
     shared->tid = raw0(SYS_gettid);
     for (int i = 0; i < 100; i++) {

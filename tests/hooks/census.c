@@ -199,6 +199,62 @@ static void processes(void) {
     CHECK(interceptor_tgstat.tgid == self && interceptor_tgstat.nr_local_thread == 1, "tgstat");
 }
 
+/* What a thread without storage of its own may do: not count on libc. */
+static int sharer(void *pipe_end) {
+    char byte;
+    long end = (intptr_t)pipe_end, got;
+    __asm__ volatile("syscall"
+                     : "=a"(got)
+                     : "a"(SYS_read), "D"(end), "S"(&byte), "d"(1L)
+                     : "rcx", "r11", "memory");
+    return got == 1 ? 5 : 6;
+}
+
+static void sharers(void) {
+    enum { N = 4, STACK = 65536, FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND };
+    static char stacks[N][STACK];
+    static atomic_int alive[N];
+    int pipe_ends[2];
+    CHECK(!pipe(pipe_ends), "pipe");
+    void *end = (void *)(intptr_t)pipe_ends[0];
+    size_t local = interceptor_tgstat.nr_local_thread;
+    begin();
+    for (int i = 0; i < N; i++) {
+        alive[i] = 1;
+        int tid = clone(sharer, stacks[i] + STACK, FLAGS | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID, end,
+                        NULL, NULL, &alive[i]);
+        CHECK(tid > 0, "clone");
+        CHECK(last_child == tid, "the parent's hook got %d, not %d", last_child, tid);
+        expect("thread", i + 1, 0, i + 1);
+    }
+    CHECK(interceptor_tgstat.nr_local_thread == local + N, "%zu local", interceptor_tgstat.nr_local_thread);
+    CHECK(clone(sharer, stacks[0], CLONE_THREAD, end) == -1, "clone that cannot be");
+    expect("failed", N, 0, N);
+    for (int i = 0; i < N; i++)
+        CHECK(write(pipe_ends[1], "", 1) == 1, "write");
+    for (int i = 0; i < N; i++)
+        while (alive[i])
+            syscall(SYS_futex, &alive[i], FUTEX_WAIT, 1, NULL);
+    expect("ended", N, 0, 0);
+    CHECK(interceptor_tgstat.nr_local_thread == local, "%zu local", interceptor_tgstat.nr_local_thread);
+    begin();
+    for (int i = 0; i < N; i++) {
+        pid_t child = clone(sharer, stacks[i] + STACK, CLONE_VM | SIGCHLD, end);
+        CHECK(child > 0, "clone");
+        expect("process", i + 1, 1, 1);
+        if (i % 2) {
+            CHECK(write(pipe_ends[1], "", 1) == 1, "write");
+            await(child, 5 << 8);
+        } else {
+            CHECK(!kill(child, SIGKILL), "kill");
+            await(child, SIGKILL);
+        }
+        expect("process ended", i + 1, 0, 0);
+    }
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
 static void failures(void) {
     begin();
     for (int i = 0; i < 100; i++) {
@@ -486,7 +542,7 @@ static const struct {
 } scenarios[] = {
     {"threads", threads},   {"many", many},   {"processes", processes}, {"failures", failures},
     {"deaths", deaths},     {"execs", execs}, {"unique", unique},       {"kills", kills},
-    {"descriptors", descriptors}, {"monitors", monitors},
+    {"descriptors", descriptors}, {"monitors", monitors}, {"sharers", sharers},
 };
 
 __attribute__((constructor(102))) static void start(void) {
