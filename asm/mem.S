@@ -163,4 +163,10 @@ INTERCEPTOR_MEM strlen
 2:  ret
 INTERCEPTOR_MEM_END strlen
 
+// core was compiled to unwind, and names this in tables that nobody reads. Where link
+// time optimisation drops those, nothing refers to it.
+INTERCEPTOR_MEM rust_eh_personality
+    ud2
+INTERCEPTOR_MEM_END rust_eh_personality
+
     .popsection

@@ -445,7 +445,8 @@ void interceptor_group_sync(void);
  * The monitor: a thread of each thread group, made by the program's own
  * pthread_create. When interceptor_monitor_fn is not NULL, every process that
  * fork() makes gets one that executes it, with what the child hook returned;
- * others attach theirs. It is cancelled when it is the last thread of its
+ * others attach theirs. All signals are blocked in it but those of faults and libc's own, so
+ * that the program's handlers run in its own threads. It is cancelled when it is the last thread of its
  * process, which then ends as it would have without it.
  */
 extern pthread_attr_t *interceptor_monitor_attr; /* NULL: the default */

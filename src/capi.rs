@@ -120,7 +120,7 @@ impl Hook for CHook {
         signal::ask(delivery)
     }
 
-    fn started(&self) {
+    fn started(&'static self) {
         if crate::patch::group_is_imported() {
             monitor::follow_forks();
         }

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use syscalls::Errno;
 
+use crate::line::Line;
 use crate::sys;
 
 const STDERR: i32 = 2;
@@ -13,7 +14,7 @@ const STDERR: i32 = 2;
 pub(crate) fn say(message: fmt::Arguments<'_>) {
     let mut line = Line::<1024>::new();
     let _ = writeln!(line, "interceptor: {message}");
-    let _ = sys::write_all_quietly(STDERR, line.bytes());
+    line.send(STDERR);
 }
 
 /// Device and inode of the standard error of the tree's first process.
@@ -57,39 +58,6 @@ impl fmt::Display for Lossy<'_> {
             if !chunk.invalid().is_empty() {
                 f.write_str("?")?;
             }
-        }
-        Ok(())
-    }
-}
-
-/// A buffer that keeps what fits and ends with a newline all the same.
-pub(crate) struct Line<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
-}
-
-impl<const N: usize> Line<N> {
-    pub(crate) fn new() -> Self {
-        Self { bytes: [0; N], len: 0 }
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(b"")
-    }
-}
-
-impl<const N: usize> Write for Line<N> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = N - self.len;
-        let len = text.len().min(room);
-        if let (Some(to), Some(from)) =
-            (self.bytes.get_mut(self.len..self.len + len), text.as_bytes().get(..len))
-        {
-            to.copy_from_slice(from);
-        }
-        self.len += len;
-        if len < text.len() {
-            self.bytes[N - 1] = b'\n';
         }
         Ok(())
     }

@@ -8,6 +8,8 @@
 //! Forbidden here: locks, allocation, formatting, panics; all are on the path of
 //! every call that somebody observes.
 
+use core::ffi::c_int;
+
 use crate::frame::{SyscallFrame, copy_words};
 use crate::hook::{Decision, Hook, SyscallEntry, SyscallExit, Vectors};
 use crate::interest::{self, HOOK, LIFECYCLE, STAT, TRACE};
@@ -75,10 +77,28 @@ fn ask_hook<H: Hook, const IS_EARLY: bool>(hook: &H, frame: &mut SyscallFrame) -
     // SAFETY: as above.
     unsafe { hook_level.write_volatile(frame.level as u32 + 1) };
     let call = SyscallEntry::of(frame);
+    let errno = errno_of::<H>(call);
     let decision = if IS_EARLY { hook.enter_early(call) } else { hook.enter(call) };
+    put_back(errno);
     // SAFETY: as above.
     unsafe { hook_level.write_volatile(0) };
     decision
+}
+
+/// Where errno is, and what it is, when the hook may change it.
+#[inline(always)]
+fn errno_of<H: Hook>(call: &SyscallEntry) -> Option<(*mut c_int, c_int)> {
+    // SAFETY: null, or this thread's errno.
+    let read = || unsafe { call.errno().as_ref() }.map(|value| (call.errno(), *value));
+    if H::USES_LIBC { read() } else { None }
+}
+
+#[inline(always)]
+fn put_back(errno: Option<(*mut c_int, c_int)>) {
+    if let Some((at, value)) = errno {
+        // SAFETY: from `errno_of`.
+        unsafe { *at = value };
+    }
 }
 
 #[inline(never)]
@@ -345,7 +365,9 @@ fn hook_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame, exit: SyscallExit<'_>)
     let hook_level = unsafe { &raw mut (*frame.block).hook_level };
     // SAFETY: as above.
     unsafe { hook_level.write(frame.level as u32 + 1) };
+    let errno = errno_of::<H>(SyscallEntry::of(frame));
     let result = hook.exit(&exit);
+    put_back(errno);
     // SAFETY: as above.
     unsafe { hook_level.write(0) };
     frame.rax = result as u64;

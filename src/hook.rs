@@ -5,8 +5,13 @@
 //! a function pointer on the way.
 
 use core::ffi::c_void;
+use core::fmt;
 
+use syscalls::{Errno, Sysno};
+
+use crate::calls::TypedCall;
 use crate::frame::{SyscallFrame, address_after_site};
+use crate::sys;
 pub use crate::vector::Vectors;
 
 /// What becomes of a call that a hook has seen on its way in.
@@ -23,6 +28,21 @@ pub enum Decision {
     Answer(i64),
 }
 
+impl Decision {
+    /// The kernel does not get it, and it fails.
+    #[inline(always)]
+    pub fn fail(error: Errno) -> Self {
+        Self::Answer(-i64::from(error.into_raw()))
+    }
+}
+
+impl From<Result<usize, Errno>> for Decision {
+    /// An answer that is what a call of the hook's own has come to.
+    fn from(result: Result<usize, Errno>) -> Self {
+        result.map_or_else(Self::fail, |value| Self::Answer(value as i64))
+    }
+}
+
 /// System call numbers a hook wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subscription {
@@ -32,6 +52,12 @@ pub enum Subscription {
     All,
     /// These numbers.
     Numbers(&'static [u32]),
+    /// These calls.
+    Calls(&'static [Sysno]),
+    /// The calls of a list as `interceptor trace -e` reads it: names, numbers, classes
+    /// after `%`, and `!` before what is not meant. A word that nobody knows is said,
+    /// and nothing is shown.
+    List(&'static str),
 }
 
 /// A system call hook.
@@ -40,8 +66,13 @@ pub enum Subscription {
 /// call. Calls that they make themselves are not hooked. They must return: a
 /// panic ends the process.
 pub trait Hook: Sync {
+    /// Whether the functions use libc, as the standard library does. Then errno is kept
+    /// around them, and all vector registers are saved. What such a hook must not do is
+    /// said of [`preload!`](crate::preload).
+    const USES_LIBC: bool = false;
+
     /// Which registers the functions may touch, and so which are saved.
-    const VECTORS: Vectors = Vectors::Sse;
+    const VECTORS: Vectors = if Self::USES_LIBC { Vectors::All } else { Vectors::Sse };
 
     /// [`VECTORS`](Self::VECTORS), for hooks that learn it at run time.
     #[doc(hidden)]
@@ -88,9 +119,9 @@ pub trait Hook: Sync {
         false
     }
 
-    /// Interception has begun, in a new image.
-    #[doc(hidden)]
-    fn started(&self) {}
+    /// Interception has begun, in a new image: the last step of the library's
+    /// constructor, on the program's stack, and not in a hook.
+    fn started(&'static self) {}
 
     /// The calling thread is about to end, and is not counted any more.
     #[doc(hidden)]
@@ -272,6 +303,7 @@ pub struct RemoteEffect {
 /// The functions of a [`Hook`] about threads and processes.
 pub(crate) trait Observer: Sync {
     fn observes(&self) -> bool;
+    fn uses_libc(&self) -> bool;
     fn thread_start(&self, thread: &Thread, parent_tgid: u32);
     fn thread_exit(&self, thread: &Thread);
     fn process_start(&self, thread: &Thread, parent_tgid: u32);
@@ -287,6 +319,10 @@ pub(crate) trait Observer: Sync {
 impl<H: Hook> Observer for H {
     fn observes(&self) -> bool {
         self.observes_lifecycle() || self.observes_remote()
+    }
+
+    fn uses_libc(&self) -> bool {
+        H::USES_LIBC
     }
 
     fn thread_start(&self, thread: &Thread, parent_tgid: u32) {
@@ -347,6 +383,26 @@ impl SyscallEntry {
         self.0.rax
     }
 
+    /// The call, if the number is that of one.
+    #[inline(always)]
+    pub fn sysno(&self) -> Option<Sysno> {
+        Sysno::new(self.0.rax as u32 as usize)
+    }
+
+    /// The call with typed arguments, if it is this one.
+    #[inline(always)]
+    pub fn view<C: TypedCall>(&self) -> Option<C> {
+        (self.0.rax as u32 == C::NR as u32).then(|| C::of(&self.0.args))
+    }
+
+    /// Makes the kernel execute this call.
+    #[inline(always)]
+    pub fn put<C: TypedCall>(&mut self, call: C) {
+        self.0.keep_original();
+        self.0.rax = C::NR;
+        call.put(&mut self.0.args);
+    }
+
     /// Makes the kernel execute another call. The program does not notice.
     #[inline(always)]
     pub fn set_nr(&mut self, nr: u64) {
@@ -376,7 +432,6 @@ impl SyscallEntry {
     }
 
     /// libc's errno of the thread that makes the call.
-    #[cfg(feature = "capi")]
     #[inline(always)]
     pub(crate) fn errno(&self) -> *mut core::ffi::c_int {
         // SAFETY: the block outlives the thread's frames.
@@ -424,6 +479,29 @@ impl SyscallExit<'_> {
         self.result
     }
 
+    /// The kernel's result.
+    #[inline(always)]
+    pub fn outcome(&self) -> Result<usize, Errno> {
+        Errno::from_ret(self.result as usize)
+    }
+
+    /// The call with typed arguments, if it is this one.
+    #[inline(always)]
+    pub fn view<C: TypedCall>(&self) -> Option<C> {
+        (self.nr as u32 == C::NR as u32).then(|| C::of(self.args))
+    }
+
+    /// Writes the call as `interceptor trace` does, without a newline.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn format(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        let outcome = interceptor_calls::Outcome::Returned(self.result);
+        let options = interceptor_calls::Options::default();
+        interceptor_calls::format_call(to, self.nr, self.args, outcome, &Guest, &options)
+    }
+
     /// The word of [`Decision::ForwardAndExit`].
     #[inline(always)]
     pub fn word(&self) -> u64 {
@@ -439,5 +517,14 @@ impl SyscallExit<'_> {
     #[inline(always)]
     pub fn stack_pointer(&self) -> u64 {
         self.stack_pointer
+    }
+}
+
+/// The program's memory, for whoever formats a call.
+pub(crate) struct Guest;
+
+impl interceptor_calls::Memory for Guest {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
+        sys::read_guest(address, buffer)
     }
 }

@@ -8,6 +8,7 @@
 
 mod asm;
 mod backtrace;
+pub mod calls;
 #[cfg(feature = "capi")]
 pub mod capi;
 mod config;
@@ -19,9 +20,11 @@ pub mod drop_in;
 mod environment;
 mod frame;
 mod group;
+pub mod guest;
 mod hook;
 mod interest;
 mod lifecycle;
+mod line;
 pub mod members;
 mod patch;
 mod preload;
@@ -37,11 +40,16 @@ mod trace;
 mod vector;
 
 pub use coverage::{OBJECT_NAME, ObjectCoverage, coverage};
+pub use guest::{GuestPtr, GuestStr};
 pub use hook::{
     Decision, Disposition, Hook, RemoteEffect, SignalDecision, SignalDelivery, Signals,
     Subscription, SyscallEntry, SyscallExit, Thread, Vectors,
 };
 pub use interceptor_abi::segment::Outcome;
+pub use line::Line;
+pub use signal::without_signals;
+pub use syscalls::{self, Errno, Sysno};
+pub use thread::thread_word;
 
 #[doc(hidden)]
 pub mod private {

@@ -11,6 +11,30 @@
 /// impl interceptor::Hook for Deny { /* … */ }
 /// interceptor::preload!(Deny = Deny);
 /// ```
+///
+/// # A library without `std`
+///
+/// It enables the feature `freestanding`, and is linked as `examples/build.rs` says. It
+/// needs no libc, and its constructor runs before all others.
+///
+/// # A library with `std`
+///
+/// It leaves the feature out, and its hook sets [`Hook::USES_LIBC`](crate::Hook::USES_LIBC).
+/// A system call may come from anywhere: from inside malloc, from under the lock of
+/// stdout, from a signal handler, or from a thread whose storage is not complete. There
+/// a hook with `std` is undefined, or waits for ever, when it
+///
+/// - allocates (`String`, `Vec`, `Box`, `format!`), because the call may be malloc's own;
+/// - prints by `println!`, or locks what the program locks, too;
+/// - uses `thread_local!`, which may allocate and registers destructors;
+/// - starts threads, or waits for one;
+/// - panics.
+///
+/// Safe are atomics, `core`, [`Line`](crate::Line), and whatever only makes system calls with
+/// memory that is there. `started` is called where all of `std` may be used: in the
+/// constructor. So may be a thread that it starts, and no hook (`examples/monitor_std`).
+/// Those functions may also do more that are called for calls which the program makes
+/// with nothing locked, such as `openat` in a program that is known.
 #[macro_export]
 macro_rules! preload {
     ($type:ty = $value:expr) => {

@@ -9,6 +9,7 @@ use core::ptr::null;
 use core::sync::atomic::Ordering::Relaxed;
 
 use interceptor_abi::env;
+use interceptor_calls::parse_filter;
 use syscalls::{Errno, Sysno};
 
 use crate::config::{BadValue, Config, last_component};
@@ -205,6 +206,19 @@ fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
                 interest::add(*nr as usize, interest::HOOK);
             }
         }
+        Subscription::Calls(calls) => {
+            for call in calls {
+                interest::add(*call as usize, interest::HOOK);
+            }
+        }
+        Subscription::List(list) => match parse_filter(list) {
+            Ok(set) => {
+                for nr in set.iter() {
+                    interest::add(nr as usize, interest::HOOK);
+                }
+            }
+            Err(error) => say(format_args!("a hook's list of calls is ignored: {error}")),
+        },
     }
     if (config.stat || hook.wants_counts()) && group::segment().is_some() {
         interest::add_all(interest::STAT);

@@ -17,6 +17,7 @@ use syscalls::Sysno;
 
 use crate::frame::SyscallFrame;
 use crate::group;
+use crate::hook::Guest;
 use crate::sys::{self, MayBreak};
 use crate::thread::ThreadBlock;
 
@@ -145,14 +146,6 @@ fn options() -> calls::Options {
 }
 
 /// The program's memory, read so that a bad pointer is no harm.
-struct Guest;
-
-impl calls::Memory for Guest {
-    fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
-        sys::read_guest(address, buffer)
-    }
-}
-
 /// A call's name, or its number.
 struct Name(u64);
 

@@ -12,6 +12,7 @@ use syscalls::Sysno;
 use crate::diagnostics::say;
 use crate::group::TGSTAT;
 use crate::interest;
+use crate::signal::without_signals;
 use crate::tls;
 
 /// `pthread_t`, as both libcs have it.
@@ -108,7 +109,9 @@ pub unsafe extern "C" fn interceptor_attach_monitor(
     // SAFETY: null, or libc's function.
     let result = match unsafe { interceptor_libc_pthread_create() } {
         // SAFETY: the caller's.
-        Some(create) => unsafe { create(&mut thread, attributes, function, argument) },
+        Some(create) => {
+            without_signals(|| unsafe { create(&mut thread, attributes, function, argument) })
+        }
         None => {
             say(format_args!("no monitor thread: the program has no pthread_create"));
             -1

@@ -9,7 +9,7 @@ use syscalls::Errno;
 
 use super::chain::CCall;
 use super::errno::returned;
-use crate::sys;
+use crate::hook::Guest;
 
 fn pointer(name: Option<&'static CStr>) -> *const c_char {
     name.map_or(null(), CStr::as_ptr)
@@ -111,14 +111,6 @@ pub unsafe extern "C" fn interceptor_format_call(
         *end = 0;
     }
     len
-}
-
-struct Guest;
-
-impl calls::Memory for Guest {
-    fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
-        sys::read_guest(address, buffer)
-    }
 }
 
 /// Keeps what fits.

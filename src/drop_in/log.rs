@@ -16,8 +16,9 @@ use interceptor_calls as calls;
 use syscalls::{Errno, Sysno, syscall};
 
 use super::objects;
-use crate::diagnostics::{Line, Lossy, Why, say};
+use crate::diagnostics::{Lossy, Why, say};
 use crate::lifecycle::{self, Kept};
+use crate::line::Line;
 use crate::sys;
 
 /// Longest line.

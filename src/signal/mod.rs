@@ -12,6 +12,8 @@
 //!
 //! Handlers on the alternate stack are interrupted with care (`alternate`).
 //!
+//! Threads of ours and of hooks stay clear of all of it (`quiet`).
+//!
 //! SIGILL is also the trap rung's signal (`traps`).
 
 mod actions;
@@ -21,6 +23,7 @@ mod crash;
 mod defer;
 mod deliver;
 mod hooked;
+mod quiet;
 mod stepping;
 mod table;
 mod traps;
@@ -32,6 +35,7 @@ pub(crate) use defer::Aside;
 #[cfg(feature = "drop_in")]
 pub(crate) use defer::{WAIT_OFF, wait_call};
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
+pub use quiet::without_signals;
 pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;
 pub(crate) use traps::{

@@ -114,6 +114,8 @@ pub struct ThreadBlock {
     /// Where environments for exec are composed that need more room than there
     /// is in the region.
     pub(crate) large_environment: Option<Mapping>,
+    /// A word of the thread's that belongs to the hook.
+    hook_word: u64,
     /// Next block in the pool.
     next: *mut ThreadBlock,
     /// Its place among all blocks, which others read at any time.
@@ -300,6 +302,16 @@ pub(crate) fn own_block<'a>() -> Option<&'a mut ThreadBlock> {
         }
         known()
     })
+}
+
+/// Changes the calling thread's word, which belongs to the hook: it is 0 in a new thread,
+/// and in a forked child what it was in the parent. Returns what it was; `None` when
+/// there is no memory for the thread.
+pub fn thread_word(change: impl FnOnce(u64) -> u64) -> Option<u64> {
+    let block = own_block()?;
+    let before = block.hook_word;
+    block.hook_word = change(before);
+    Some(before)
 }
 
 /// Gives the first thread its place in a group that was founded after it.

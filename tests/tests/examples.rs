@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-use interceptor_tests::{Dist, Ended, Program, Scratch, guest, installed, need};
+use interceptor_tests::{Dist, Ended, Missing, Program, Scratch, guest, installed, need};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -32,68 +33,328 @@ fn the_readme_shows_the_examples() {
     }
 }
 
-fn assert_is_denied(ended: &Ended, file: &Path) {
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("Operation not permitted"), "{ended:?}");
-    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
-    assert!(file.is_file(), "the file was removed");
+/// Examples of one language, ready to be loaded.
+enum Examples {
+    C { dist: Dist, directory: PathBuf },
+    Rust { dist: Dist, directory: PathBuf },
 }
 
-#[test]
-fn the_example_in_c_denies() {
-    let dist = need!(Dist::find());
-    let compiler = need!(installed("cc"));
+impl Examples {
+    /// Compiles all that are there in C.
+    fn in_c() -> Result<Examples, Missing> {
+        static DIRECTORY: OnceLock<Scratch> = OnceLock::new();
+        let (dist, compiler) = (Dist::find()?, installed("cc")?);
+        let directory = DIRECTORY.get_or_init(|| {
+            let scratch = Scratch::new();
+            for file in fs::read_dir(root().join("examples")).expect("examples").flatten() {
+                let source = file.path();
+                if source.extension().is_none_or(|extension| extension != "c") {
+                    continue;
+                }
+                let name = source.file_stem().expect("a name").to_str().expect("in UTF-8");
+                let built = Command::new(&compiler)
+                    .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I"])
+                    .arg(dist.include())
+                    .arg("-o")
+                    .args([&scratch.path(&format!("{name}.so")), &source])
+                    .status()
+                    .expect("a compiler");
+                assert!(built.success(), "{name}.c");
+            }
+            scratch
+        });
+        Ok(Examples::C { dist, directory: directory.as_ref().to_path_buf() })
+    }
+
+    /// Compiles all that are there in Rust. Without link time optimisation, which takes
+    /// most of the time and which the library of the C examples has.
+    fn in_rust() -> Result<Examples, Missing> {
+        static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+        let dist = Dist::find()?;
+        let directory = DIRECTORY.get_or_init(|| {
+            let target = dist.runtime().ancestors().nth(3).expect("a target").join("examples");
+            // The one with the standard library takes the runtime with other features.
+            for manifest in ["examples/Cargo.toml", "examples/monitor_std/Cargo.toml"] {
+                let built = Command::new(env!("CARGO"))
+                    .args(["build", "--release", "--quiet", "--config=profile.release.lto=false"])
+                    .arg("--manifest-path")
+                    .arg(root().join(manifest))
+                    .arg("--target-dir")
+                    .arg(&target)
+                    .status()
+                    .expect("cargo");
+                assert!(built.success(), "{manifest}");
+            }
+            target.join("release")
+        });
+        Ok(Examples::Rust { dist, directory: directory.clone() })
+    }
+
+    fn is_rust(&self) -> bool {
+        matches!(self, Examples::Rust { .. })
+    }
+
+    /// Runs a program under an example.
+    fn run(&self, name: &str, program: &Program) -> Ended {
+        match self {
+            Examples::C { dist, directory } => {
+                let hook = directory.join(format!("{name}.so"));
+                let options = ["run".as_ref(), "--hook".as_ref(), hook.as_os_str()];
+                program.under(dist, &options)
+            }
+            Examples::Rust { dist, directory } => {
+                let library = directory.join(format!("lib{name}.so"));
+                program.clone().environment("INTERCEPTOR_LIB", library).under(dist, &["run"])
+            }
+        }
+    }
+
+    /// As [`run`](Self::run): the program does what it does natively. Returns what the
+    /// example has said.
+    fn run_unchanged(&self, name: &str, program: &Program) -> String {
+        let native = program.natively();
+        let ended = self.run(name, program);
+        let both = |ended: &Ended| (ended.stdout.clone(), ended.status);
+        assert_eq!(both(&ended), both(&native), "{name}: {ended:?}");
+        ended.stderr
+    }
+}
+
+macro_rules! in_both_languages {
+    ($($test:ident)*) => {
+        mod in_c {
+            $(#[test]
+            fn $test() {
+                super::$test(&interceptor_tests::need!(super::Examples::in_c()));
+            })*
+        }
+
+        mod in_rust {
+            $(#[test]
+            fn $test() {
+                super::$test(&interceptor_tests::need!(super::Examples::in_rust()));
+            })*
+        }
+    };
+}
+
+in_both_languages! {
+    deny_keeps_files
+    log_says_which_calls_fail_and_why
+    firewall_keeps_programs_in
+    redirect_finds_files_elsewhere
+    fault_lets_each_third_call_fail
+    monitor_counts_calls
+    hello_is_a_file_that_is_nowhere
+}
+
+fn bash(script: &str) -> Program {
+    Program::new("/bin/bash").arguments(["-c", script])
+}
+
+fn python(script: &str) -> Program {
+    Program::new("/usr/bin/python3").arguments(["-Sc", script])
+}
+
+/// A script that threads of Python execute at once.
+fn threads(script: &str) -> Program {
+    let body = script.replace('\n', "\n    ");
+    python(&format!(
+        "import os, socket, threading\n\
+         def body():\n    {body}\n\
+         threads = [threading.Thread(target=body) for _ in range(8)]\n\
+         [thread.start() for thread in threads]\n\
+         [thread.join() for thread in threads]"
+    ))
+}
+
+fn deny_keeps_files(examples: &Examples) {
     let scratch = Scratch::new();
-    let hook = scratch.path("deny.so");
-    let built = Command::new(compiler)
-        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I"])
-        .arg(dist.include())
-        .arg("-o")
-        .args([&hook, &root().join("examples/deny.c")])
-        .status()
-        .expect("a compiler");
-    assert!(built.success());
     let file = scratch.file("file", 0o644, "");
-    let options = ["run".as_ref(), "--hook".as_ref(), hook.as_os_str()];
-    let ended = Program::new("/bin/rm").arguments([&file]).under(&dist, &options);
-    assert_is_denied(&ended, &file);
+    let remove = format!("os.remove({file:?})");
+    for program in [
+        Program::new("/bin/rm").arguments([&file]),
+        bash(&format!("rm {}", file.display())),
+        python(&format!("import os\n{remove}")),
+        threads(&remove),
+    ] {
+        let ended = examples.run("deny", &program);
+        assert!(ended.stderr.contains("Operation not permitted"), "{ended:?}");
+        assert!(file.is_file(), "the file was removed");
+    }
+    assert_eq!(
+        examples.run_unchanged(
+            "deny",
+            &Program::new("/bin/ls").arguments([AsRef::<Path>::as_ref(&scratch)])
+        ),
+        ""
+    );
+    // git leaves a file behind that it cannot remove.
+    let git = Program::new("git").arguments(["init", "-q", "."]).directory(&scratch);
+    assert_eq!(examples.run("deny", &git).status.code(), Some(0));
 }
 
-/// Builds an example in Rust, as its own package.
-fn build(name: &str, scratch: &Scratch) -> PathBuf {
-    let target = scratch.path("target");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--manifest-path"])
-        .arg(root().join(format!("examples/{name}/Cargo.toml")))
-        .arg("--target-dir")
-        .arg(&target)
-        .status()
-        .expect("cargo");
-    assert!(built.success());
-    target.join(format!("release/lib{name}.so"))
+fn log_says_which_calls_fail_and_why(examples: &Examples) {
+    let open = "open('/nowhere')";
+    for program in [
+        bash(": </nowhere"),
+        python(open),
+        threads(open),
+        Program::new("git").arguments(["hash-object", "/nowhere"]),
+    ] {
+        let said = examples.run_unchanged("log", &program);
+        let is_said = said.lines().any(|line| {
+            line.starts_with("openat(AT_FDCWD, \"/nowhere\", O_RDONLY")
+                && line.ends_with("= -1 ENOENT (No such file or directory)")
+        });
+        assert!(is_said, "{said}");
+    }
+    let said = examples.run_unchanged("log", &Program::new("/bin/ls").arguments(["/nowhere"]));
+    assert!(said.contains("statx(AT_FDCWD, \"/nowhere\", "), "{said}");
 }
 
-#[test]
-fn the_example_in_rust_denies() {
-    let dist = need!(Dist::find());
+fn firewall_keeps_programs_in(examples: &Examples) {
+    let connect = "try: socket.create_connection(('127.0.0.1', 1))\n\
+                   except OSError as error: os.write(1, b'%d ' % error.errno)";
+    let refused = |program: &Program| examples.run("firewall", program);
+    let ended = refused(&bash("exec 9</dev/tcp/127.0.0.1/1"));
+    assert!(ended.stderr.contains("Permission denied"), "{ended:?}");
+    let ended = refused(&python(&format!("import os, socket\n{connect}")));
+    assert_eq!(ended.stdout, "13 ", "{ended:?}");
+    let ended = refused(&threads(connect));
+    assert_eq!(ended.stdout, "13 ".repeat(8), "{ended:?}");
+    let ended = refused(&Program::new("git").arguments(["ls-remote", "git://127.0.0.1/x"]));
+    assert!(ended.stderr.contains("Permission denied"), "{ended:?}");
+    // Within the machine all is as it was.
+    let pair = "import os, socket\n\
+                s = socket.socket(socket.AF_UNIX)\n\
+                try: s.connect('/nowhere')\n\
+                except OSError as error: os.write(1, b'%d ' % error.errno)\n\
+                a, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))";
+    assert_eq!(examples.run_unchanged("firewall", &python(pair)), "");
+    assert_eq!(
+        examples.run_unchanged("firewall", &Program::new("/bin/ls").arguments(["-l", "/"])),
+        ""
+    );
+}
+
+fn redirect_finds_files_elsewhere(examples: &Examples) {
+    // Where the example looks, under a name of this test's own.
+    let name = format!("interceptor-example-{}-{}", std::process::id(), examples.is_rust());
+    fs::create_dir_all("/tmp/etc").expect("a directory");
+    let elsewhere = Path::new("/tmp/etc").join(&name);
+    fs::write(&elsewhere, "elsewhere\n").expect("a file");
+    let path = format!("/etc/{name}");
+    let print =
+        format!("print(open('{path}').read(), end='')\nassert os.stat('{path}').st_size == 10");
+    let outputs: Vec<Ended> = [
+        Program::new("/bin/ls").arguments([&path]),
+        bash(&format!("echo $(<{path}); cat {path}; [ -f {path} ]")),
+        python(&format!("import os\n{print}")),
+        threads(&print),
+        Program::new("git").arguments(["hash-object", &path]),
+        bash(": </etc/hostname; cat /etc/passwd >/dev/null; cat /etc/nothing"),
+    ]
+    .iter()
+    .map(|program| examples.run("redirect", program))
+    .collect();
+    let hash = Program::new("git").arguments(["hash-object"]).arguments([&elsewhere]).natively();
+    let _ = fs::remove_file(&elsewhere);
+    let _ = fs::remove_dir("/tmp/etc");
+    let expected = [
+        format!("{path}\n"),
+        "elsewhere\n".repeat(2),
+        "elsewhere\n".to_owned(),
+        "elsewhere\n".repeat(8),
+        hash.stdout,
+        String::new(),
+    ];
+    for (ended, expected) in outputs.iter().zip(expected) {
+        assert_eq!(ended.stdout, expected, "{ended:?}");
+    }
+    assert!(outputs[5].stderr.contains("/etc/nothing: No such file"), "{:?}", outputs[5]);
+}
+
+fn fault_lets_each_third_call_fail(examples: &Examples) {
     let scratch = Scratch::new();
-    let hook = build("deny", &scratch);
-    let file = scratch.file("file", 0o644, "");
-    let ended = Program::new("/bin/rm")
-        .arguments([&file])
-        .environment("INTERCEPTOR_LIB", hook)
-        .under(&dist, &["run"]);
-    assert_is_denied(&ended, &file);
+    let run = |program: Program| {
+        let program = program.environment("FAULT", "mkdir:3:ENOSPC").directory(&scratch);
+        examples.run("fault", &program)
+    };
+    let ended = run(bash("mkdir a b c d; (mkdir e); echo $?"));
+    assert!(ended.stderr.contains(": No space left on device"), "{ended:?}");
+    assert_eq!(ended.stdout, "0\n");
+    let there = |name: &str| scratch.path(name).is_dir();
+    assert_eq!(["a", "b", "c", "d", "e"].map(there), [true, true, false, true, true]);
+    let make = "try: os.mkdir(str(id(threading.current_thread())))\nexcept OSError as error: os.write(1, b'%d ' % error.errno)";
+    let ended = run(threads(make));
+    assert_eq!(ended.stdout, "28 28 ", "{ended:?}");
+    let ended = run(python("import os\nfor name in 'xyz': os.mkdir(name)"));
+    assert!(ended.stderr.contains("No space left on device: 'z'"), "{ended:?}");
+    let ended = run(Program::new("git").arguments(["init", "-q", "repository"]));
+    assert!(ended.stderr.contains("No space left on device"), "{ended:?}");
+    assert_eq!(run(Program::new("/bin/ls").arguments(["-d", "a"])).stdout, "a\n");
+}
+
+fn monitor_counts_calls(examples: &Examples) {
+    let name = if examples.is_rust() { "monitor_std" } else { "monitor" };
+    let said = |program: &Program| {
+        examples.run_unchanged(name, &program.clone().environment("MONITOR_MS", "50"))
+    };
+    let calls = "for _ in range(500): os.getppid()\nimport time\ntime.sleep(0.3)";
+    for program in [
+        bash("sleep 0.2; (exit 3); echo $?"),
+        python(&format!("import os\n{calls}")),
+        threads(calls),
+        Program::new(need!(guest("threads"))),
+    ] {
+        let said = said(&program);
+        assert!(
+            said.lines().count() > 1 && said.lines().all(|line| line.contains(" calls, ")),
+            "{said}"
+        );
+    }
+    // These are over before the first second is.
+    said(&Program::new("/bin/ls").arguments(["/"]));
+    said(&Program::new("git").arguments(["--version"]));
+}
+
+fn hello_is_a_file_that_is_nowhere(examples: &Examples) {
+    let read = "f = open('/virtual/hello')\n\
+                assert os.fstat(f.fileno()).st_size == os.stat('/virtual/hello').st_size == 20\n\
+                assert f.read() == 'Hello from nowhere.\\n' and not f.read(1)\n\
+                assert f.seek(11) == 11 and f.read() == 'nowhere.\\n'\n\
+                assert os.pread(f.fileno(), 4, 6) == b'from'\n\
+                f.close()\n\
+                assert open('/dev/null').read() == ''";
+    let hash = Program::new("git").arguments(["hash-object", "--stdin"]);
+    let hash = hash.input("Hello from nowhere.\n").natively().stdout;
+    for (program, expected) in [
+        (bash("cat /virtual/hello; echo $(</virtual/hello)"), "Hello from nowhere.\n".repeat(2)),
+        (python(&format!("import os\n{read}\nprint('read')")), "read\n".to_owned()),
+        (threads(read), String::new()),
+        (Program::new("git").arguments(["hash-object", "--no-filters", "/virtual/hello"]), hash),
+    ] {
+        let ended = examples.run("hello", &program);
+        assert_eq!(
+            (ended.stdout.as_str(), ended.stderr.as_str()),
+            (expected.as_str(), ""),
+            "{ended:?}"
+        );
+        assert_eq!(ended.status.code(), Some(0));
+    }
+    let ended = examples.run("hello", &Program::new("/bin/ls").arguments(["-l", "/virtual/hello"]));
+    assert!(ended.stdout.starts_with("-r--r--r-- 1 root root 20 Jan  1  1970"), "{ended:?}");
+    let ended = examples.run("hello", &bash("echo x >/virtual/other"));
+    assert!(ended.stderr.contains("No such file"), "{ended:?}");
 }
 
 #[test]
 fn the_example_in_rust_tells_of_lives() {
-    let dist = need!(Dist::find());
+    let examples = need!(Examples::in_rust());
     let threads = need!(guest("main_pthread_exit"));
-    let scratch = Scratch::new();
-    let hook = build("lives", &scratch);
     let run = |program: Program| {
-        let ended = program.environment("INTERCEPTOR_LIB", &hook).under(&dist, &["run"]);
+        let ended = examples.run("lives", &program);
         let mut lines: Vec<String> = ended.stderr.lines().map(str::to_owned).collect();
         // Parent and child are told at the same time.
         lines.sort();

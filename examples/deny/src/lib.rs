@@ -1,17 +1,17 @@
 //! Nobody removes files here: `unlink` and `unlinkat` say EPERM.
 #![no_std]
 
-use interceptor::{Decision, Hook, Subscription, SyscallEntry};
+use interceptor::{Decision, Errno, Hook, Subscription, SyscallEntry, Sysno};
 
 struct Deny;
 
 impl Hook for Deny {
     fn subscription(&self) -> Subscription {
-        Subscription::Numbers(&[87, 263])
+        Subscription::Calls(&[Sysno::unlink, Sysno::unlinkat])
     }
 
     fn enter(&self, _call: &mut SyscallEntry) -> Decision {
-        Decision::Answer(-1)
+        Decision::fail(Errno::EPERM)
     }
 }
 
