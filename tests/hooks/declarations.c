@@ -58,6 +58,10 @@ static void on_effect(const struct interceptor_remote *effect) {
 
 static void *watch(void *argument) {
     struct interceptor_remote effect;
+    sigset_t mask;
+    // Handlers of the program are not to run here.
+    EXPECT(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, SIGCHLD));
+    EXPECT(!sigismember(&mask, SIGSEGV));
     EXPECT(interceptor_remote_wait(&effect, 0) == 0);
     while (!hooked)
         usleep(1000);
