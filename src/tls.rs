@@ -55,7 +55,7 @@ impl Tls {
         base: [0; LEVELS],
         block: core::ptr::null_mut(),
         lost: 0,
-        reserved: 0,
+        birth_on_stack: 0,
         parked: 0,
         birth: 0,
         identity: Identity { tid: 0, reserved: 0, number: 0 },

@@ -18,7 +18,7 @@ use syscalls::Sysno;
 use crate::frame::SyscallFrame;
 use crate::group;
 use crate::hook::Guest;
-use crate::sys::{self, MayBreak};
+use crate::sys::MayBreak;
 use crate::thread::ThreadBlock;
 
 /// Longest line. What a call's arguments need beyond it is cut.
