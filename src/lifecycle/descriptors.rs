@@ -55,10 +55,23 @@ impl Kept {
 /// Takes a descriptor out of the program's reach.
 pub(crate) fn keep(kept: Kept, fd: i32) {
     kept.number().store(fd, Relaxed);
-    for sysno in [Sysno::close, Sysno::dup2, Sysno::dup3, Sysno::close_range, Sysno::fcntl] {
+    for sysno in CALLS {
         interest::add(sysno as usize, LIFECYCLE);
     }
 }
+
+/// Calls that tell whether a descriptor is open, or change that.
+const CALLS: [Sysno; 9] = [
+    Sysno::close,
+    Sysno::close_range,
+    Sysno::dup,
+    Sysno::dup2,
+    Sysno::dup3,
+    Sysno::fcntl,
+    Sysno::fstat,
+    Sysno::newfstatat,
+    Sysno::statx,
+];
 
 /// The variables that tell the next image of our descriptors, and their values.
 pub(super) fn variables() -> impl Iterator<Item = (&'static str, i32)> {
@@ -70,8 +83,13 @@ pub(super) fn variables() -> impl Iterator<Item = (&'static str, i32)> {
 /// A call that names descriptors.
 pub(super) fn enter(block: &ThreadBlock, sysno: Sysno, args: &[u64; 6]) -> Step {
     match sysno {
-        Sysno::close | Sysno::fcntl if is_kept(args[0]) => bad_descriptor(),
-        Sysno::dup2 | Sysno::dup3 if is_kept(args[0]) => bad_descriptor(),
+        Sysno::close | Sysno::dup | Sysno::dup2 | Sysno::dup3 | Sysno::fcntl | Sysno::fstat
+            if is_kept(args[0]) =>
+        {
+            bad_descriptor()
+        }
+        Sysno::newfstatat if names_kept(args, args[3]) => bad_descriptor(),
+        Sysno::statx if names_kept(args, args[2]) => bad_descriptor(),
         Sysno::dup2 | Sysno::dup3 if is_kept(args[1]) => make_room(block, args),
         Sysno::close_range => close_range(args),
         _ => Step::Forward,
@@ -99,6 +117,19 @@ fn make_room(block: &ThreadBlock, args: &[u64; 6]) -> Step {
         }
     }
     Step::Forward
+}
+
+/// Whether a call with a descriptor, a path and flags is about one of ours itself,
+/// or what is below it.
+fn names_kept(args: &[u64; 6], flags: u64) -> bool {
+    const AT_EMPTY_PATH: u64 = 0x1000;
+    let mut first = [0];
+    is_kept(args[0])
+        && match sys::read_guest(args[1], &mut first) {
+            // Nothing can be read: newer kernels take that for an empty path.
+            0 => flags & AT_EMPTY_PATH != 0 && args[1] == 0,
+            _ => first[0] != b'/' && (first[0] != 0 || flags & AT_EMPTY_PATH != 0),
+        }
 }
 
 /// Closes the pieces of the range between our descriptors.

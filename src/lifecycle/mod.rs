@@ -162,9 +162,15 @@ pub(crate) fn enter(
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             mapping::enter(block, sysno, frame)
         }
-        Sysno::close | Sysno::dup2 | Sysno::dup3 | Sysno::close_range | Sysno::fcntl => {
-            descriptors::enter(block, sysno, &frame.args)
-        }
+        Sysno::close
+        | Sysno::close_range
+        | Sysno::dup
+        | Sysno::dup2
+        | Sysno::dup3
+        | Sysno::fcntl
+        | Sysno::fstat
+        | Sysno::newfstatat
+        | Sysno::statx => descriptors::enter(block, sysno, &frame.args),
         Sysno::get_robust_list => robust_list::get(block, &frame.args),
         Sysno::set_robust_list => robust_list::set(block),
         Sysno::wait4 | Sysno::waitid | Sysno::unshare | Sysno::setns => Step::ForwardAndExit,

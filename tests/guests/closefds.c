@@ -58,6 +58,21 @@ static void numbers_are_ours(void) {
     }
 }
 
+// Every way to ask whether a number is a descriptor says no; a path that needs none is found beside it.
+static void are_not_open(int first, int last) {
+    char area[512];
+    for (int fd = first; fd <= last; fd++) {
+        CHECK(raw2(SYS_fcntl, fd, F_GETFD) == -EBADF, "descriptor %d is still open to fcntl", fd);
+        CHECK(raw2(SYS_fstat, fd, area) == -EBADF, "descriptor %d is still open to fstat", fd);
+        CHECK(raw4(SYS_newfstatat, fd, "", area, 0x1000) == -EBADF, "descriptor %d is still open to newfstatat", fd);
+        CHECK(raw4(SYS_newfstatat, fd, "below", area, 0) == -EBADF, "something below descriptor %d", fd);
+        CHECK(raw4(SYS_newfstatat, fd, "", area, 0) == -ENOENT, "an empty path below descriptor %d", fd);
+        CHECK(raw4(SYS_newfstatat, fd, "/", area, 0x1000) == 0, "the root beside descriptor %d", fd);
+        CHECK(raw6(SYS_statx, fd, (long)"", 0x1000, 0, (long)area, 0) == -EBADF, "descriptor %d is open to statx", fd);
+        CHECK(raw1(SYS_dup, fd) == -EBADF, "descriptor %d is still open to dup", fd);
+    }
+}
+
 int main(void) {
     struct rlimit limit = {4096, 4096};
     getrlimit(RLIMIT_NOFILE, &limit);
@@ -67,8 +82,7 @@ int main(void) {
 
     long ret = raw3(SYS_close_range, 3, ~0u, 0);
     CHECK(ret == 0, "close_range: %ld", ret);
-    for (int fd = 3; fd <= highest; fd++)
-        CHECK(fcntl(fd, F_GETFD) == -1 && errno == EBADF, "descriptor %d is still open", fd);
+    are_not_open(3, highest);
     numbers_are_ours();
     still_works("close_range");
 
