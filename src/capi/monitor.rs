@@ -108,10 +108,10 @@ pub unsafe extern "C" fn interceptor_attach_monitor(
     let mut thread = 0;
     // SAFETY: null, or libc's function.
     let result = match unsafe { interceptor_libc_pthread_create() } {
-        // SAFETY: the caller's.
-        Some(create) => {
-            without_signals(|| unsafe { create(&mut thread, attributes, function, argument) })
-        }
+        Some(create) => without_signals(|| {
+            // SAFETY: the caller's.
+            unsafe { create(&mut thread, attributes, function, argument) }
+        }),
         None => {
             say(format_args!("no monitor thread: the program has no pthread_create"));
             -1

@@ -22,11 +22,9 @@ pub(crate) use file::{
     status_at,
 };
 pub(crate) use guest::{
-    GuestRange, probe_guest_access, read_guest, read_guest_near, read_guest_ranges,
-    read_guest_string, write_guest, write_guest_near,
+    GuestRange, copy_guest_string, probe_guest_access, read_guest, read_guest_near,
+    read_guest_ranges, read_guest_string, write_guest, write_guest_bytes, write_guest_near,
 };
-#[cfg(feature = "capi")]
-pub(crate) use guest::{copy_guest_string, write_guest_bytes};
 pub(crate) use maps::{Maps, Vma};
 pub(crate) use memory::{Mapping, PAGE, page_down, page_up, populate, protect, release, unmap};
 pub(crate) use quiet::{MayBreak, write_all_quietly};
