@@ -119,8 +119,11 @@ pub(crate) enum Phase {
 /// but for short jumps, of which a window has one at most, at its end.)
 pub(super) fn place_in(area: Mapping, address: u64) -> Option<Place> {
     let offset = address.checked_sub(area.start)?;
-    let found = index_of(area).take_while(|entry| u64::from(entry.stub) <= offset).last()?;
-    let IndexEntry { site, stub, anchor, before, after } = found;
+    // Stubs lie in the order of their entries; what follows the last entry is zero.
+    let index = index_slice(area);
+    let is_not_behind = |entry: &IndexEntry| entry.site != 0 && u64::from(entry.stub) <= offset;
+    let found = index.partition_point(is_not_behind).checked_sub(1)?;
+    let IndexEntry { site, stub, anchor, before, after } = *index.get(found)?;
     let at = offset - u64::from(stub);
     let (anchor, before) = (u64::from(anchor), u64::from(before));
     let gate = anchor - GATE_BACK;
@@ -156,6 +159,20 @@ pub(super) fn moved_in(area: Mapping, address: u64) -> Option<u64> {
             None
         }
     })
+}
+
+/// The whole index of an area, with the room for entries that it has not.
+fn index_slice(area: Mapping) -> &'static [IndexEntry] {
+    let first = (area.start + index_offset()) as *const IndexEntry;
+    // SAFETY: the index is part of the sealed area, which stays as long as its text.
+    // The stubs begin behind it, the first stub with the first entry.
+    unsafe {
+        let len = match *first {
+            IndexEntry { site: 0, .. } => 0,
+            IndexEntry { stub, .. } => (u64::from(stub) - index_offset()) / ENTRY,
+        };
+        core::slice::from_raw_parts(first, len as usize)
+    }
 }
 
 fn index_of(area: Mapping) -> impl Iterator<Item = IndexEntry> {
