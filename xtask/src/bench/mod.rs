@@ -23,6 +23,7 @@ mod per_call;
 mod products;
 mod rounds;
 mod server;
+mod signals;
 mod start_up;
 mod table;
 mod way;
@@ -35,7 +36,7 @@ use table::Table;
 #[derive(clap::Args)]
 pub struct Args {
     /// Only groups whose name contains one of these: percall, startup, memory,
-    /// forkwait, births, find, dd, redis, nginx
+    /// forkwait, births, signals, find, dd, redis, nginx
     filter: Vec<String>,
 }
 
@@ -48,6 +49,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("memory", memory::measure),
     ("forkwait", fork_wait::measure),
     ("births", births::measure),
+    ("signals", signals::measure),
     ("find", whole::find),
     ("dd", whole::dd),
     ("redis", whole::redis),
