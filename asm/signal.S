@@ -17,7 +17,10 @@ interceptor_restorer:
 // What the kernel calls: one handler for each version of a signal's action
 // (src/signal/table.rs), 8 bytes apart.
 //
-// In:  rdi = signal, rsi = siginfo_t *, rdx = ucontext_t *. Functions otherwise.
+// In:  rdi = signal, rsi = siginfo_t *, rdx = ucontext_t *, rsp = the kernel's
+//      frame, of which they are parts. Functions otherwise.
+// Why r8: it keeps the version over `syscall`, and whoever interrupts this code
+//      finds it there (src/signal/entry.rs).
     .balign 16
     .hidden interceptor_signal_entries
     .globl  interceptor_signal_entries
@@ -27,29 +30,80 @@ interceptor_signal_entries:
     .set    version, 0
     .rept   8
     .balign 8
-    mov     ecx, version
+    mov     r8d, version
     jmp     interceptor_on_signal
     .set    version, version + 1
     .endr
     .size   interceptor_signal_entries, . - interceptor_signal_entries
 
+// A signal that finds level 0 in use may have to be put aside. All others are
+// held off at once then, by the first call that is made: up to it nothing has
+// been done, so that a signal that comes before knows this one to be the earlier.
+//
 // The ABI has it that the stack is aligned; QEMU 7's emulation of it is not,
 // and nobody needs to depend on it.
 //
-// In:  as above, ecx = version.
+// In:  as above, r8d = version.
+    .hidden interceptor_is_confined, interceptor_asynchronous, interceptor_tls
+    .hidden interceptor_signal_entry_end, interceptor_signal_tail
+    .hidden interceptor_signal_return, interceptor_signal_end
+    .globl  interceptor_signal_entry_end, interceptor_signal_tail
+    .globl  interceptor_signal_return, interceptor_signal_end
     .balign 8
     .type   interceptor_on_signal, @function
 interceptor_on_signal:
+    xor     r10d, r10d              // not held
+    cmp     byte ptr [rip + interceptor_is_confined], r10b
+    jne     interceptor_signal_held
+    mov     rax, qword ptr [rip + interceptor_tls@GOTTPOFF]
+    cmp     qword ptr fs:[rax + {tls_block}], r10
+    je      interceptor_signal_held
+    cmp     qword ptr fs:[rax + {tls_ready}], r10
+    jne     interceptor_signal_held
+    xor     edi, edi                // SIG_BLOCK
+    lea     rsi, [rip + interceptor_asynchronous]
+    lea     rdx, [rsp - 16]
+    mov     r10d, 8
+    mov     eax, 14                 // rt_sigprocmask
+    syscall
+interceptor_signal_held:
+    lea     rdx, [rsp + 8]
+    lea     rsi, [rsp + {frame_info}]
+    mov     edi, dword ptr [rsi]
+    mov     r9, qword ptr [rsp - 16]
+    mov     ecx, r8d
+    // Where a signal that arrives later finds the frame. Threads with storage that we
+    // do not know may exist once we stand back.
+    xor     eax, eax
+    xor     r11d, r11d
+    cmp     byte ptr [rip + interceptor_is_confined], al
+    jne     interceptor_signal_entry_end
+    mov     rax, qword ptr [rip + interceptor_tls@GOTTPOFF]
+    mov     r11, qword ptr fs:[rax + {tls_delivered}]
+    lea     r8, [rsp + rcx - 8]
+    mov     qword ptr fs:[rax + {tls_delivered}], r8
+interceptor_signal_entry_end:
+    mov     r8d, r10d
     push    rbp
     .cfi_def_cfa_offset 16
     .cfi_offset rbp, -16
     mov     rbp, rsp
     .cfi_def_cfa_register rbp
     and     rsp, -16
+    push    rax
+    push    r11                     // the seventh argument
     call    interceptor_deliver
+    pop     r11
+    pop     rax
+    test    rax, rax
+    jz      interceptor_signal_tail
+    mov     qword ptr fs:[rax + {tls_delivered}], r11
+interceptor_signal_tail:
     leave
     .cfi_def_cfa rsp, 8
+interceptor_signal_return:
     ret
+interceptor_signal_end:
     .cfi_endproc
     .size   interceptor_on_signal, . - interceptor_on_signal
 

@@ -151,6 +151,18 @@ int interceptor_subscribe_calls(int hook, const char *calls);
 void interceptor_hook_is_vector_free(int is_vector_free);
 
 /*
+ * Declares with 1 that signals may interrupt the hooks of system calls: the program's
+ * handlers then run at once, on the hook's stack, or on the program's alternate stack
+ * if they ask for that, and see the hook in their context. Calls that they make are
+ * hooked. They may leave the hook by siglongjmp, so it must hold nothing that it needs
+ * to give back. A hook that runs for a call that such a handler makes is not
+ * interrupted, nor one that runs for a handler on the alternate stack; and a signal
+ * that came right before the hook began keeps all others waiting. 0, the initial
+ * state: signals wait until the hook has returned.
+ */
+void interceptor_hook_is_interruptible(int is_interruptible);
+
+/*
  * Many hooks: registered
  */
 

@@ -3,7 +3,7 @@
 use core::arch::global_asm;
 use core::mem::size_of;
 
-use crate::{frame, thread, tls};
+use crate::{frame, signal, thread, tls};
 
 global_asm!(
     include_str!("../asm/tls.S"),
@@ -18,7 +18,14 @@ global_asm!(include_str!("../asm/sentinel.S"));
 
 #[cfg(feature = "drop_in")]
 global_asm!(include_str!("../asm/wait_call.S"), wait_off = const crate::signal::WAIT_OFF);
-global_asm!(include_str!("../asm/signal.S"));
+
+global_asm!(
+    include_str!("../asm/signal.S"),
+    tls_ready = const tls::READY,
+    tls_block = const tls::BLOCK,
+    tls_delivered = const tls::DELIVERED,
+    frame_info = const signal::INFO_IN_FRAME,
+);
 
 global_asm!(
     include_str!("../asm/thunk.S"),

@@ -246,6 +246,12 @@ pub extern "C" fn interceptor_hook_is_vector_free(is_vector_free: c_int) {
     }
 }
 
+/// Declares whether signals interrupt the hooks of calls at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn interceptor_hook_is_interruptible(is_interruptible: c_int) {
+    crate::signal::interrupt_hooks(is_interruptible != 0);
+}
+
 /// Executes a system call that no hook sees. Returns its result; an error is
 /// -1 and errno, as from syscall(2).
 ///

@@ -39,6 +39,8 @@ pub(crate) struct Config<'a> {
     pub carry: bool,
     /// Fatal signals are reported.
     pub crash_report: bool,
+    /// Bytes of the alternate stack that each thread gets.
+    pub alternate_stack: Option<u64>,
     /// Device and inode of the tree's standard error.
     pub stderr: Option<(u64, u64)>,
     /// Settings of libsyscall_intercept.
@@ -83,6 +85,7 @@ impl<'a> Config<'a> {
             // Whoever uses the library in place of another one expects what that does.
             carry: cfg!(not(feature = "drop_in")),
             crash_report: false,
+            alternate_stack: None,
             stderr: None,
             #[cfg(feature = "drop_in")]
             drop_in: crate::drop_in::Settings::default(),
@@ -126,6 +129,11 @@ impl<'a> Config<'a> {
             env::CRASH_REPORT => {
                 self.crash_report = switch(value).ok_or((env::CRASH_REPORT, SWITCH))?;
             }
+            env::ALTERNATE_STACK => {
+                let bytes = number(value).filter(|bytes| *bytes >= LEAST_STACK).map(u64::from);
+                let wanted = (env::ALTERNATE_STACK, "a number of bytes, 16384 or more");
+                self.alternate_stack = Some(bytes.ok_or(wanted)?);
+            }
             env::STAT => self.stat = switch(value).ok_or((env::STAT, SWITCH))?,
             env::BYPASS | env::COMPAT_BYPASS => self.bypass = value,
             env::CMDLINE_FILTER | env::COMPAT_CMDLINE_FILTER => self.cmdline_filter = Some(value),
@@ -168,6 +176,9 @@ impl<'a> Config<'a> {
             .any(|name| !name.is_empty() && (name == path || name == last_component(path)))
     }
 }
+
+/// What a handler's frame and ours take, and as much again.
+const LEAST_STACK: u32 = 16384;
 
 const DESCRIPTOR: &str = "the number of an open descriptor";
 const SWITCH: &str = "0 or 1";

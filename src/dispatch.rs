@@ -446,8 +446,7 @@ fn is_made_by_hook(frame: &mut SyscallFrame) -> bool {
         return true;
     }
     if !signal::is_on(&sys::alternate_stack(), frame.rsp) {
-        thread::forget_other_levels(frame.level);
-        block.hook_level = 0;
+        thread::forget_other_levels(block, frame.level);
     }
     false
 }

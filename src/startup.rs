@@ -138,7 +138,13 @@ fn arm<H: Hook>(
         lifecycle::subscribe_remote();
     }
     signal::adopt();
+    if let Some(bytes) = config.alternate_stack {
+        signal::give_stacks(bytes, thread::own_block());
+    }
     signal::watch(hook, hook.signals());
+    if H::INTERRUPTIBLE {
+        signal::interrupt_hooks(true);
+    }
     if config.crash_report {
         signal::report_crashes();
     }

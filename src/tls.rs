@@ -39,6 +39,9 @@ pub(crate) struct Tls {
     /// In a thread that is about to be born: what its parent expects, as a
     /// token. Read and cleared by the thread.
     pub birth: u64,
+    /// The signal that is delivered, see `signal::entry`. Of threads that share storage,
+    /// one of theirs.
+    pub delivered: u64,
     /// `interceptor_tstat` of the C API.
     pub identity: Identity,
 }
@@ -58,6 +61,7 @@ impl Tls {
         birth_on_stack: 0,
         parked: 0,
         birth: 0,
+        delivered: 0,
         identity: Identity { tid: 0, reserved: 0, number: 0 },
     };
 }
@@ -82,6 +86,7 @@ pub(crate) const BASE: usize = offset_of!(Tls, base);
 pub(crate) const BLOCK: usize = offset_of!(Tls, block);
 pub(crate) const LOST: usize = offset_of!(Tls, lost);
 pub(crate) const PARKED: usize = offset_of!(Tls, parked);
+pub(crate) const DELIVERED: usize = offset_of!(Tls, delivered);
 pub(crate) const IDENTITY: usize = offset_of!(Tls, identity);
 
 unsafe extern "C" {

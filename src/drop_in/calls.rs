@@ -169,7 +169,7 @@ fn put_off(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> bool {
 /// The call that the calling hook was shown, if it is this one. What a call does not
 /// use need not be the same.
 fn shown(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> Option<*mut SyscallFrame> {
-    let level = block.hook_level.checked_sub(1)?;
+    let level = (block.hook_level & !ThreadBlock::OBSERVES).checked_sub(1)?;
     // SAFETY: this thread's own words; a hook runs at that level, on a frame that
     // its entry has filled in.
     unsafe {

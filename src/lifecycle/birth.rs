@@ -198,7 +198,7 @@ pub(super) fn enter(
             stand_back(block);
             return Step::Forward;
         }
-        if group::segment().is_none() && !observing.is_wanted() {
+        if group::segment().is_none() && !observing.is_wanted() && !signal::are_given() {
             // Its first call makes its block.
             return Step::Forward;
         }
@@ -343,6 +343,7 @@ pub(crate) fn thread_begins(block: &mut ThreadBlock) {
     let tid = block.tid;
     group::begin(block.membership(), token, tid);
     publish_identity(block);
+    signal::give_stack(block);
 }
 
 /// The first call of a thread on shared storage comes out: of `process`, if it is one.

@@ -62,7 +62,7 @@ impl<'a> Observing<'a> {
     /// Tells the hook. Calls that it makes are not hooked.
     fn call(&self, block: &mut ThreadBlock, tell: impl FnOnce(&dyn Observer)) {
         if let Some(hook) = self.hook {
-            block.hook_level = self.level as u32 + 1;
+            block.hook_level = ThreadBlock::OBSERVES | (self.level as u32 + 1);
             // SAFETY: null, or this thread's errno.
             let errno = hook.uses_libc().then(|| unsafe { block.errno.as_ref() }.copied());
             tell(hook);
@@ -159,6 +159,7 @@ pub(crate) fn enter(
         }
         Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
         _ if signal::call_with_mask(block, sysno, frame) => Step::ForwardAndExit,
+        Sysno::sigaltstack => Step::ForwardAndExit,
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             mapping::enter(block, sysno, frame)
         }
@@ -200,6 +201,7 @@ pub(crate) fn exit(
             signal::leave_ignored_to_kernel(false);
         }
         Sysno::rt_sigprocmask => signal::rt_sigprocmask_done(block, call, result),
+        Sysno::sigaltstack => signal::sigaltstack_done(block, call, result),
         // Whoever was waited for is no longer counted.
         Sysno::wait4 | Sysno::waitid => group::sync(),
         Sysno::set_robust_list => robust_list::was_set(block, frame, args, result),

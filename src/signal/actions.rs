@@ -2,7 +2,7 @@
 
 use syscalls::{Errno, Sysno, syscall};
 
-use super::{SIGNALS, hooked, table, traps};
+use super::{SIGNALS, entry, hooked, table, traps};
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys;
@@ -10,6 +10,7 @@ use crate::thread::ThreadBlock;
 
 pub(super) const SIGILL: u64 = 4;
 pub(super) const SIGKILL: u64 = 9;
+pub(super) const SIGSEGV: u64 = 11;
 pub(super) const SIGCHLD: u64 = 17;
 pub(super) const SIGSTOP: u64 = 19;
 /// Signals that no mask holds.
@@ -22,6 +23,18 @@ pub(super) const SA_RESTART: u64 = 0x1000_0000;
 pub(super) const SA_ONSTACK: u64 = 0x0800_0000;
 pub(super) const SA_NODEFER: u64 = 0x4000_0000;
 pub(super) const SA_RESETHAND: u64 = 0x8000_0000;
+
+pub(super) const SA_NOCLDSTOP: u64 = 1;
+pub(super) const SA_NOCLDWAIT: u64 = 2;
+/// Flags that decide what happens. Which of the others exist the kernel knows.
+const ALL_FLAGS: u64 = SA_NOCLDSTOP
+    | SA_NOCLDWAIT
+    | SA_SIGINFO
+    | SA_RESTORER
+    | SA_RESTART
+    | SA_ONSTACK
+    | SA_NODEFER
+    | SA_RESETHAND;
 
 /// The kernel's `struct sigaction`.
 #[repr(C)]
@@ -92,24 +105,51 @@ pub(super) fn exchange(
         }
         _ => None,
     };
-    let given = match (new, &ours) {
-        (Some(_), Some(version)) if is_trap(signal) => Some(traps::action(version.handler())),
-        (Some(action), Some(version)) if !action.is_function() => {
-            Some(hooked::action(signal, action, version.handler()))
-        }
-        (Some(action), version) => Some(SigAction {
-            handler: version.as_ref().map_or(action.handler, table::Version::handler),
-            flags: action.flags | if version.is_some() { SA_SIGINFO } else { 0 },
-            mask: traps::without_trap_signal(action.mask),
-            ..*action
-        }),
-        (None, _) => None,
-    };
+    let given = new.map(|action| match &ours {
+        Some(version) => given(signal, action, version.handler()),
+        None => SigAction { mask: traps::without_trap_signal(action.mask), ..*action },
+    });
     let mut kernels = SigAction::default();
     let given = given.as_ref().map_or(core::ptr::null(), |action| &raw const *action);
     // SAFETY: the program's call, with structures of ours.
     unsafe { syscall!(Sysno::rt_sigaction, signal, given, &raw mut kernels, 8) }?;
     Ok(as_installed(signal, &kernels))
+}
+
+/// What the kernel has for a signal; `handler` stands for the program's action.
+fn given(signal: u64, action: &SigAction, handler: u64) -> SigAction {
+    let other_flags = action.flags & !ALL_FLAGS;
+    if is_trap(signal) {
+        return traps::action(handler, other_flags);
+    }
+    if !action.is_function() {
+        return hooked::action(signal, action, handler, other_flags);
+    }
+    // Without a restorer the kernel delivers another signal instead, at once, be it
+    // in a hook: that we do ourselves.
+    let restorer = if action.flags & SA_RESTORER != 0 { action.restorer } else { 0 };
+    SigAction {
+        handler,
+        flags: action.flags | SA_SIGINFO | SA_RESTORER,
+        restorer,
+        mask: traps::without_trap_signal(action.mask),
+    }
+}
+
+/// What the kernel has for a signal of which a version was delivered before: what is
+/// in force now, unless that is only because the delivery has reset it.
+pub(super) fn in_force(signal: u64, version: usize) -> SigAction {
+    let delivered = table::get(signal, version);
+    let given = given(signal, &delivered, entry::of(version));
+    if sys::is_confined() {
+        return given;
+    }
+    let mut kernels = SigAction::default();
+    let none: *const SigAction = core::ptr::null();
+    // SAFETY: the kernel writes one structure.
+    let asked = unsafe { syscall!(Sysno::rt_sigaction, signal, none, &raw mut kernels, 8) };
+    let is_reset = kernels.handler == SIG_DFL && delivered.flags & SA_RESETHAND != 0;
+    if asked.is_err() || is_reset { given } else { kernels }
 }
 
 /// Gives an action to the kernel as it is.
@@ -131,13 +171,13 @@ fn is_trap(signal: u64) -> bool {
 /// What the program installed, when the kernel says what it has. The kernel
 /// knows which flags exist and which signals cannot be blocked.
 fn as_installed(signal: u64, kernels: &SigAction) -> SigAction {
-    let Some(version) = table::version_of(kernels.handler) else {
+    let Some(version) = entry::version_of(kernels.handler) else {
         return *kernels;
     };
     let installed = table::get(signal, version);
     let (changed_flags, changed_mask) = match is_trap(signal) || !installed.is_function() {
-        true => (u64::MAX, u64::MAX),
-        false => (SA_SIGINFO, traps::signal_mask()),
+        true => (ALL_FLAGS, u64::MAX),
+        false => (SA_SIGINFO | SA_RESTORER, traps::signal_mask()),
     };
     SigAction {
         flags: kernels.flags & !changed_flags | installed.flags & changed_flags,

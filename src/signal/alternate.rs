@@ -17,7 +17,7 @@
 use syscalls::{Sysno, syscall};
 
 use super::context::UContext;
-use super::defer::SYNCHRONOUS;
+use super::defer::{SYNCHRONOUS, hooks_are_interrupted};
 use crate::interest;
 use crate::sys;
 use crate::thread;
@@ -29,8 +29,8 @@ static interceptor_asynchronous: u64 = ASYNCHRONOUS;
 /// The same.
 pub(super) const ASYNCHRONOUS: u64 = !SYNCHRONOUS;
 
-const SS_DISABLE: u64 = 2;
-const SS_AUTODISARM: u64 = 1 << 31;
+pub(super) const SS_DISABLE: u64 = 2;
+pub(super) const SS_AUTODISARM: u64 = 1 << 31;
 const SIG_SETMASK: usize = 2;
 
 /// Whether an address is on an alternate stack, a `stack_t`.
@@ -75,14 +75,26 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, resu
     let is_over = !is_on(&block.alternate, rsp);
     if is_over {
         thread::unpark_levels();
+        if hooks_are_interrupted() {
+            set_mask(mask);
+            return 1;
+        }
         // What the entry leaves with sets the alternate stack, too.
         block.alternate = sys::alternate_stack();
     } else if !thread::unpark_one_level() {
-        block.aside.end_without_leaving(mask);
+        block.end_without_leaving(mask);
         return 0;
     }
     block.aside.leave_with(mask, &block.alternate);
     1
+}
+
+/// The mask of the calling thread.
+pub(super) fn mask() -> u64 {
+    let mut mask = 0u64;
+    // SAFETY: the kernel writes one word.
+    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_SETMASK, 0, &raw mut mask, 8) };
+    mask
 }
 
 /// Blocks all signals from elsewhere. Returns what was blocked before.

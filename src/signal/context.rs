@@ -2,6 +2,7 @@
 
 use syscalls::Sysno;
 
+use super::entry::{self, Stage};
 use crate::patch::{self, Phase, Place};
 use crate::thread::Call;
 use crate::tls;
@@ -114,16 +115,57 @@ impl Registers {
     }
 }
 
+/// rsp, rbx, rbp, r12 to r15: what differs, too, when our handling of another signal was
+/// interrupted.
+type Kept = [u64; 7];
+
+impl UContext {
+    fn kept(&self) -> Kept {
+        [self.rsp, self.rbx, self.rbp, self.r12, self.r13, self.r14, self.r15]
+    }
+
+    fn set_kept(&mut self, kept: &Kept) {
+        [self.rsp, self.rbx, self.rbp, self.r12, self.r13, self.r14, self.r15] = *kept;
+    }
+
+    /// Shows the program where our handling of another signal was interrupted. Returns
+    /// whether it was.
+    fn show_delivery(&mut self, delivered: u64) -> bool {
+        match entry::stage(self, delivered) {
+            Some(Stage::Ahead(handler)) => {
+                let Some(address) = handler.of_program() else {
+                    return false;
+                };
+                let (frame, interrupted) = (handler.frame(), handler.frame().context());
+                let [_, _, _, r10, r8, r9] = interrupted.args();
+                self.set_kept(&interrupted.kept());
+                self.set_args(&[frame.signal(), frame.info_at(), frame.context_at(), r10, r8, r9]);
+                (self.rip, self.rsp, self.rax) = (address, frame.address(), 0);
+                (self.rcx, self.r11) = (interrupted.rcx, interrupted.r11);
+                true
+            }
+            // It goes to the restorer, which is the program's.
+            Some(Stage::Returned(frame)) => {
+                (self.rip, self.rsp) = (frame.restorer(), frame.address() + 8);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
 /// A context as it is shown to a handler, and how to go back.
 pub(super) struct View {
     real: Registers,
     shown: Registers,
     place: Option<Place>,
+    /// Our handling of another signal was interrupted, and this is so.
+    delivery: Option<Kept>,
 }
 
 impl View {
-    /// Makes a context show the program.
-    pub(super) fn show(info: &mut SigInfo, context: &mut UContext) -> Self {
+    /// Makes a context show the program; `delivered` as in [`entry::stage`].
+    pub(super) fn show(info: &mut SigInfo, context: &mut UContext, delivered: u64) -> Self {
         let real = Registers::of(context);
         let place = patch::place_of(real.rip, real.rcx, real.r11);
         let mut shown = real;
@@ -141,13 +183,20 @@ impl View {
             }
         }
         shown.put(context);
+        let mut delivery = place.is_none().then(|| context.kept());
+        if delivery.is_some() {
+            match context.show_delivery(delivered) {
+                true => shown = Registers::of(context),
+                false => delivery = None,
+            }
+        }
         if matches!(info.signal, SIGILL | SIGTRAP | SIGFPE | SIGSYS)
             && info.code > 0
             && info.address == real.rip
         {
             info.address = shown.rip;
         }
-        Self { real, shown, place }
+        Self { real, shown, place, delivery }
     }
 
     /// The record of the call that has come out of the gate and has not been seen
@@ -163,6 +212,10 @@ impl View {
         let wanted = Registers::of(context);
         if wanted.rip != self.shown.rip {
             context.rip = patch::way_to(wanted.rip);
+            return;
+        }
+        if self.delivery.is_some() {
+            self.undo(context);
             return;
         }
         let Some(place) = &self.place else {
@@ -190,6 +243,9 @@ impl View {
     /// Puts everything back.
     pub(super) fn undo(&self, context: &mut UContext) {
         self.real.put(context);
+        if let Some(kept) = &self.delivery {
+            context.set_kept(kept);
+        }
     }
 }
 

@@ -1,46 +1,30 @@
 //! Signals that arrive while a hook or the entry runs.
 //!
 //! The program's handler must not run there: the program's registers and stack
-//! are ours at the moment. So the signal is put aside: it is queued to this
-//! thread again, and all asynchronous signals are blocked in the context that
-//! was interrupted, which our handler returns to at once. When the entry is
-//! about to leave (`asm/entry.S`), it executes rt_sigreturn instead of jumping
-//! to the program, with a context that holds the program's registers and its
-//! mask. Registers and mask change in one step, so the kernel delivers the
-//! signal just there: at the program's own place, on the stack it asked for.
+//! are ours at the moment. So the signal is put aside: it is kept in the thread's
+//! block, and all asynchronous signals are blocked in the context that was
+//! interrupted, which our handler returns to at once. When the entry is about to
+//! leave (`leave`), it executes rt_sigreturn instead of jumping to the program.
 //!
-//! What remains: a real-time signal that was put aside comes after those of its
-//! number that were queued meanwhile.
+//! The kernel has taken such a signal off its queue for this thread, so this thread
+//! handles it, and before all that came later: it is as if it had arrived where
+//! the entry leaves to. Several are kept in the order in which their frames
+//! would lie on the stack: one that interrupts the beginning of another's handler
+//! lies on top of it.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use syscalls::{Sysno, syscall};
 
 use super::context::{self, SigInfo, UContext};
-use super::{alternate, traps};
-use crate::frame::SyscallFrame;
-use crate::interest;
+use super::words::*;
+use super::{SIGNALS, alternate, entry, leave, traps};
 use crate::stat;
 use crate::sys;
-use crate::thread::{self, ThreadBlock};
-use crate::{patch, thunk, tls, vector};
+use crate::thread::ThreadBlock;
+use crate::{interest, patch, tls, vector};
 
-/// Signals that are kept here, since the kernel would not queue them again
-/// (RLIMIT_SIGPENDING).
-const KEPT: usize = 4;
-/// 8-byte words of a `siginfo_t`.
-const INFO_WORDS: usize = 16;
-/// 8-byte words of a `ucontext_t` up to the end of its mask.
-const CONTEXT_WORDS: usize = 38;
-/// Words of the kernel's own description at the end of the legacy region of an
-/// XSAVE area: `struct _fpx_sw_bytes`.
-const DESCRIPTION_WORDS: usize = 6;
 const SIGILL: i32 = 4;
-/// Its offset in the area.
-const DESCRIPTION_AT: usize = 464;
-/// The context has more than FXSAVE writes.
-const MAGIC1: u32 = 0x4650_5853;
-const MAGIC2: u32 = 0x4650_5845;
 
 /// Signals that report what the interrupted instruction did.
 pub(super) const SYNCHRONOUS: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);
@@ -52,16 +36,65 @@ const fn bit(signal: u32) -> u64 {
 /// What a thread has put aside.
 #[repr(C)]
 pub struct Aside {
-    /// Not 0 if signals wait; the entry's last step looks at it.
+    /// Not 0 if the entry is to leave by rt_sigreturn; its last step looks at it.
     pub(crate) waits: AtomicU32,
-    /// Signals in `kept`.
-    kept_count: u32,
-    kept: [[u64; INFO_WORDS]; KEPT],
+    /// The end of those in `ThreadBlock::kept`, and the beginning: what comes before
+    /// is for a hook that was interrupted.
+    kept: u32,
+    kept_from: u32,
     /// The context that was interrupted: a template with what only the kernel
     /// knows, such as the format of the floating point state, and with the
     /// program's mask.
-    context: [u64; CONTEXT_WORDS],
-    description: [u64; DESCRIPTION_WORDS],
+    pub(super) context: Context,
+    pub(super) description: Description,
+}
+
+/// A signal that was put aside.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Kept {
+    pub(super) info: Info,
+    /// Of its action.
+    pub(super) version: u32,
+    /// It interrupted the beginning of a handler whose signal is not kept yet.
+    is_inner: bool,
+}
+
+/// What is known of a hook that the program's handler has interrupted.
+#[repr(C)]
+pub struct Suspended {
+    waits: u32,
+    kept_from: u32,
+    context: Context,
+    description: Description,
+}
+
+/// The index of a hook's level; out of range when none runs.
+fn level_index(hook_level: u32) -> usize {
+    (hook_level & !ThreadBlock::OBSERVES).wrapping_sub(1) as usize
+}
+
+/// Signals of one thread that are kept. Each is blocked then.
+pub(crate) const KEPT: usize = SIGNALS;
+
+/// Whether signals do not wait for hooks that run for the program proper.
+static HOOKS_ARE_INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Lets signals interrupt hooks, or not.
+pub(crate) fn interrupt_hooks(are_interrupted: bool) {
+    HOOKS_ARE_INTERRUPTED.store(are_interrupted, Relaxed);
+}
+
+pub(super) fn hooks_are_interrupted() -> bool {
+    HOOKS_ARE_INTERRUPTED.load(Relaxed)
+}
+
+/// How our handler was called.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub version: u32,
+    /// What was blocked, if all asynchronous signals have been blocked since.
+    pub held: Option<u64>,
 }
 
 /// Puts a signal aside, if it must not be delivered now, and then returns to
@@ -70,69 +103,54 @@ pub struct Aside {
 /// # Safety
 ///
 /// The arguments are the kernel's.
-pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext) {
+pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext, arrival: Arrival) {
     // SAFETY: the caller's.
-    let (signal, code, rip, rsp) =
-        unsafe { ((*info).signal, (*info).code, (*context).rip, (*context).rsp) };
-    if code > 0 && SYNCHRONOUS & bit(signal as u32) != 0 {
-        return;
-    }
-    if interest::is_closed() {
-        // This may be a thread without our words, and nobody is inside.
-        return;
-    }
-    let tls = tls::current();
-    // SAFETY: this thread's TLS block; zero in a thread that has made no call.
-    let (block, is_ready) = unsafe {
-        ((&raw const (*tls).block).read_volatile(), (&raw const (*tls).ready[0]).read_volatile())
-    };
-    // SAFETY: the block lives as long as the thread.
-    let Some(block) = (unsafe { block.as_mut() }) else {
-        return;
-    };
-    // SAFETY: as above.
-    let is_parked = unsafe { (&raw const (*tls).parked).read_volatile() } != 0;
-    let is_own_code = || match is_parked {
-        true => is_careful_way(rip),
-        false => patch::is_own_text(rip),
-    };
-    let is_inside =
-        is_ready == 0 && (block.region().contains(&rsp) || patch::is_thunk(rip) || is_own_code());
-    if !is_inside {
-        return;
-    }
-    // From here to rt_sigreturn no other handler runs. One that came before
-    // interrupted this one, and what it noted is overwritten: the first signal
-    // interrupted the program.
-    let is_trap_signal = signal == SIGILL && traps::are_caught();
-    // A fault's signal that was sent waits like others, but for the traps'.
-    let all = if is_trap_signal { !SYNCHRONOUS } else { !SYNCHRONOUS | bit(signal as u32) };
-    const SIG_BLOCK: usize = 0;
-    // SAFETY: reads the set.
-    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const all, 0, 8) };
-    block.is_sigill_pending |= is_trap_signal;
-    let aside = &mut block.aside;
-    if !is_trap_signal {
-        aside.requeue(info.cast());
-    }
-    // SAFETY: the caller's.
-    unsafe {
-        aside.copy(context);
-        let words = context.cast::<[u64; CONTEXT_WORDS]>();
-        (*words)[MASK] |= all;
-        if let Some(frame) = frame_past_check(&*tls, rip, rsp) {
-            (*words)[RIP] = &raw const interceptor_check as u64;
-            (*words)[RSP] = frame;
+    let (signal, code) = unsafe { ((*info).signal, (*info).code) };
+    let is_fault = code > 0 && SYNCHRONOUS & bit(signal as u32) != 0;
+    // A thread without our words may be one that nobody is interested in any more.
+    if !is_fault && !interest::is_closed() {
+        // SAFETY: the caller's; this thread's own words and block.
+        unsafe {
+            if let Some(block) = (&raw const (*tls::current()).block).read_volatile().as_mut()
+                && is_inside(block, &*context)
+            {
+                keep(block, info, context, arrival.version);
+                context::resume(context)
+            }
         }
     }
-    #[cfg(feature = "drop_in")]
-    if let Some(off) = way_off(rip) {
-        // SAFETY: the caller's.
-        unsafe { (*context.cast::<[u64; CONTEXT_WORDS]>())[RIP] = off };
+    if let Some(mask) = arrival.held {
+        alternate::set_mask(mask);
     }
-    aside.waits.store(1, Relaxed);
-    // SAFETY: the caller's.
-    unsafe { context::resume(context) }
+}
+
+/// `ThreadBlock::hook_level` of a hook that runs for the program proper. Others have too
+/// little stack for a handler.
+const LOWEST: u32 = 1;
+
+/// Whether a context interrupted the entry or a hook.
+unsafe fn is_inside(block: &ThreadBlock, context: &UContext) -> bool {
+    let tls = tls::current();
+    // SAFETY: this thread's own words.
+    let (is_ready, is_parked) = unsafe {
+        ((&raw const (*tls).ready[0]).read_volatile(), (&raw const (*tls).parked).read_volatile())
+    };
+    if is_ready != 0 {
+        return false;
+    }
+    // What came right before this one and has not been seen to yet.
+    if let Some(earlier) = entry::interrupted(context) {
+        // SAFETY: the same, with a context that lies above.
+        return unsafe { is_inside(block, earlier.frame().context()) };
+    }
+    let (rip, rsp) = (context.rip, context.rsp);
+    if block.hook_level == LOWEST && hooks_are_interrupted() {
+        return false;
+    }
+    block.region().contains(&rsp)
+        || patch::is_thunk(rip)
+        || block.is_beginning
+        || is_parked != 0 && is_careful_way(rip)
 }
 
 /// Result of a call in the program's place that was not made; no result of the
@@ -171,6 +189,113 @@ fn is_careful_way(address: u64) -> bool {
     code.contains(&address)
 }
 
+/// Keeps a signal, and makes what it interrupted go on without any until it leaves.
+unsafe fn keep(
+    block: &mut ThreadBlock,
+    info: *const SigInfo,
+    context: *mut UContext,
+    version: u32,
+) {
+    // SAFETY: the caller's.
+    let (signal, interrupted) = unsafe { ((*info).signal, &mut *context) };
+    let is_trap_signal = signal == SIGILL && traps::are_caught();
+    // A fault's signal that was sent waits like others, but for the traps'.
+    let all = if is_trap_signal { !SYNCHRONOUS } else { !SYNCHRONOUS | bit(signal as u32) };
+    block.is_sigill_pending |= is_trap_signal;
+    if block.aside.waits.load(Relaxed) == 0 || interrupted.mask & !SYNCHRONOUS != !SYNCHRONOUS {
+        // Nothing came before, or only what came on top of this one. What was noted
+        // then is overwritten: the first signal interrupted the program.
+        // SAFETY: the caller's.
+        unsafe { block.aside.copy(context) };
+    }
+    if !is_trap_signal {
+        // SAFETY: a siginfo_t is as long.
+        let info = unsafe { info.cast::<Info>().read() };
+        let is_inner = entry::interrupted(interrupted).is_some();
+        block.keep(Kept { info, version, is_inner });
+    }
+    interrupted.mask |= all;
+    leave::go_back_to_check(interrupted);
+    #[cfg(feature = "drop_in")]
+    if let Some(off) = way_off(interrupted.rip) {
+        interrupted.rip = off;
+    }
+    block.aside.waits.store(1, Relaxed);
+}
+
+impl ThreadBlock {
+    /// Those that came on top of it, but were seen to before, come after it.
+    fn keep(&mut self, signal: Kept) {
+        let count = self.aside.kept as usize;
+        let Some(kept) = self.kept.get_mut(..=count) else {
+            stat::count_lost_call();
+            return;
+        };
+        let (from, mut at) = (self.aside.kept_from as usize, count);
+        while let Some(inner) =
+            at.checked_sub(1).filter(|before| *before >= from && kept[*before].is_inner)
+        {
+            kept[at] = Kept { is_inner: false, ..kept[inner] };
+            at = inner;
+        }
+        kept[at] = signal;
+        self.aside.kept += 1;
+    }
+
+    /// Those that are kept, which are not any more.
+    pub(super) fn take_kept(&mut self) -> &[Kept] {
+        let from = self.aside.kept_from as usize;
+        let end = core::mem::replace(&mut self.aside.kept, from as u32) as usize;
+        self.kept.get(from..end).unwrap_or(&[])
+    }
+
+    /// Before the program's handler runs: what a hook that was interrupted has to wait
+    /// for. Calls that the program makes in its handler are not the hook's.
+    pub(super) fn suspend_hook(&mut self) -> u32 {
+        let (hook_level, aside) = (self.hook_level, &mut self.aside);
+        if let Some(suspended) = self.suspended.get_mut(level_index(hook_level)) {
+            suspended.waits = aside.waits.load(Relaxed);
+            suspended.kept_from = aside.kept_from;
+            (suspended.context, suspended.description) = (aside.context, aside.description);
+            self.hook_level = 0;
+            aside.waits.store(0, Relaxed);
+            aside.kept_from = aside.kept;
+        }
+        hook_level
+    }
+
+    /// The handler has returned to it.
+    pub(super) fn resume_hook(&mut self, hook_level: u32) {
+        let aside = &mut self.aside;
+        if let Some(suspended) = self.suspended.get(level_index(hook_level)) {
+            self.hook_level = hook_level;
+            (aside.kept, aside.kept_from) = (aside.kept_from, suspended.kept_from);
+            (aside.context, aside.description) = (suspended.context, suspended.description);
+            aside.waits.store(suspended.waits, Relaxed);
+        }
+    }
+
+    /// Handlers have left all hooks that they interrupted; what had to wait for those
+    /// waits for the call that goes on.
+    pub(crate) fn hooks_are_left(&mut self) {
+        let aside = &mut self.aside;
+        if core::mem::take(&mut aside.kept_from) != 0 && aside.waits.swap(1, Relaxed) == 0 {
+            aside.context[MASK] = alternate::mask();
+        }
+    }
+
+    /// The entry has no level left: what was put aside comes now.
+    pub(crate) fn end_without_leaving(&mut self, mask: u64) {
+        let mask =
+            if self.aside.waits.load(Relaxed) == 0 { mask } else { self.aside.context[MASK] };
+        for signal in self.take_kept() {
+            send_to_self(&signal.info);
+        }
+        self.aside.waits.store(0, Relaxed);
+        alternate::set_mask(mask);
+    }
+}
+
 impl Aside {
     /// Copies the context that was interrupted.
     ///
@@ -181,11 +306,10 @@ impl Aside {
         // SAFETY: a ucontext_t is longer; its floating point pointer leads to an
         // XSAVE area or is null.
         unsafe {
-            self.context = context.cast::<[u64; CONTEXT_WORDS]>().read();
+            self.context = context.cast::<Context>().read();
             let area = self.context[FPSTATE] as *const u8;
             if !area.is_null() {
-                let description = area.add(DESCRIPTION_AT);
-                self.description = description.cast::<[u64; DESCRIPTION_WORDS]>().read();
+                self.description = area.add(DESCRIPTION_AT).cast::<Description>().read();
             }
         }
     }
@@ -252,137 +376,23 @@ impl Aside {
             self.description[2] = u64::from(size);
         }
     }
-
-    /// The entry has no level left: what was put aside comes now.
-    pub(crate) fn end_without_leaving(&mut self, mask: u64) {
-        let mask = if self.waits.load(Relaxed) == 0 { mask } else { self.context[MASK] };
-        self.send_kept();
-        self.waits.store(0, Relaxed);
-        alternate::set_mask(mask);
-    }
-
-    /// Queues a signal to this thread, which has blocked it.
-    fn requeue(&mut self, info: *const [u64; INFO_WORDS]) {
-        if send_to_self(info).is_ok() {
-            return;
-        }
-        match self.kept.get_mut(self.kept_count as usize) {
-            Some(slot) => {
-                // SAFETY: a siginfo_t is as long.
-                *slot = unsafe { info.read() };
-                self.kept_count += 1;
-            }
-            None => stat::count_lost_call(),
-        }
-    }
-
-    fn send_kept(&mut self) {
-        for info in self.kept.iter().take(self.kept_count as usize) {
-            if send_to_self(info).is_err() {
-                stat::count_lost_call();
-            }
-        }
-        self.kept_count = 0;
-    }
 }
 
-fn send_to_self(info: *const [u64; INFO_WORDS]) -> sys::Result<usize> {
-    // SAFETY: a siginfo_t that the kernel made; its first word holds the
+/// Queues a signal to this thread, which has blocked it.
+pub(super) fn send_to_self(info: &Info) {
+    // SAFETY: a siginfo_t that the kernel made; its first word begins with the
     // signal.
-    unsafe {
-        let signal = (*info)[0] as u32;
+    let sent = unsafe {
+        let signal = info[0] as u32;
+        let info: *const Info = info;
         syscall!(Sysno::rt_tgsigqueueinfo, sys::getpid(), sys::gettid(), signal, info)
+    };
+    if sent.is_err() {
+        stat::count_lost_call();
     }
 }
 
 unsafe extern "C" {
-    static interceptor_check: u8;
-    static interceptor_check_end: u8;
     static interceptor_careful: u8;
     static interceptor_careful_end: u8;
-}
-
-/// The frame of the entry that was interrupted after it had looked for waiting
-/// signals, and before it released its level.
-fn frame_past_check(tls: &tls::Tls, rip: u64, rsp: u64) -> Option<u64> {
-    let check = &raw const interceptor_check as u64..&raw const interceptor_check_end as u64;
-    if check.contains(&rip) {
-        // rsp is the frame, or a word below it; frames are aligned to 64.
-        return Some(rsp.next_multiple_of(64));
-    }
-    let level = thunk::leave_level(rip)?;
-    tls.base.get(level).copied()
-}
-
-const FLAGS: usize = 0;
-const STACK: usize = 2;
-const R8: usize = 5;
-const R12: usize = 9;
-const RDI: usize = 13;
-const RSI: usize = 14;
-const RBP: usize = 15;
-const RBX: usize = 16;
-const RDX: usize = 17;
-const RAX: usize = 18;
-const RCX: usize = 19;
-const RSP: usize = 20;
-const RIP: usize = 21;
-const EFLAGS: usize = 22;
-const SEGMENTS: usize = 23;
-const TF: u64 = 1 << 8;
-const FPSTATE: usize = 28;
-const MASK: usize = 37;
-
-/// Makes the context with which the entry leaves to the program, and queues
-/// what was put aside. Returns null when this is no place to leave from.
-///
-/// `callee_saved` are rbx, rbp and r12 to r15; `area` is an XSAVE area with the
-/// program's floating point and vector state.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn interceptor_leave_context(
-    frame: &SyscallFrame,
-    callee_saved: &[u64; 6],
-    area: *mut u8,
-) -> *const u64 {
-    // SAFETY: the frame's own block, used by this thread only.
-    let block: &mut ThreadBlock = unsafe { &mut *frame.block };
-    if frame.level != 0 && !thread::is_only_level(frame.level) {
-        // A hook's own call: the hook is not done.
-        if tls::is_shared() {
-            // Signals are blocked, so nobody takes the level before we are off it.
-            thread::release_level(frame.level);
-        }
-        return core::ptr::null();
-    }
-    let aside = &mut block.aside;
-    let context = &mut aside.context;
-    let [rdi, rsi, rdx, r10, r8, r9] = frame.args;
-    let [rbx, rbp, r12, r13, r14, r15] = *callee_saved;
-    context[R8..R12].copy_from_slice(&[r8, r9, r10, frame.rflags]);
-    context[R12..RDI].copy_from_slice(&[r12, r13, r14, r15]);
-    (context[RDI], context[RSI], context[RBP], context[RBX]) = (rdi, rsi, rbp, rbx);
-    (context[RDX], context[RAX], context[RCX]) = (rdx, frame.rax, frame.target);
-    // TF of a debugger who steps would become the program's.
-    let kept_flags = if block.last_step.is_programs() { u64::MAX } else { !TF };
-    (context[RSP], context[RIP]) = (frame.rsp, frame.target);
-    context[EFLAGS] = frame.rflags & kept_flags;
-    if context[FPSTATE] != 0 {
-        context[FPSTATE] = area as u64;
-        // SAFETY: the area is as large as the CPU's whole state and 64 bytes
-        // more; the kernel's description names a size that is not larger.
-        unsafe {
-            area.add(DESCRIPTION_AT).cast::<[u64; DESCRIPTION_WORDS]>().write(aside.description);
-            if aside.description[0] as u32 == MAGIC1 {
-                let extended_size = (aside.description[0] >> 32) as usize;
-                area.add(extended_size - 4).cast::<u32>().write_unaligned(MAGIC2);
-            }
-        }
-    }
-    aside.send_kept();
-    aside.waits.store(0, Relaxed);
-    traps::send_pending(block);
-    // From here on nothing of the frame is needed, and no signal comes before
-    // rt_sigreturn: all are blocked.
-    thread::release_level(frame.level);
-    block.aside.context.as_ptr()
 }

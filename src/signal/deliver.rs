@@ -6,15 +6,18 @@
 //! Afterwards the context goes back to where it really was, unless the handler
 //! made it go elsewhere. A signal that interrupts a hook or the entry waits (`defer`).
 
-use super::actions::{SIG_DFL, SIG_IGN, SIGILL, SigAction};
+use super::actions::{SA_RESTORER, SIG_DFL, SIG_IGN, SIGILL, SigAction};
 use super::context::{self, SigInfo, UContext, View};
+use super::defer::{self, Arrival};
 use super::traps::Blocked;
-use super::{alternate, hooked, stepping, table, traps};
+use super::{alternate, entry, given_stack, handler_frame, hooked, stepping, table, traps};
 use crate::thread::{self, ThreadBlock};
 use crate::tls;
 
 /// Called on delivery (`asm/signal.S`), with the version of the signal's action
-/// that was in force.
+/// that was in force. `mask` is what was blocked before, if `is_held`: all
+/// asynchronous signals are, since. `delivered` is the signal that was delivered when
+/// this one came, see `entry`.
 ///
 /// # Safety
 ///
@@ -25,14 +28,18 @@ unsafe extern "C" fn interceptor_deliver(
     info: *mut SigInfo,
     context: *mut UContext,
     version: u32,
+    is_held: u32,
+    mask: u64,
+    delivered: u64,
 ) {
     let is_trap_signal = signal as u64 == SIGILL && traps::are_caught();
     // SAFETY: the kernel's context.
     if is_trap_signal && unsafe { traps::redirect(context) } {
         return;
     }
+    let arrival = Arrival { version, held: (is_held != 0).then_some(mask) };
     // SAFETY: the kernel's arguments.
-    unsafe { super::defer::put_aside(info, context) };
+    unsafe { defer::put_aside(info, context, arrival) };
     // SAFETY: the kernel's arguments; nobody else uses this thread's block now.
     let is_our_step =
         unsafe { own_block().is_some_and(|block| stepping::is_ours(block, &*info, &*context)) };
@@ -50,26 +57,59 @@ unsafe extern "C" fn interceptor_deliver(
             Blocked::IsFatal => unsafe { hooked::end_by_fault(signal, context) },
         }
     }
+    if action.is_function() && action.flags & SA_RESTORER == 0 {
+        // SAFETY: the kernel's context, which begins with these words.
+        unsafe {
+            handler_frame::force_segv(&mut *context.cast(), signal as u64);
+            context::resume(context)
+        }
+    }
     // SAFETY: the kernel's, and nobody else looks at them now.
-    let view = unsafe { View::show(&mut *info, &mut *context) };
+    let view = unsafe { View::show(&mut *info, &mut *context, delivered) };
     // SAFETY: as above.
     unsafe { alternate::prepare_handler(context) };
     // SAFETY: as above.
-    if !unsafe { hooked::ask(signal, info, context, &action) } {
+    let hidden = unsafe { given_stack::hide(own_block(), &mut *context) };
+    // SAFETY: as above.
+    unsafe {
+        let hook_level = own_block().map_or(0, ThreadBlock::suspend_hook);
+        forward(signal, info, context, &action, &view);
+        if let Some(block) = own_block() {
+            block.resume_hook(hook_level);
+        }
+    }
+    // SAFETY: as above.
+    unsafe { given_stack::show_again(own_block(), &mut *context, hidden) };
+}
+
+/// Lets the signal go its way, and returns when it has gone it.
+///
+/// # Safety
+///
+/// The arguments are the kernel's, and `view` is the context's.
+unsafe fn forward(
+    signal: i32,
+    info: *mut SigInfo,
+    context: *mut UContext,
+    action: &SigAction,
+    view: &View,
+) {
+    // SAFETY: as above.
+    if !unsafe { hooked::ask(signal, info, context, action) } {
         // SAFETY: as above.
         unsafe { view.leave(&mut *context) };
         return;
     }
     if matches!(action.handler, SIG_DFL | SIG_IGN) {
         // SAFETY: as above.
-        unsafe { hooked::act_as_kernel(signal, info, context, &action, &view) };
+        unsafe { hooked::act_as_kernel(signal, info, context, action, view) };
         // SAFETY: as above.
         unsafe { view.leave(&mut *context) };
         return;
     }
-    if is_trap_signal {
+    if signal as u64 == SIGILL && traps::are_caught() {
         // SAFETY: the kernel's context.
-        traps::prepare_handler(unsafe { (*context).mask }, &action);
+        traps::prepare_handler(unsafe { (*context).mask }, action);
     }
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.
@@ -78,7 +118,8 @@ unsafe extern "C" fn interceptor_deliver(
             let call = view.returned_call(&*context);
             traps::handler_is_called(block, &mut *context, call, action.blocks(signal));
         }
-        thread::hooked(|| call(&action, signal, info, context));
+        thread::hooked(|| call(action, signal, info, context));
+        entry::note_return(context);
         if let Some(block) = own_block() {
             traps::handler_returned(block, &mut *context);
         }

@@ -11,8 +11,8 @@ use spin::Once;
 use syscalls::{Sysno, syscall};
 
 use super::actions::{
-    self, SA_NODEFER, SA_ONSTACK, SA_RESTART, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGCHLD,
-    SIGKILL, SIGSTOP, SigAction,
+    self, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESTART, SA_RESTORER, SA_SIGINFO,
+    SIG_DFL, SIG_IGN, SIGCHLD, SIGKILL, SIGSTOP, SigAction,
 };
 use super::alternate::set_mask;
 use super::context::{self, SigInfo, UContext, View};
@@ -28,10 +28,6 @@ static WANTED: AtomicU8 = AtomicU8::new(0);
 static OBSERVER: Once<&'static dyn Observer> = Once::new();
 /// Fatal signals are reported.
 const REPORTED: u8 = 1 << 7;
-
-/// Flags that matter although there is no handler.
-const SA_NOCLDSTOP: u64 = 1;
-const SA_NOCLDWAIT: u64 = 2;
 
 unsafe extern "C" {
     fn interceptor_restorer();
@@ -109,8 +105,13 @@ fn is_internal(signal: u64) -> bool {
 
 /// What the kernel has for a signal that is ignored or left to its default, and
 /// wanted; `handler` stands for the program's action.
-pub(super) fn action(signal: u64, programs: &SigAction, handler: u64) -> SigAction {
-    let mut flags = programs.flags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
+pub(super) fn action(
+    signal: u64,
+    programs: &SigAction,
+    handler: u64,
+    other_flags: u64,
+) -> SigAction {
+    let mut flags = other_flags | programs.flags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
     if signal == SIGCHLD && programs.handler == SIG_IGN {
         flags |= SA_NOCLDWAIT;
     }
@@ -251,9 +252,13 @@ pub(super) unsafe fn end_by_fault(signal: i32, context: *mut UContext) -> ! {
 unsafe fn end(signal: u64, info: *mut SigInfo, context: *mut UContext, is_fault: bool) -> ! {
     const SIGTRAP: u64 = 5;
     const SIGSYS: u64 = 31;
+    const SI_KERNEL: i32 = 0x80;
     actions::install(signal, &SigAction::default());
-    // A fault happens again; anything else is sent once more.
-    if !is_fault || matches!(signal, SIGTRAP | SIGSYS) {
+    // A fault happens again, unless the kernel had no fault but the signal in mind;
+    // anything else is sent once more.
+    // SAFETY: the caller's.
+    let is_forced = unsafe { (*info).code } == SI_KERNEL;
+    if !is_fault || is_forced || matches!(signal, SIGTRAP | SIGSYS) {
         const SIG_BLOCK: usize = 0;
         let set = 1u64 << (signal - 1);
         // SAFETY: the kernel reads one word, and the siginfo_t that it made.

@@ -4,13 +4,14 @@
 //! installed one; default and ignored dispositions stay with the kernel. Ours
 //! makes the interrupted context look as if the program had never left its own
 //! text, and calls the program's (`deliver`), or, while a hook runs, puts the signal
-//! aside until the hook is done (`defer`). What the program installed is kept
-//! in a table (`table`) and read back from there (`actions`).
+//! aside until the hook is done (`defer`, `leave`, `handler_frame`). What the program
+//! installed is kept in a table (`table`) and read back from there (`actions`).
 //!
 //! A hook may want to see signals on their way (`hooked`), and fatal ones may be
 //! reported (`crash`).
 //!
-//! Handlers on the alternate stack are interrupted with care (`alternate`).
+//! Handlers on the alternate stack are interrupted with care (`alternate`). Threads
+//! may be given one (`given_stack`).
 //!
 //! Threads of ours and of hooks stay clear of all of it (`quiet`).
 //!
@@ -22,18 +23,25 @@ mod context;
 mod crash;
 mod defer;
 mod deliver;
+mod entry;
+mod given_stack;
+mod handler_frame;
 mod hooked;
+mod leave;
 mod quiet;
 mod stepping;
 mod table;
 mod traps;
+mod words;
 
 use actions::SigAction;
 pub(crate) use actions::{adopt, rt_sigaction};
 pub(crate) use alternate::{is_on, set_mask};
-pub(crate) use defer::Aside;
+pub(crate) use defer::{Aside, KEPT, Kept, Suspended, interrupt_hooks};
 #[cfg(feature = "drop_in")]
 pub(crate) use defer::{WAIT_OFF, wait_call};
+pub(crate) use entry::INFO_IN_FRAME;
+pub(crate) use given_stack::{are_given, give_stack, give_stacks, sigaltstack_done};
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
 pub use quiet::without_signals;
 pub(crate) use stepping::LastStep;

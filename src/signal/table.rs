@@ -4,7 +4,7 @@
 //! it decides between threads that set it at once, resets it (`SA_RESETHAND`),
 //! and copies it to processes that share our memory (vfork). So the table says
 //! only what our handler stands for. Each signal has a few *versions* of it, at
-//! addresses of their own (`asm/signal.S`); an action that the program installs
+//! addresses of their own (`entry`); an action that the program installs
 //! gets a version first, and the kernel the version's address then. What a
 //! delivered signal or an answer of the kernel names is thus never half of one
 //! action and half of another.
@@ -22,17 +22,14 @@ use core::sync::atomic::{
 
 use syscalls::{Errno, Sysno, syscall};
 
+use super::entry::{self, VERSIONS, version_of};
 use super::{SIGNALS, SigAction};
 use crate::sys;
 
-/// Actions of one signal that are told apart.
-const VERSIONS: usize = 8;
-/// Those of them that vfork children may take; no one else.
+/// Of the versions those that vfork children may take; no one else.
 const CHILDS: Range<usize> = 6..VERSIONS;
 /// Those for everybody else.
 const OWN: Range<usize> = 0..CHILDS.start;
-/// Bytes from one handler to the next (`asm/signal.S`).
-const ENTRY_LEN: u64 = 8;
 
 /// Nothing is stored.
 const FREE: u32 = 0;
@@ -59,11 +56,6 @@ static TABLE: [[Slot; VERSIONS]; SIGNALS] = [const {
 /// Where the search for a version to give away begins.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-unsafe extern "C" {
-    /// [`VERSIONS`] handlers.
-    static interceptor_signal_entries: u8;
-}
-
 /// A version of a signal's action that stays while this exists.
 pub(super) struct Version {
     slot: &'static Slot,
@@ -73,7 +65,7 @@ pub(super) struct Version {
 impl Version {
     /// The handler for the kernel.
     pub(super) fn handler(&self) -> u64 {
-        handler(self.index)
+        entry::of(self.index)
     }
 }
 
@@ -81,17 +73,6 @@ impl Drop for Version {
     fn drop(&mut self) {
         self.slot.state.fetch_sub(PIN, Release);
     }
-}
-
-fn handler(version: usize) -> u64 {
-    &raw const interceptor_signal_entries as u64 + version as u64 * ENTRY_LEN
-}
-
-/// The version that a handler stands for, if it is ours.
-pub(super) fn version_of(handler_address: u64) -> Option<usize> {
-    let offset = handler_address.checked_sub(handler(0))?;
-    let version = (offset / ENTRY_LEN) as usize;
-    (version < VERSIONS && offset.is_multiple_of(ENTRY_LEN)).then_some(version)
 }
 
 /// The action that a version of a signal stands for.

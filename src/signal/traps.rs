@@ -63,10 +63,10 @@ pub(crate) fn handlers_cleared() {
 }
 
 /// What the kernel has for SIGILL; `handler` stands for the program's action.
-pub(super) fn action(handler: u64) -> SigAction {
+pub(super) fn action(handler: u64, other_flags: u64) -> SigAction {
     SigAction {
         handler,
-        flags: SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER,
+        flags: other_flags | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER,
         restorer: interceptor_restorer as *const () as u64,
         // No handler of the program's runs on top of ours.
         mask: !SIGILL_BIT,

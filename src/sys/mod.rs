@@ -58,17 +58,19 @@ pub(crate) fn process_exists(tid: u32) -> bool {
     probed != Err(Errno::ESRCH)
 }
 
-/// Whether the runtime may no longer make calls of its own.
-static IS_CONFINED: AtomicBool = AtomicBool::new(false);
+/// Whether the runtime may no longer make calls of its own; also read by
+/// `asm/signal.S`.
+#[unsafe(no_mangle)]
+static interceptor_is_confined: AtomicBool = AtomicBool::new(false);
 
 /// From now on the runtime's calls may end the process.
 pub(crate) fn confine() {
-    IS_CONFINED.store(true, Relaxed);
+    interceptor_is_confined.store(true, Relaxed);
     guest::access_directly();
 }
 
 pub(crate) fn is_confined() -> bool {
-    IS_CONFINED.load(Relaxed)
+    interceptor_is_confined.load(Relaxed)
 }
 
 /// Whether a seccomp filter came along with exec.

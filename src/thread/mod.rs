@@ -54,7 +54,7 @@ const ENVIRONMENT: u64 = 4 * PAGE;
 /// Bytes of the whole mapping.
 const REGION: u64 = page_up(PAGE + ENVIRONMENT + (LEVELS as u64 - 1) * STACK_N + STACK_0 + BLOCK);
 /// Bytes reserved for the block.
-const BLOCK: u64 = SHARED + 2 * PAGE;
+const BLOCK: u64 = SHARED + 5 * PAGE;
 /// Bytes of the block that lie on a page with the frame of level 0 and the top
 /// of its stack: what nearly all calls need, to the first of those in flight.
 const SHARED: u64 = 2048;
@@ -85,9 +85,13 @@ pub struct ThreadBlock {
     pub(crate) aside: crate::signal::Aside,
     /// Hooks that run outside of any call, in signal handlers.
     pub(crate) hooks_outside: u32,
+    /// It is being made.
+    pub(crate) is_beginning: bool,
     /// The alternate signal stack that a handler was last called on: base,
     /// flags, size.
     pub(crate) alternate: [u64; 3],
+    /// Flags of the alternate stack while the program has none.
+    pub(crate) no_stack_flags: u64,
     /// Of a program that steps through itself.
     pub(crate) last_step: crate::signal::LastStep,
     /// The program has blocked SIGILL, which traps need unblocked.
@@ -125,6 +129,12 @@ pub struct ThreadBlock {
     pub(crate) in_flight: InFlight,
     /// The trace line begun and not yet ended.
     pub(crate) pending: PendingLine,
+    /// Signals that were put aside; `aside` says how many.
+    pub(crate) kept: [crate::signal::Kept; crate::signal::KEPT],
+    /// Hooks that the program's handlers have interrupted, by level.
+    pub(crate) suspended: [crate::signal::Suspended; LEVELS],
+    /// Its alternate stack, if it was given one: also the next thread's.
+    pub(crate) given_stack: Option<Mapping>,
     /// What hook libraries keep, see `capi::chain`.
     #[cfg(feature = "capi")]
     pub(crate) words: crate::capi::Words,
@@ -140,6 +150,9 @@ const SCRATCHES: usize = 8;
 const DEPTHS: usize = 3;
 
 impl ThreadBlock {
+    /// In `hook_level`: the hook is told of something and must not be left.
+    pub(crate) const OBSERVES: u32 = 1 << 16;
+
     /// Who the thread that runs on this block is.
     pub(crate) fn thread(&mut self) -> Thread {
         let tgid = if self.depth == 0 { TGSTAT.tgid.load(Relaxed) } else { self.tid };
@@ -226,10 +239,12 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
         (*block).errno = libc_errno();
         stat::process_begin(&mut *block);
         lifecycle::thread_begins(&mut *block);
+        (&raw mut (*block).is_beginning).write_volatile(true);
         lay_out(block, tls);
         for level in 0..LEVELS {
             (&raw mut (*tls).ready[level]).write_volatile(1);
         }
+        (&raw mut (*block).is_beginning).write_volatile(false);
     }
     1
 }
@@ -329,22 +344,12 @@ pub(crate) fn join_first() {
 /// For when the frames of the others are known to be dead, because a signal
 /// handler left them by siglongjmp.
 #[inline(never)]
-pub(crate) fn forget_other_levels(in_use: u64) {
+pub(crate) fn forget_other_levels(block: &mut ThreadBlock, in_use: u64) {
+    block.hook_level = 0;
+    block.hooks_are_left();
     for level in (0..LEVELS as u64).filter(|level| *level != in_use) {
         release_level(level);
     }
-}
-
-/// Whether no other level of the calling thread is in use.
-pub(crate) fn is_only_level(level: u64) -> bool {
-    let tls = tls::current();
-    (0..LEVELS).filter(|other| *other as u64 != level).all(|other| {
-        // SAFETY: the TLS block is this thread's own.
-        unsafe {
-            (&raw const (*tls).ready[other]).read_volatile() != 0
-                || (&raw const (*tls).parked).read_volatile() & 1 << other != 0
-        }
-    })
 }
 
 /// Makes a level of the calling thread free again.

@@ -216,6 +216,9 @@ fn give_one_to_kernel() {
         } else {
             release_storage(block);
             super::sharers::forget(block);
+            if let Some(stack) = (*block).given_stack {
+                stack.unmap();
+            }
             let _ = sys::unmap(&(*block).region());
         }
     }

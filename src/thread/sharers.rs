@@ -482,7 +482,7 @@ pub(crate) fn enter(mask: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
             return Some(1);
         }
         let Some(level) = super::take_parked_level(words) else {
-            block.aside.end_without_leaving(mask);
+            block.end_without_leaving(mask);
             return Some(0);
         };
         block.aside.leave_with(mask, &block.alternate);

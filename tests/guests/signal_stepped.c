@@ -5,11 +5,14 @@
 // interrupted (the handler fills the pipe if it was shown the site, so that a lie about it ends in EINTR missing or in
 // a hang); calls whose number, result or RIP the handler changes; calls that a handler leaves by siglongjmp;
 // calls in a handler on the alternate stack, interrupted by another one there. Then two signals, one n instructions
-// into the call and one m instructions later, be it in the delivery of the first. That takes long; by default only some
-// instructions have their turn, with STEPS=each all for one signal, with STEPS=all most pairs for two.
+// into the call and one m instructions later, be it in the delivery of the first: wherever that is, the second handler
+// sees the program, perhaps at the first instruction of the first handler, or on its way back. That takes long; by default
+// only some instructions have their turn, with STEPS=each all for one signal and all of a delivery for the second, with
+// STEPS=all most pairs for two.
 // STEP_PRELOAD=LIBRARIES preloads them into the child alone.
 // ends: 0
 #include "guest.h"
+#include <link.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -137,6 +140,44 @@ static void check_stack(void *here, const stack_t *alternate) {
         CHECK(place < (char *)saved_rsp - 128 && place > (char *)saved_rsp - 65536, "the frame is at %p", here);
 }
 
+// The text of the program and of its libc, and what the kernel maps into it.
+static struct {
+    char *start, *end;
+} texts[16];
+static int count_texts;
+
+static int find_texts(struct dl_phdr_info *info, size_t size, void *unused) {
+    (void)size, (void)unused;
+    const char *name = info->dlpi_name;
+    if (*name && !strstr(name, "/libc.so") && !strstr(name, "/libc-") && !strstr(name, "/ld-") && !strstr(name, "vdso"))
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum && count_texts < 16; i++)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && info->dlpi_phdr[i].p_flags & PF_X) {
+            texts[count_texts].start = (char *)info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+            texts[count_texts].end = texts[count_texts].start + info->dlpi_phdr[i].p_memsz;
+            count_texts++;
+        }
+    return 0;
+}
+
+static void handle(int sig, siginfo_t *info, void *given);
+
+// What the second handler sees when it has interrupted the first one, or what is around it.
+static void check_in_handler(const greg_t *regs) {
+    char *rip = (char *)regs[REG_RIP];
+    int is_program = 0;
+    for (int i = 0; i < count_texts; i++)
+        is_program |= rip >= texts[i].start && rip < texts[i].end;
+    CHECK(is_program, "second: RIP %p is none of the program's", (void *)rip);
+    if (rip != (char *)handle)
+        return;
+    const siginfo_t *info = (void *)regs[REG_RSI];
+    const ucontext_t *context = (void *)regs[REG_RDX];
+    CHECK((regs[REG_RDI] & 0xffffffff) == SIGUSR1 && info->si_signo == SIGUSR1 && regs[REG_RAX] == 0, "second: arguments");
+    CHECK(regs[REG_RSP] % 16 == 8 && (char *)context - 8 == (char *)regs[REG_RSP], "second: rsp %llx", regs[REG_RSP]);
+    CHECK(regs[REG_RBX] == RBX && regs[REG_R15] == R15, "second: a register that the kernel leaves");
+}
+
 static stack_t alternate;
 static long number(void) { return way == RESTART || way == INTERRUPT ? SYS_read : SYS_getppid; }
 
@@ -150,6 +191,8 @@ static void handle(int sig, siginfo_t *info, void *given) {
         // It may have interrupted the handler of the first, too.
         if (regs[REG_RSP] == saved_rsp)
             check_context(context, number(), "second");
+        else
+            check_in_handler(regs);
         second++;
         return;
     }
@@ -205,6 +248,7 @@ static void host(int sig) {
 
 static void traced(void) {
     self = getpid();
+    dl_iterate_phdr(find_texts, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     static char stack[65536];
     alternate = (stack_t){.ss_sp = stack, .ss_size = sizeof stack};
@@ -320,6 +364,7 @@ static void stop(pid_t child) {
 
 // The child is at the breakpoint before the call; a signal comes after `first` instructions, and perhaps another one after
 // `later` more. Returns whether the first came before the end of the call.
+static int is_second_over; // the call ended before the second signal's turn
 static int one_round(pid_t child, int first, int later) {
     int made = steps(child, first);
     int waits = made < 0;
@@ -332,6 +377,7 @@ static int one_round(pid_t child, int first, int later) {
         }
         made = steps(child, later);
         waits = made < 0;
+        is_second_over = (waits ? -made : made) < later;
         send(child, SIGUSR2);
     }
     if (waits)
@@ -391,6 +437,16 @@ int main(int argc, char **argv) {
         if (given)
             fprintf(stderr, "%s, two signals: %d rounds\n", names[twice[i]], rounds);
         ok("%s, two signals", names[twice[i]]);
+        // All of one delivery: from the stop that announces the first signal, past its handler's return.
+        child = start(twice[i], 1);
+        run_to_breakpoint(child);
+        is_second_over = 0;
+        for (later = rounds = 0; !is_second_over; later += is_each ? 1 : 1 + later / 4, rounds++)
+            one_round(child, 0, later);
+        stop(child);
+        if (given)
+            fprintf(stderr, "%s, a second signal after each of %d instructions: %d rounds\n", names[twice[i]], later, rounds);
+        ok("%s, a second signal in the delivery of the first", names[twice[i]]);
     }
     return 0;
 }

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -195,6 +196,71 @@ static void stopped_ones(void) {
 
 static void nothing(int sig) { (void)sig; }
 
+// Real-time signals that come while a hook runs, and those queued behind them.
+static volatile int came[16], how_many;
+static int queues;
+static void take(int sig, siginfo_t *info, void *context) {
+    (void)context;
+    CHECK(how_many < 16, "too many");
+    came[how_many++] = (sig - 40) * 100 + info->si_value.sival_int;
+}
+static void queue_to_self(int sig, int value) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    info.si_signo = sig;
+    info.si_code = SI_QUEUE;
+    info.si_value.sival_int = value;
+    long tid = queues & 1 ? interceptor_syscall(SYS_gettid) : 0;
+    long sent_so = tid ? interceptor_syscall(SYS_rt_tgsigqueueinfo, (long)getpid(), tid, (long)sig, &info)
+                       : interceptor_syscall(SYS_rt_sigqueueinfo, (long)getpid(), (long)sig, &info);
+    CHECK(sent_so == 0, "queue");
+}
+static long queue_in_hook(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
+    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
+    if (nr == SYS_getpgrp || nr == SYS_rt_sigaction) {
+        // All there are before the first comes.
+        unsigned long set = 3ul << 40, old = 0;
+        interceptor_syscall(SYS_rt_sigprocmask, (long)SIG_BLOCK, &set, &old, 8L);
+        queue_to_self(41, 1);
+        for (int i = 2; i < 5; i++) {
+            queue_to_self(41, i);
+            queue_to_self(42, i);
+        }
+        // No more can be queued from here on.
+        struct rlimit limit = {0, 0}, before;
+        interceptor_syscall(SYS_prlimit64, 0L, (long)RLIMIT_SIGPENDING, NULL, &before);
+        limit.rlim_max = before.rlim_max;
+        interceptor_syscall(SYS_prlimit64, 0L, (long)RLIMIT_SIGPENDING, &limit, NULL);
+        interceptor_syscall(SYS_rt_sigprocmask, (long)SIG_SETMASK, &old, NULL, 8L);
+        interceptor_syscall(SYS_prlimit64, 0L, (long)RLIMIT_SIGPENDING, &before, NULL);
+        CHECK(how_many == 0, "handled in the hook");
+    }
+    *forward = 1;
+    return 0;
+}
+static void ordered_ones(void) {
+    struct sigaction action = {.sa_sigaction = take, .sa_flags = SA_SIGINFO};
+    static const int expected[] = {101, 102, 103, 104, 202, 203, 204};
+    sigfillset(&action.sa_mask);
+    sigaction(41, &action, NULL);
+    sigaction(42, &action, NULL);
+    interceptor_syscall_hook = queue_in_hook;
+    for (queues = 0; queues < 4; queues++) {
+        how_many = 0;
+        syscall(SYS_getpgrp);
+        CHECK(how_many == 7, "%d handled", how_many);
+        for (int i = 0; i < 7; i++)
+            CHECK(came[i] == expected[i], "%d came as number %d, not %d", came[i], i, expected[i]);
+    }
+    // The call that is seen ignores it from then on.
+    how_many = 0;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(41, &ignore, NULL);
+    for (int i = 0; i < how_many; i++)
+        CHECK(came[i] > 200, "%d was handled though it is ignored", came[i]);
+    CHECK(how_many == 3, "%d handled, %d are not ignored", how_many, 3);
+}
+
 // Ignored signals stay ignored over exec, although the hook sees them; children are reaped.
 static void ignored_ones(void) {
     interceptor_signal_subscribe(INTERCEPTOR_SIGNALS_IGNORED);
@@ -334,6 +400,79 @@ static void nested_ones(void) {
     }
 }
 
+// A hook that lets itself be interrupted.
+static volatile int was_in_hook, has_timer;
+static long let_interrupt(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
+    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
+    if (nr == SYS_getppid)
+        hooked_calls++;
+    if (nr == SYS_getpgrp) {
+        int before = handled;
+        in_hook = 1;
+        interceptor_syscall(SYS_kill, (long)getpid(), (long)SIGUSR1);
+        in_hook = 0;
+        // One that came right before the hook keeps all others waiting.
+        CHECK((handled > before && was_in_hook) || has_timer, "handled %d times in the hook", handled - before);
+    }
+    if (nr == SYS_getuid)
+        for (volatile int i = 0; i < 3000; i++)
+            ;
+    *forward = 1;
+    return 0;
+}
+static void see_hook(int sig) {
+    (void)sig;
+    was_in_hook = in_hook;
+    int before = hooked_calls;
+    getppid();
+    CHECK(hooked_calls > before, "a handler that interrupted a hook is hooked");
+    handled++;
+}
+static void interruptible_ones(void) {
+    static char room[65536];
+    long group = getpgrp();
+    sigaltstack(&(stack_t){.ss_sp = room, .ss_size = sizeof room}, NULL);
+    for (int flags = 0;; flags = SA_ONSTACK) {
+        sigaction(SIGUSR1, &(struct sigaction){.sa_handler = see_hook, .sa_flags = flags}, NULL);
+        interceptor_syscall_hook = let_interrupt;
+        interceptor_hook_is_interruptible(1);
+        for (int i = 0; i < 100; i++)
+            CHECK(syscall(SYS_getpgrp) == group, "result, round %d", i);
+        CHECK(handled == 100, "handled %d", handled);
+        // Left by siglongjmp, from anywhere in the hook.
+        sigaction(SIGUSR1, &(struct sigaction){.sa_handler = leave, .sa_flags = flags}, NULL);
+        for (volatile int i = 0; i < 100; i++) {
+            if (sigsetjmp(out, 1) == 0) {
+                syscall(SYS_getpgrp);
+                CHECK(0, "not left");
+            }
+            int before = hooked_calls;
+            getppid();
+            CHECK(hooked_calls == before + 1, "hooked after siglongjmp, round %d", i);
+        }
+        // At any instruction of it.
+        sigaction(SIGUSR1, &(struct sigaction){.sa_handler = see_hook, .sa_flags = flags}, NULL);
+        sigaction(SIGALRM, &(struct sigaction){.sa_handler = see_hook, .sa_flags = flags | SA_RESTART}, NULL);
+        handled = 0;
+        has_timer = 1;
+        setitimer(ITIMER_REAL, &(struct itimerval){{0, 300}, {0, 300}}, NULL);
+        long user = getuid();
+        while (handled < 200)
+            CHECK(syscall(SYS_getuid) == user && syscall(SYS_getpgrp) == group, "results");
+        setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
+        has_timer = 0;
+        // And not any more.
+        interceptor_hook_is_interruptible(0);
+        signal(SIGUSR1, handle);
+        sent = SIGUSR1;
+        interceptor_syscall_hook = see_call;
+        CHECK(syscall(SYS_getpgrp) == group, "result");
+        handled = 0;
+        if (flags)
+            break;
+    }
+}
+
 __attribute__((constructor(102))) static void start(void) {
     const char *scenario = getenv("SIGNALS");
     if (!scenario || !interceptor_allowed())
@@ -345,7 +484,8 @@ __attribute__((constructor(102))) static void start(void) {
         void (*run)(void);
     } all[] = {{"handled", handled_ones}, {"fatal", fatal_ones},   {"stopped", stopped_ones}, {"ignored", ignored_ones},
                {"edited", edited},        {"internal", internal_ones}, {"nested", nested_ones},
-               {"sent", sent_ones}};
+               {"sent", sent_ones},       {"ordered", ordered_ones},
+               {"interruptible", interruptible_ones}};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(scenario, all[i].name)) {
             all[i].run();

@@ -34,6 +34,8 @@ scenarios! {
     signals_of_libc_are_not_shown: "internal",
     hooks_are_interrupted_and_left: "nested",
     faults_that_are_sent_wait_for_a_hook: "sent",
+    a_hook_may_let_itself_be_interrupted: "interruptible",
+    queued_signals_keep_their_order_though_a_hook_ran: "ordered",
 }
 
 /// What a program writes to standard error, with the report on, and how it ends.
@@ -73,4 +75,33 @@ fn a_crash_report_names_the_sender_and_not_what_is_survived() {
     let script = "trap : TERM USR1; kill -TERM $$; kill -USR1 $$; kill -WINCH $$; exit 3";
     let (text, signal) = need!(report_of(&Program::shell(script)));
     assert_eq!((text.as_str(), signal), ("", None));
+}
+
+#[test]
+fn threads_may_be_given_an_alternate_stack_that_the_program_does_not_see() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libforward_all.so"));
+    let guests =
+        ["signal_given_stack", "signal_altstack", "signal_odd", "signal_nested", "threads"];
+    for name in guests {
+        let program = Program::new(need!(guest(name)));
+        let native = program.natively();
+        let program = program.environment("INTERCEPTOR_ALTSTACK", "65536");
+        let program = program.environment("GIVEN", "65536");
+        let hook: &[&std::ffi::OsStr] = &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()];
+        for options in [&["run".as_ref()], hook] {
+            assert_eq!(program.under(&dist, options), native, "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_overflow_is_reported_on_the_stack_that_was_given() {
+    let program = Program::new(need!(guest("dies_by_overflow")));
+    let (text, signal) =
+        need!(report_of(&program.clone().environment("INTERCEPTOR_ALTSTACK", "32768")));
+    assert_eq!((text.matches("crash: SIGSEGV (11)").count(), signal), (1, Some(11)), "{text}");
+    assert!(text.contains("/dies_by_overflow+0x"), "{text}");
+    let (text, _) = need!(report_of(&program.environment("INTERCEPTOR_ALTSTACK", "100")));
+    assert!(text.contains("INTERCEPTOR_ALTSTACK"), "{text}");
 }

@@ -69,6 +69,11 @@ pub const CARRY: &str = "INTERCEPTOR_CARRY";
 /// from whom, registers and a backtrace.
 pub const CRASH_REPORT: &str = "INTERCEPTOR_CRASH_REPORT";
 
+/// Bytes of an alternate signal stack (decimal, 16384 or more) that every thread
+/// gets. The program does not see it, and may set its own instead. Handlers with
+/// `SA_ONSTACK`, hooks of signals without a handler and the crash report run on it.
+pub const ALTERNATE_STACK: &str = "INTERCEPTOR_ALTSTACK";
+
 /// Device and inode (hexadecimal, with a colon between) of the standard error of
 /// the first process of a tree. What only a user should read is written to no
 /// other file. The runtime sets it, where the program does not see it.
