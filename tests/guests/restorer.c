@@ -1,5 +1,4 @@
 // flags: -funwind-tables
-// later: issue 4
 // expect: Unwinders and debuggers know a signal frame without unwind data by the bytes of its return trampoline
 // (`mov $15, %rax; syscall`), and a program may bring its own; patching that site makes backtraces end in the
 // handler, and rt_sigreturn finds its frame by rsp, so nothing may lie in between. A handler with a restorer of the

@@ -1,5 +1,4 @@
 // flags: -fnon-call-exceptions
-// later: issue 4
 // expect: A C++ handler may throw: the unwinder walks from the handler over the signal frame into the interrupted
 // function by its exact program counter. Thrown while a read blocks in libc and while one blocks at the guest's own
 // instruction, the exception is caught around the call and the destructors between run; longjmp out of the handler

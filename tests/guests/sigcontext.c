@@ -1,4 +1,3 @@
-// later: issue 4
 // expect: A handler is shown the program, not the interceptor: RIP in its context is the site (the call is made
 // again) or the address after it (the call is done), rsp and all registers are the program's, rax the number or the
 // result, and what the handler changes takes effect. A signal interrupts a blocking read, first with SA_RESTART, then
