@@ -1,5 +1,4 @@
 /* log.c: says of each call that names a file and fails which it was, and why. */
-#include <string.h>
 #include <sys/syscall.h>
 #include "interceptor.h"
 

@@ -331,9 +331,9 @@ int interceptor_syscall_is_in(long nr, const char *calls);
 
 /*
  * Writes a call that came out as `interceptor trace` does, without a newline:
- * openat(AT_FDCWD, "/etc/x", O_RDONLY) = -1 ENOENT (No such file or directory). Cut to
- * fit size, with a NUL. Needs 4 KiB of stack, and reads what pointers point to now.
- * Returns the length.
+ * openat(AT_FDCWD, "/etc/x", O_RDONLY) = -1 ENOENT (No such file or directory). With a
+ * NUL, cut to fit size, and 1 KiB. Needs 4 KiB of stack, and reads what pointers point to
+ * now. Returns the length.
  */
 size_t interceptor_format_call(const struct interceptor_call *call, char *line, size_t size);
 

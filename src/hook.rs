@@ -12,6 +12,7 @@ use syscalls::{Errno, Sysno};
 use crate::calls::TypedCall;
 use crate::frame::{SyscallFrame, address_after_site};
 use crate::sys;
+use crate::thread;
 pub use crate::vector::Vectors;
 
 /// What becomes of a call that a hook has seen on its way in.
@@ -315,7 +316,6 @@ pub struct RemoteEffect {
 /// The functions of a [`Hook`] about threads and processes.
 pub(crate) trait Observer: Sync {
     fn observes(&self) -> bool;
-    fn uses_libc(&self) -> bool;
     fn thread_start(&self, thread: &Thread, parent_tgid: u32);
     fn thread_exit(&self, thread: &Thread);
     fn process_start(&self, thread: &Thread, parent_tgid: u32);
@@ -328,37 +328,38 @@ pub(crate) trait Observer: Sync {
     fn signal(&self, delivery: &SignalDelivery) -> SignalDecision;
 }
 
+/// Runs a function of a hook that may change errno, if it uses libc.
+fn keeping_errno<H: Hook, T>(function: impl FnOnce() -> T) -> T {
+    if H::USES_LIBC { thread::keeping_errno(function) } else { function() }
+}
+
 impl<H: Hook> Observer for H {
     fn observes(&self) -> bool {
         self.observes_lifecycle() || self.observes_remote()
     }
 
-    fn uses_libc(&self) -> bool {
-        H::USES_LIBC
-    }
-
     fn thread_start(&self, thread: &Thread, parent_tgid: u32) {
-        Hook::thread_start(self, thread, parent_tgid);
+        keeping_errno::<H, _>(|| Hook::thread_start(self, thread, parent_tgid));
     }
 
     fn thread_exit(&self, thread: &Thread) {
-        Hook::thread_exit(self, thread);
+        keeping_errno::<H, _>(|| Hook::thread_exit(self, thread));
     }
 
     fn process_start(&self, thread: &Thread, parent_tgid: u32) {
-        Hook::process_start(self, thread, parent_tgid);
+        keeping_errno::<H, _>(|| Hook::process_start(self, thread, parent_tgid));
     }
 
     fn child_born(&self, child_tid: u32) {
-        Hook::child_born(self, child_tid);
+        keeping_errno::<H, _>(|| Hook::child_born(self, child_tid));
     }
 
     fn process_exec(&self, thread: &Thread) {
-        Hook::process_exec(self, thread);
+        keeping_errno::<H, _>(|| Hook::process_exec(self, thread));
     }
 
     fn process_exit(&self, thread: &Thread, status: i32) {
-        Hook::process_exit(self, thread, status);
+        keeping_errno::<H, _>(|| Hook::process_exit(self, thread, status));
     }
 
     fn thread_gone(&self) {
@@ -370,11 +371,11 @@ impl<H: Hook> Observer for H {
     }
 
     fn remote_effect(&self, effect: &RemoteEffect) {
-        Hook::remote_effect(self, effect);
+        keeping_errno::<H, _>(|| Hook::remote_effect(self, effect));
     }
 
     fn signal(&self, delivery: &SignalDelivery) -> SignalDecision {
-        Hook::signal(self, delivery)
+        keeping_errno::<H, _>(|| Hook::signal(self, delivery))
     }
 }
 

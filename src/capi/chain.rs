@@ -15,10 +15,10 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed},
 };
 
-use super::errno::{Errno, keeping_errno};
+use super::errno::Errno;
 use super::numbers::Numbers;
 use crate::hook::{Decision, SignalDelivery, SyscallEntry, SyscallExit, Thread};
-use crate::thread::{self, CALLS_IN_FLIGHT};
+use crate::thread::{self, CALLS_IN_FLIGHT, keeping_errno};
 
 /// Hooks that can be registered at once.
 pub(super) const HOOKS: usize = 8;

@@ -34,14 +34,6 @@ impl Errno {
     }
 }
 
-/// Puts errno back after a call of code that may set it.
-pub(super) fn keeping_errno<T>(call: impl FnOnce() -> T) -> T {
-    let errno = Errno::save(thread::libc_errno());
-    let result = call();
-    errno.restore();
-    result
-}
-
 /// What a function of the C API returns: a value, or -1 and errno.
 pub(super) fn returned(result: Result<usize, syscalls::Errno>) -> c_long {
     match result {

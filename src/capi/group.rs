@@ -4,9 +4,9 @@ use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-use super::errno::keeping_errno;
 use crate::hook::Thread;
 use crate::members;
+use crate::thread::keeping_errno;
 
 type ChildHook = unsafe extern "C" fn(c_int) -> *mut c_void;
 type ParentHook = unsafe extern "C" fn(c_int);

@@ -1,7 +1,6 @@
 //! What numbers are called, and how a call is written as a line.
 
 use core::ffi::{CStr, c_char, c_int, c_long};
-use core::fmt;
 use core::ptr::null;
 
 use interceptor_calls as calls;
@@ -10,6 +9,7 @@ use syscalls::Errno;
 use super::chain::CCall;
 use super::errno::returned;
 use crate::hook::Guest;
+use crate::line::Line;
 
 fn pointer(name: Option<&'static CStr>) -> *const c_char {
     name.map_or(null(), CStr::as_ptr)
@@ -95,38 +95,22 @@ pub unsafe extern "C" fn interceptor_format_call(
     line: *mut c_char,
     size: usize,
 ) -> usize {
+    const LONGEST: usize = 1024;
     let Some(room) = size.checked_sub(1) else {
         return 0;
     };
     // SAFETY: the caller's.
-    let (call, bytes) =
-        unsafe { (&*call, core::slice::from_raw_parts_mut(line.cast::<u8>(), size)) };
-    let mut line = Line { bytes: &mut bytes[..room], len: 0 };
+    let call = unsafe { &*call };
     let args = call.args.map(|arg| arg as u64);
     let outcome = calls::Outcome::Returned(call.result);
-    let options = calls::Options::default();
-    let _ = calls::format_call(&mut line, call.nr as u64, &args, outcome, &Guest, &options);
-    let len = line.len;
-    if let Some(end) = bytes.get_mut(len) {
-        *end = 0;
+    let options = calls::Options { line_limit: room.min(LONGEST), ..Default::default() };
+    let mut text = Line::<LONGEST>::new();
+    let _ = calls::format_call(&mut text, call.nr as u64, &args, outcome, &Guest, &options);
+    let len = text.bytes().len().min(room);
+    // SAFETY: the caller's.
+    unsafe {
+        line.cast::<u8>().copy_from_nonoverlapping(text.bytes().as_ptr(), len);
+        line.add(len).write(0);
     }
     len
-}
-
-/// Keeps what fits.
-struct Line<'a> {
-    bytes: &'a mut [u8],
-    len: usize,
-}
-
-impl fmt::Write for Line<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
-        let len = text.len().min(room.len());
-        if let (Some(to), Some(from)) = (room.get_mut(..len), text.as_bytes().get(..len)) {
-            to.copy_from_slice(from);
-        }
-        self.len += len;
-        Ok(())
-    }
 }

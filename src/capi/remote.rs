@@ -5,9 +5,9 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use core::time::Duration;
 
-use super::errno::keeping_errno;
 use crate::hook::RemoteEffect;
 use crate::members;
+use crate::thread::keeping_errno;
 
 type RemoteHook = unsafe extern "C" fn(*const RemoteEffect);
 

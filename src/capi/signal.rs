@@ -5,9 +5,9 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use super::chain;
-use super::errno::keeping_errno;
 use crate::hook::{SignalDecision, SignalDelivery, Signals};
 use crate::signal;
+use crate::thread::keeping_errno;
 
 type SignalHook = unsafe extern "C" fn(c_int, *mut c_void, *mut c_void, *mut c_int);
 

@@ -63,13 +63,7 @@ impl<'a> Observing<'a> {
     fn call(&self, block: &mut ThreadBlock, tell: impl FnOnce(&dyn Observer)) {
         if let Some(hook) = self.hook {
             block.hook_level = ThreadBlock::OBSERVES | (self.level as u32 + 1);
-            // SAFETY: null, or this thread's errno.
-            let errno = hook.uses_libc().then(|| unsafe { block.errno.as_ref() }.copied());
             tell(hook);
-            if let Some(Some(errno)) = errno {
-                // SAFETY: as above.
-                unsafe { *block.errno = errno };
-            }
             block.hook_level = 0;
         }
     }

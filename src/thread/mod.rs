@@ -302,6 +302,19 @@ pub(crate) fn libc_errno() -> *mut c_int {
     unsafe { interceptor_libc_errno_location().map_or(core::ptr::null_mut(), |locate| locate()) }
 }
 
+/// Puts errno back after code that may set it.
+pub(crate) fn keeping_errno<T>(code: impl FnOnce() -> T) -> T {
+    let at = libc_errno();
+    // SAFETY: null, or this thread's errno.
+    let before = unsafe { at.as_ref() }.copied();
+    let result = code();
+    if let Some(before) = before {
+        // SAFETY: as above.
+        unsafe { *at = before };
+    }
+    result
+}
+
 /// Makes the first thread's block. Returns whether there is memory for it.
 pub(crate) fn begin_first() -> bool {
     interceptor_thread_begin(NO_NUMBER) != 0

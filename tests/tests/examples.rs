@@ -26,6 +26,7 @@ fn the_readme_shows_the_examples() {
     let readme = read("README.md");
     for (example, text) in [
         ("examples/deny.c", read("examples/deny.c")),
+        ("examples/log.c", read("examples/log.c")),
         ("examples/deny/src/lib.rs", body(&read("examples/deny/src/lib.rs"))),
     ] {
         assert!(readme.contains(text.trim()), "README.md does not show {example} as it is");
@@ -233,7 +234,7 @@ fn firewall_keeps_programs_in(examples: &Examples) {
                 a, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))";
     assert_eq!(examples.run_unchanged("firewall", &python(pair)), "");
     assert_eq!(
-        examples.run_unchanged("firewall", &Program::new("/bin/ls").arguments(["-l", "/"])),
+        examples.run_unchanged("firewall", &Program::new("/bin/ls").arguments(["-l", "/usr"])),
         ""
     );
 }
@@ -376,4 +377,31 @@ fn the_example_in_rust_tells_of_lives() {
     assert!(count("thread starts") > 0 && count("thread ends") > 0, "{lines:?}");
     assert_eq!(count("has a child"), count("thread starts") + count("process starts"), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("confused")), "{lines:?}");
+}
+
+#[test]
+fn calls_have_types_in_rust_and_their_pointers_are_guarded() {
+    let examples = need!(Examples::in_rust());
+    // Numbers, since the functions of libc make other calls.
+    let script = "import ctypes, os, threading\n\
+        libc = ctypes.CDLL(None, use_errno=True)\n\
+        def call(*args):\n    \
+            result = libc.syscall(*args)\n    \
+            return -ctypes.get_errno() if result == -1 else result\n\
+        counts = lambda: print(call(110), call(110), call(110))\n\
+        counts()\n\
+        thread = threading.Thread(target=counts); thread.start(); thread.join()\n\
+        call(95, 0o2)\n\
+        print(oct(call(95, 0)))\n\
+        pair = (ctypes.c_int * 2)()\n\
+        print(call(293, pair, 0), *pair, call(293, 8, 0))\n\
+        print(call(35, (ctypes.c_long * 2)(3, 7), 0), call(35, 8, 0))\n\
+        print(call(32, 99) == os.getpid())\n\
+        text = ctypes.create_string_buffer(b'abc')\n\
+        at = ctypes.addressof(text)\n\
+        print(call(20, 1, (ctypes.c_long * 4)(at, 1, at + 1, 2), 2), call(20, 1, (ctypes.c_long * 2)(8, 1), 1))\n\
+        print(call(500))";
+    let ended = examples.run("typed", &python(script));
+    let expected = "10 20 30\n10 20 30\n0o22\n0 100 101 -14\n3007 -14\nTrue\n294 -14\n-38\n";
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), (expected, ""), "{ended:?}");
 }

@@ -1,0 +1,63 @@
+//! A hook that uses what the examples leave out of calls with types, guarded pointers, and
+//! words of calls and threads. `tests/tests/examples.rs` makes the calls.
+#![no_std]
+
+use interceptor::calls::{self, TypedCall};
+use interceptor::{
+    Decision, Errno, Hook, Subscription, SyscallEntry, SyscallExit, Sysno, thread_word,
+};
+
+struct Typed;
+
+impl Hook for Typed {
+    fn subscription(&self) -> Subscription {
+        Subscription::List("getppid,umask,pipe2,nanosleep,dup,writev,500")
+    }
+
+    fn enter(&self, call: &mut SyscallEntry) -> Decision {
+        match call.sysno() {
+            // How many of these the thread has made, ten times, by way of both words.
+            Some(Sysno::getppid) => {
+                let before = thread_word(|count| count + 1).unwrap_or(1000);
+                return Decision::ForwardAndExit(10 * (before + 1));
+            }
+            Some(Sysno::dup) => call.put(calls::getpid {}),
+            _ => {}
+        }
+        if let Some(mut umask) = call.view::<calls::umask>() {
+            umask.mask |= 0o20;
+            call.put(umask);
+        }
+        if let Some(pipe) = call.view::<calls::pipe2>() {
+            return pipe.fds.write(&[100, 101]).map(|()| 0).into();
+        }
+        if let Some(sleep) = call.view::<calls::nanosleep>() {
+            let asked = sleep.duration.read();
+            return asked.map(|time| (time.seconds * 1000 + time.nanoseconds) as usize).into();
+        }
+        if let Some(write) = call.view::<calls::writev>() {
+            return total(&write).into();
+        }
+        Decision::Forward
+    }
+
+    fn exit(&self, call: &SyscallExit) -> i64 {
+        let is_getppid = call.view::<calls::getppid>().is_some() && call.nr() == calls::getppid::NR;
+        if is_getppid && call.outcome().is_ok() { call.word() as i64 } else { -1 }
+    }
+}
+
+/// The sum of all bytes that are to be written.
+fn total(write: &calls::writev) -> Result<usize, Errno> {
+    let mut total = 0;
+    for index in 0..write.count as usize {
+        let piece = write.vectors.add(index).read()?;
+        let mut bytes = [0u8; 16];
+        let bytes = bytes.get_mut(..piece.len as usize).ok_or(Errno::EMSGSIZE)?;
+        piece.base.read_all(bytes)?;
+        total += bytes.iter().map(|byte| usize::from(*byte)).sum::<usize>();
+    }
+    Ok(total)
+}
+
+interceptor::preload!(Typed = Typed);
