@@ -13,11 +13,14 @@ struct Set {
     /// Index of its first value.
     first: u16,
     count: u8,
+    /// Some of its values are in [`WIDE`], too.
+    is_wide: bool,
 }
 
 struct Packed {
     sets: [Set; SIZES.sets],
-    values: [u64; SIZES.names],
+    values: [u32; SIZES.names],
+    wide: [(u16, u32); SIZES.wide],
     /// Of the values' names.
     lengths: [u8; SIZES.names],
     text: Text<{ SIZES.text }>,
@@ -26,6 +29,8 @@ struct Packed {
 struct Sizes {
     sets: usize,
     names: usize,
+    /// Of the values, those that need more than 32 bits.
+    wide: usize,
     text: usize,
 }
 
@@ -33,20 +38,24 @@ const SIZES: Sizes = sizes(MODULES);
 const PACKED: Packed = packed(MODULES);
 
 static SETS: [Set; SIZES.sets] = PACKED.sets;
-static VALUES: [u64; SIZES.names] = PACKED.values;
+/// The low halves of the values: few have another one.
+static VALUES: [u32; SIZES.names] = PACKED.values;
+/// Indices and high halves of those few.
+static WIDE: [(u16, u32); SIZES.wide] = PACKED.wide;
 static LENGTHS: [u8; SIZES.names] = PACKED.lengths;
 const TEXT: &str = PACKED.text.as_str();
 
 const fn sizes(mut modules: &[Module]) -> Sizes {
-    let mut sizes = Sizes { sets: 0, names: 0, text: 0 };
+    let mut sizes = Sizes { sets: 0, names: 0, wide: 0, text: 0 };
     while let [module, more_modules @ ..] = modules {
         let mut sets = module.sets;
         while let [set, more_sets @ ..] = sets {
             sizes.sets += 1;
             sizes.text += set.unknown.len();
             let mut names = set.names;
-            while let [(name, _), more_names @ ..] = names {
+            while let [(name, value), more_names @ ..] = names {
                 sizes.names += 1;
+                sizes.wide += (*value >> 32 != 0) as usize;
                 sizes.text += name.len();
                 names = more_names;
             }
@@ -60,10 +69,12 @@ const fn sizes(mut modules: &[Module]) -> Sizes {
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
 const fn packed(mut modules: &[Module]) -> Packed {
     let mut text = Text::new();
-    let mut sets = [Set { unknown: Place::NONE, names: 0, first: 0, count: 0 }; SIZES.sets];
+    let mut sets =
+        [Set { unknown: Place::NONE, names: 0, first: 0, count: 0, is_wide: false }; SIZES.sets];
     let mut values = [0; SIZES.names];
+    let mut wide = [(0, 0); SIZES.wide];
     let mut lengths = [0; SIZES.names];
-    let (mut set, mut value) = (0, 0);
+    let (mut set, mut value, mut wides) = (0, 0, 0);
     while let [module, more_modules @ ..] = modules {
         let mut declared_sets = module.sets;
         while let [declared, more_sets @ ..] = declared_sets {
@@ -73,21 +84,27 @@ const fn packed(mut modules: &[Module]) -> Packed {
                 names: text.length() as u16,
                 first: value as u16,
                 count: short(declared.names.len()),
+                is_wide: false,
             };
-            set += 1;
             let mut names = declared.names;
             while let [(name, named), more_names @ ..] = names {
                 text.put(name);
-                values[value] = *named;
+                values[value] = *named as u32;
+                if *named >> 32 != 0 {
+                    wide[wides] = (value as u16, (*named >> 32) as u32);
+                    wides += 1;
+                    sets[set].is_wide = true;
+                }
                 lengths[value] = short(name.len());
                 value += 1;
                 names = more_names;
             }
+            set += 1;
             declared_sets = more_sets;
         }
         modules = more_modules;
     }
-    Packed { sets, values, lengths, text }
+    Packed { sets, values, wide, lengths, text }
 }
 
 impl Names {
@@ -112,21 +129,21 @@ impl Names {
     /// The name of exactly this value.
     pub(crate) fn name(self, value: u64) -> Option<&'static str> {
         let set = self.set()?;
-        let (values, lengths) = set.entries();
-        let index = values.iter().position(|&candidate| candidate == value)?;
-        let before: usize = lengths.iter().take(index).map(|&length| usize::from(length)).sum();
-        let start = usize::from(set.names) + before;
-        TEXT.get(start..start + usize::from(*lengths.get(index)?))
+        let mut start = usize::from(set.names);
+        set.entries().find_map(|(candidate, length)| {
+            let end = start + length;
+            let name = TEXT.get(core::mem::replace(&mut start, end)..end)?;
+            (candidate == value).then_some(name)
+        })
     }
 
     /// All values with their names.
     pub(super) fn iter(self) -> impl Iterator<Item = (u64, &'static str)> {
         let set = self.set();
-        let (values, lengths) = set.map_or((&[][..], &[][..]), Set::entries);
         let mut end = set.map_or(0, |set| usize::from(set.names));
-        values.iter().zip(lengths).map(move |(&value, &length)| {
+        set.into_iter().flat_map(Set::entries).map(move |(value, length)| {
             let start = end;
-            end += usize::from(length);
+            end += length;
             (value, TEXT.get(start..end).unwrap_or(""))
         })
     }
@@ -138,12 +155,20 @@ impl Names {
 
 impl Set {
     /// Its values, and the lengths of their names.
-    fn entries(&self) -> (&'static [u64], &'static [u8]) {
-        let first = usize::from(self.first);
-        let indices = first..first + usize::from(self.count);
-        let values = VALUES.get(indices.clone()).unwrap_or(&[]);
-        (values, LENGTHS.get(indices).unwrap_or(&[]))
+    fn entries(&self) -> impl Iterator<Item = (u64, usize)> + use<> {
+        let (first, is_wide) = (usize::from(self.first), self.is_wide);
+        (first..first + usize::from(self.count)).filter_map(move |index| {
+            let low = u64::from(*VALUES.get(index)?);
+            let high = if is_wide { high_half(index) } else { 0 };
+            Some((high << 32 | low, usize::from(*LENGTHS.get(index)?)))
+        })
     }
+}
+
+/// The high half of the value at an index.
+fn high_half(index: usize) -> u64 {
+    let high = WIDE.iter().find(|(wide, _)| usize::from(*wide) == index);
+    high.map_or(0, |(_, high)| u64::from(*high))
 }
 
 const fn is_same(a: &str, b: &str) -> bool {
