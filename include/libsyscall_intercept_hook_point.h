@@ -82,7 +82,7 @@ extern void (*intercept_hook_point_clone_parent)(long pid);
  *
  * A hook may execute the call that it is shown, and return 0 with its result. But
  * some cannot be executed under a hook: the birth of what shares its parent's
- * memory (threads, vfork, posix_spawn), rt_sigreturn, exit, and what waits with a
+ * memory or has a stack of its own (threads, vfork, posix_spawn), rt_sigreturn, exit, and what waits with a
  * signal mask of its own (rt_sigsuspend, ppoll, pselect6, epoll_pwait). Asked for by
  * the hook that is shown them, they return 0, and the call is made when the hook
  * is done, whatever it returns. Other births of that kind fail with -ENOSYS.

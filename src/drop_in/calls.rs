@@ -97,8 +97,11 @@ fn keep_books(block: &mut ThreadBlock, nr: u64, args: &[u64; 6]) -> c_long {
     let shares_memory = |flags: u64| flags & CLONE_VM != 0;
     let is_birth = match Sysno::new(nr as u32 as usize) {
         Some(Sysno::vfork) => true,
-        Some(Sysno::clone) => shares_memory(args[0]),
-        Some(Sysno::clone3) => clone3_word(args, CLONE3_FLAGS).is_some_and(shares_memory),
+        Some(Sysno::clone) => shares_memory(args[0]) || args[1] != 0,
+        Some(Sysno::clone3) => {
+            clone3_word(args, CLONE3_FLAGS).is_some_and(shares_memory)
+                || clone3_word(args, CLONE3_STACK).is_some_and(|stack| stack != 0)
+        }
         _ => false,
     };
     if is_birth && !put_off(block, nr, args) {

@@ -223,6 +223,7 @@ fn a_hook_may_execute_every_call_itself() {
     let mut different = Vec::new();
     for name in [
         "threads",
+        "births",
         "fork_family",
         "vfork_family",
         "spawn",
