@@ -162,6 +162,57 @@ fn a_hook_in_cxx_works() {
 }
 
 #[test]
+fn a_hook_works_with_musl() {
+    let workshop = need!(Workshop::open());
+    let compiler = need!(installed("musl-gcc"));
+    let flags = ["-shared", "-fPIC"];
+    let hook = workshop.build_by(&compiler, "answers.c", Link::Shared, &flags);
+    let hooked = workshop.scratch.path("hook.so");
+    fs::rename(hook, &hooked).expect("a hook");
+    let source = Workshop::source("own_call.c");
+    let program = workshop.run(&compiler, &[source.to_str().expect("a path in UTF-8")], "musl");
+    let ended = workshop.under(&hooked, Link::Shared, &Program::new(program));
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("unseen seen\n", ""));
+}
+
+#[test]
+fn static_libraries_show_nothing_but_the_interface() {
+    let dist = need!(Dist::find());
+    let nm = need!(installed("nm"));
+    for name in ["libsyscall_intercept.a", "libsyscall_intercept_tls.a"] {
+        let symbols = |which: &str| {
+            let listed = Program::new(&nm)
+                .arguments(["-g", which, "-j"])
+                .arguments([dist.lib().join(name)])
+                .natively();
+            assert_eq!(listed.status.code(), Some(0), "{listed:?}");
+            let names = listed.stdout.lines().filter(|line| !line.is_empty());
+            let mut names: Vec<_> =
+                names.filter(|line| !line.ends_with(':')).map(str::to_owned).collect();
+            names.sort();
+            names
+        };
+        let expected = [
+            "intercept_hook_point",
+            "intercept_hook_point_clone_child",
+            "intercept_hook_point_clone_parent",
+            "syscall_hook_in_process_allowed",
+            "syscall_no_intercept",
+        ];
+        assert_eq!(symbols("--defined-only"), expected, "{name}");
+        // What a linker provides by itself, and what may be missing.
+        let strong = Program::new(&nm).arguments(["-u"]).arguments([dist.lib().join(name)]);
+        for line in strong.natively().stdout.lines().filter(|line| line.contains(" U ")) {
+            let name = line.split_whitespace().last().unwrap_or("");
+            assert!(
+                ["_GLOBAL_OFFSET_TABLE_", "_DYNAMIC", "__ehdr_start", "etext"].contains(&name),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
 fn results_are_the_programs_and_errno_is_not_the_hooks() {
     let workshop = need!(Workshop::open());
     let python = need!(installed("python3"));
