@@ -15,6 +15,9 @@
  *   cpuid.h    what the processor can do
  *   call.h     system calls without libc
  *
+ * It uses no vector register when compiled with -mgeneral-regs-only, as hooks are that
+ * declare themselves vector-free.
+ *
  * Only headers: there is nothing to link with. State that a program has once (the
  * logger's) is shared by all source files of one library or program, and by no
  * two libraries.

@@ -20,6 +20,7 @@ mod mode;
 mod program;
 mod scratch;
 mod source;
+mod workshop;
 
 pub use dist::{Dist, guest, guests, installed, userland};
 pub use known::{Differs, Judgement, KNOWN, Known, Where, judge};
@@ -28,3 +29,4 @@ pub use mode::{Mode, Modes};
 pub use program::{Ended, Program, Status};
 pub use scratch::Scratch;
 pub use source::{Source, Userlands};
+pub use workshop::{Link, Workshop};

@@ -301,6 +301,48 @@ fn syslog_gets_priority_identity_and_message() {
 }
 
 #[test]
+fn vector_free_hooks_may_use_all_of_it() {
+    let dist = need!(Dist::find());
+    let (compiler, objdump) = (need!(installed("cc")), need!(installed("objdump")));
+    let scratch = Scratch::new();
+    let source = scratch.file(
+        "hook.c",
+        0o644,
+        "#include <x86linux/helper.h>\n\
+         LOG_INIT(\"hook\", LOG_INFO);\n\
+         static struct ticket_lock ticket;\n\
+         static struct pi_lock pi;\n\
+         static uint64_t set[4];\n\
+         int hook(int number, struct spsc_ring *ring)\n\
+         {\n\
+             ticket_lock_lock(&ticket);\n\
+             log_verify(pi_lock_lock(&pi) == 0);\n\
+             log(LOG_INFO, \"number %5d\", number);\n\
+             tsc_wait(tsc_from_ns(10));\n\
+             pi_lock_unlock(&pi);\n\
+             ticket_lock_unlock(&ticket);\n\
+             return spsc_ring_push(ring, &number) && bitset_add_atomic(set, (size_t)number);\n\
+         }\n",
+    );
+    let object = scratch.path("hook.o");
+    let built = Command::new(compiler)
+        .args(["-std=c11", "-O3", "-Wall", "-Wextra", "-Werror", "-fPIC", "-mgeneral-regs-only"])
+        .args(["-c", "-I"])
+        .arg(dist.include())
+        .arg(&source)
+        .arg("-o")
+        .arg(&object)
+        .status()
+        .expect("a compiler");
+    assert!(built.success());
+    let code = Program::new(objdump).arguments(["-d".as_ref(), object.as_os_str()]).natively();
+    assert!(code.stdout.contains("syscall"), "{code:?}");
+    for register in ["%xmm", "%ymm", "%zmm", "%mm", "%st"] {
+        assert!(!code.stdout.contains(register), "{register} is used");
+    }
+}
+
+#[test]
 fn a_hook_may_log_and_lock() {
     let built = need!(Built::get("logs"));
     let hook = built.scratch.path("hook.so");
