@@ -93,6 +93,27 @@ impl Known {
     }
 }
 
+/// The list as CAPABILITIES.md has it.
+pub fn table() -> String {
+    let rows = KNOWN.iter().map(|known| {
+        let modes = match known.modes {
+            Where::Everywhere => "all".to_owned(),
+            Where::Forced => "those that force a rung".to_owned(),
+            Where::In(modes) => modes.join(", "),
+        };
+        let how = match known.differs {
+            Differs::Always => "always",
+            Differs::Sometimes => "in some runs",
+        };
+        format!("| {} | {modes} | {how} | {} |\n", known.guest, known.reason)
+    });
+    ["| guest | modes | differs | because |\n", "|---|---|---|---|\n"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(rows)
+        .collect()
+}
+
 /// What a comparison comes to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Judgement {

@@ -23,7 +23,7 @@ mod source;
 mod workshop;
 
 pub use dist::{Dist, guest, guests, installed, userland};
-pub use known::{Differs, Judgement, KNOWN, Known, Where, judge};
+pub use known::{Differs, Judgement, KNOWN, Known, Where, judge, table};
 pub use missing::{Missing, skip};
 pub use mode::{Mode, Modes};
 pub use program::{Ended, Program, Status};

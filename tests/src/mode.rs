@@ -16,6 +16,8 @@ pub struct Mode {
     /// The command writes a report, which is to go to a file.
     has_report: bool,
     hook: Option<&'static str>,
+    /// A hook in Rust: it contains the runtime and takes its place.
+    runtime: Option<&'static str>,
     environment: &'static [(&'static str, &'static str)],
 }
 
@@ -34,9 +36,11 @@ impl Modes {
         Mode::new("hook", "run").with_hook(),
     ];
 
-    /// A hook that sees all signals; everything saved by XSAVE; each rung of the
+    /// Hooks that see results, in C and in Rust; one that sees all signals; everything saved by XSAVE; each rung of the
     /// patch ladder forced, without and with a hook.
     pub const FORCED: &'static [Mode] = &[
+        Mode::new("pairs", "run").with_pairs(),
+        Mode::new("rust", "run").with_runtime("librust_forward.so"),
         Mode::new("signals", "run").with_signal_hook(),
         Mode::new("xsave", "run").with_hook().with(&[("INTERCEPTOR_SAVE", "xsave")]),
         Mode::new("hole", "run").with(HOLE),
@@ -71,7 +75,7 @@ type Environment = &'static [(&'static str, &'static str)];
 
 impl Mode {
     const fn new(name: &'static str, command: &'static str) -> Mode {
-        Mode { name, command, has_report: false, hook: None, environment: &[] }
+        Mode { name, command, has_report: false, hook: None, runtime: None, environment: &[] }
     }
 
     const fn with_report(mut self) -> Mode {
@@ -81,6 +85,16 @@ impl Mode {
 
     const fn with_hook(mut self) -> Mode {
         self.hook = FORWARD;
+        self
+    }
+
+    const fn with_pairs(mut self) -> Mode {
+        self.hook = Some("libforward_pairs.so");
+        self
+    }
+
+    const fn with_runtime(mut self, library: &'static str) -> Mode {
+        self.runtime = Some(library);
         self
     }
 
@@ -116,6 +130,9 @@ impl Mode {
             options.push(guest(hook)?.into());
         }
         let mut program = program.clone();
+        if let Some(library) = self.runtime {
+            program = program.environment("INTERCEPTOR_LIB", guest(library)?);
+        }
         for (name, value) in self.environment {
             program = program.environment(name, OsStr::new(value));
         }

@@ -2,7 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::fs;
 use std::io::{Read, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -133,7 +135,9 @@ impl Program {
         let status = receive(&ended, deadline);
         let (stdout, stderr) = (receive(&stdout, deadline), receive(&stderr, deadline));
         if let (Some(status), Some(stdout), Some(stderr)) = (status, stdout, stderr) {
+            let left = self.directory.as_deref().map(left_in).unwrap_or_default();
             return Ended {
+                left,
                 status: Status(status.expect("a status")),
                 stdout: String::from_utf8_lossy(&stdout).into_owned(),
                 stderr: String::from_utf8_lossy(&stderr).into_owned(),
@@ -143,6 +147,26 @@ impl Program {
         let _ = receive(&ended, Instant::now() + GRACE);
         panic!("not ended after {} s: {command:?}", self.limit.as_secs());
     }
+}
+
+/// Every file below a directory: its kind, its permissions and its path.
+fn left_in(directory: &Path) -> Vec<String> {
+    let mut left = Vec::new();
+    let mut rest = vec![directory.to_path_buf()];
+    while let Some(here) = rest.pop() {
+        for entry in fs::read_dir(&here).into_iter().flatten().flatten() {
+            // Others may still be at work: what is gone was not left.
+            let Ok(metadata) = entry.metadata() else { continue };
+            let path = entry.path();
+            let name = path.strip_prefix(directory).unwrap_or(&path).display();
+            left.push(format!("{:o} {name}", metadata.mode()));
+            if metadata.is_dir() {
+                rest.push(path);
+            }
+        }
+    }
+    left.sort();
+    left
 }
 
 /// Reads to the end in another thread.
@@ -176,6 +200,8 @@ pub struct Ended {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+    /// What lies in its directory, if that was set: permissions and paths.
+    pub left: Vec<String>,
 }
 
 impl Ended {
@@ -202,8 +228,24 @@ impl Ended {
                 }
             }
         }
+        for (who, file) in only_in(&self.left, &ours.left, "natively").chain(only_in(
+            &ours.left,
+            &self.left,
+            "intercepted",
+        )) {
+            text += &format!("left behind {who} only: {file}\n");
+        }
         text
     }
+}
+
+/// What is in one list and not in the other.
+fn only_in<'a>(
+    one: &'a [String],
+    other: &'a [String],
+    who: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    one.iter().filter(|file| !other.contains(file)).map(move |file| (who, file.as_str()))
 }
 
 /// Exit status or killing signal, without the note of a core dump.

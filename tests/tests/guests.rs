@@ -1,16 +1,19 @@
 //! Every guest gives natively what it gives in every mode: the same standard
-//! output, standard error and ending.
+//! output, standard error, ending, and files left behind.
 //!
 //! Each guest in each mode is a check of its own. What is known to differ is
 //! listed in `interceptor_tests::KNOWN`, with the reason; a listed difference that
 //! has gone is a failure, too.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use interceptor_tests::{
-    Dist, Ended, Judgement, KNOWN, Missing, Mode, Modes, Program, Source, guest, judge, skip,
+    Dist, Ended, Judgement, KNOWN, Missing, Mode, Modes, Program, Scratch, Source, guest, judge,
+    skip,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -36,6 +39,13 @@ fn checks() -> Vec<Trial> {
     }
     checks.push(Trial::test("known_differences_name_checks_that_exist", || {
         known_differences_name_checks_that_exist();
+        Ok(())
+    }));
+    checks.push(Trial::test("capabilities_quote_the_known_differences", || {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../CAPABILITIES.md");
+        let text = fs::read_to_string(path).expect("CAPABILITIES.md");
+        let table = table();
+        assert!(text.contains(&table), "CAPABILITIES.md is to have this table:\n{table}");
         Ok(())
     }));
     checks
@@ -75,7 +85,10 @@ impl Build {
 
     fn native(&self) -> Result<&Ended, Missing> {
         let program = self.program()?;
-        Ok(self.native.get_or_init(|| program.natively()))
+        Ok(self.native.get_or_init(|| {
+            let directory = Scratch::new();
+            program.directory(&directory).natively()
+        }))
     }
 
     fn passes_natively(&self) -> Result<(), Failed> {
@@ -94,7 +107,8 @@ impl Build {
     fn is_as_natively(&self, mode: &Mode) -> Result<(), Failed> {
         let ended = Dist::find().and_then(|dist| {
             let native = self.native()?;
-            Ok((native, mode.run(&dist, &self.program()?)?))
+            let directory = Scratch::new();
+            Ok((native, mode.run(&dist, &self.program()?.directory(&directory))?))
         });
         let (native, ours) = match ended {
             Ok(both) => both,

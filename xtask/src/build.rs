@@ -3,11 +3,13 @@
 //! A library is always built in the release profile: its frames, its size
 //! and its freedom from panics are properties of optimised code.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::dist;
 use crate::link::{self, Shared};
 use crate::tool;
 use crate::workspace::{Product, Profile, Workspace};
@@ -84,4 +86,24 @@ pub fn command_line_tool(workspace: &Workspace, profile: Profile) -> Result<()> 
         cargo.arg("--release");
     }
     tool::run(&mut cargo)
+}
+
+/// Builds a package that is a hook in Rust, and links and strips it as the library is.
+pub fn rust_hook(
+    workspace: &Workspace,
+    package: &str,
+    library: &Path,
+    features: &[&str],
+) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--quiet", "--release", "--package", package]);
+    tool::run(cargo.args(features))?;
+    let archive = workspace.target().join(format!("release/lib{}.a", package.replace('-', "_")));
+    let unstripped = library.with_extension("so.unstripped");
+    if tool::is_newer(library, &archive) {
+        return Ok(());
+    }
+    link::shared(workspace, &link::INTERCEPTOR, &archive, &unstripped)?;
+    dist::strip(&unstripped, library)?;
+    Ok(fs::remove_file(unstripped)?)
 }

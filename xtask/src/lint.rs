@@ -13,6 +13,7 @@ const FREESTANDING: &[&str] = &[
     "interceptor-preload",
     "interceptor-syscall-intercept",
     "interceptor-bench-hook",
+    "interceptor-forward-hook",
 ];
 
 /// How headers are compiled: compiler and language standard.

@@ -48,6 +48,12 @@ pub fn link(target: &str, at: &Path) -> Result<()> {
         .with_context(|| format!("cannot make the link {}", at.display()))
 }
 
+/// Whether `product` exists and was made after `source` was changed.
+pub fn is_newer(product: &Path, source: &Path) -> bool {
+    let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    matches!((time(product), time(source)), (Some(made), Some(changed)) if made > changed)
+}
+
 fn name(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }

@@ -1,14 +1,12 @@
 //! What is built to be measured.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use super::peer;
 use super::way::Way;
-use crate::dist;
-use crate::link;
+use crate::build;
 use crate::test::guests;
 use crate::tool;
 use crate::workspace::{Product, Workspace};
@@ -27,8 +25,9 @@ impl Products {
     pub fn build(workspace: &Workspace) -> Result<Products> {
         let directory = workspace.target().join("bench");
         guests::build_directory(workspace, &workspace.root().join("tests/bench"), &directory)?;
-        rust_hook(workspace, &directory.join("librust.so"), &[])?;
-        rust_hook(workspace, &directory.join("librust_sse.so"), &["--features=sse"])?;
+        let hook = "interceptor-bench-hook";
+        build::rust_hook(workspace, hook, &directory.join("librust.so"), &[])?;
+        build::rust_hook(workspace, hook, &directory.join("librust_sse.so"), &["--features=sse"])?;
         let peer = peer::build(workspace, &directory).map_err(|error| format!("{error:#}"));
         if let Err(why) = &peer {
             println!("{}: {why}", peer::NAME);
@@ -100,15 +99,4 @@ pub fn strace_count() -> Result<Way, &'static str> {
 /// strace, printing to where nobody reads.
 pub fn strace() -> Result<Way, &'static str> {
     strace_count().map(|_| Way::command("strace", &["strace", "-f", "-o", "/dev/null"]))
-}
-
-fn rust_hook(workspace: &Workspace, library: &Path, features: &[&str]) -> Result<()> {
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "--quiet", "--release", "--package=interceptor-bench-hook"]);
-    tool::run(cargo.args(features))?;
-    let unstripped = library.with_extension("so.unstripped");
-    let archive = workspace.target().join("release/libinterceptor_bench_hook.a");
-    link::shared(workspace, &link::INTERCEPTOR, &archive, &unstripped)?;
-    dist::strip(&unstripped, library)?;
-    Ok(fs::remove_file(unstripped)?)
 }

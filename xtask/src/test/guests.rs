@@ -66,7 +66,7 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Compiles a hook library that is one file in Rust.
 fn compile_rust(workspace: &Workspace, source: &Path, product: &Path) -> Result<()> {
-    if is_newer(product, source) {
+    if tool::is_newer(product, source) {
         return Ok(());
     }
     let mut rustc = workspace.rustc();
@@ -169,8 +169,8 @@ struct Guest<'a> {
 
 impl Guest<'_> {
     fn compile(&self, compiler: &str, product: &Path) -> Result<()> {
-        let is_current = is_newer(product, self.source)
-            && self.headers.iter().all(|header| is_newer(product, header));
+        let is_current = tool::is_newer(product, self.source)
+            && self.headers.iter().all(|header| tool::is_newer(product, header));
         if is_current {
             return Ok(());
         }
@@ -232,12 +232,6 @@ fn directive<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         let (key, value) = line.trim_start().strip_prefix("//")?.split_once(':')?;
         (key.trim() == name).then(|| value.trim())
     })
-}
-
-/// Whether `product` exists and was made after `source` was changed.
-fn is_newer(product: &Path, source: &Path) -> bool {
-    let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-    matches!((time(product), time(source)), (Some(made), Some(changed)) if made > changed)
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {

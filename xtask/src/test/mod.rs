@@ -1,9 +1,11 @@
 //! `test`: every test of the workspace, against deliverables built for it.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::build;
 use crate::dist;
 use crate::ship::deb;
 use crate::symbols;
@@ -20,7 +22,7 @@ use tally::Tally;
 /// Arguments of `test`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only tests whose name contains this
+    /// Only tests whose name contains this; `conformance`: all programs in all modes
     filter: Option<String>,
 }
 
@@ -30,6 +32,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let userlands = userlands::fetch(workspace, args.filter.as_deref());
     dist::lay_out(workspace, Profile::Dev)?;
     let guests = guests::build(workspace)?;
+    hook_in_rust(workspace, &guests)?;
     if tool::is_installed("dpkg-deb") {
         deb::make(workspace)?;
     }
@@ -40,16 +43,12 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         workspace
             .cargo()
             // All of them, also after one test program has failed.
-            .args(["test", "--workspace", "--no-fail-fast"])
-            // Have no tests, and only `build` and `bench` can link them.
-            .args(["--exclude=interceptor-preload", "--exclude=interceptor-syscall-intercept"])
-            .arg("--exclude=interceptor-bench-hook")
+            .args(["test", "--no-fail-fast"])
+            .args(selection(args.filter.as_deref()))
             .env("INTERCEPTOR_DIST", workspace.dist())
             .env("INTERCEPTOR_GUESTS", guests)
             .env("INTERCEPTOR_PACKAGES", workspace.target().join("packages"))
-            .env("INTERCEPTOR_USERLANDS", userlands::directory(workspace))
-            .arg("--")
-            .args(&args.filter),
+            .env("INTERCEPTOR_USERLANDS", userlands::directory(workspace)),
     )?;
     if args.filter.is_none() {
         let failures = symbols::inspect(workspace, &symbols::Args::default());
@@ -60,4 +59,29 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     }
     println!("{tally}");
     Ok(tally.exit_code())
+}
+
+/// What `cargo test` is to run.
+fn selection(filter: Option<&str>) -> Vec<&str> {
+    const WORKSPACE: &[&str] = &[
+        "--workspace",
+        // Have no tests, and only `build` and `bench` can link them.
+        "--exclude=interceptor-preload",
+        "--exclude=interceptor-syscall-intercept",
+        "--exclude=interceptor-bench-hook",
+        "--exclude=interceptor-forward-hook",
+    ];
+    /// Programs that are run natively and in every mode.
+    const CONFORMANCE: &[&str] =
+        &["--package=interceptor-tests", "--test=guests", "--test=programs"];
+    match filter {
+        Some("conformance") => CONFORMANCE.to_vec(),
+        _ => WORKSPACE.iter().copied().chain(["--"]).chain(filter).collect(),
+    }
+}
+
+/// Builds the hook in Rust that the modes of tests load.
+fn hook_in_rust(workspace: &Workspace, guests: &Path) -> Result<()> {
+    let library = guests.join("librust_forward.so");
+    build::rust_hook(workspace, "interceptor-forward-hook", &library, &[])
 }
