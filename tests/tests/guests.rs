@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use interceptor_tests::{
     Dist, Ended, Judgement, KNOWN, Missing, Mode, Modes, Program, Scratch, Source, guest, judge,
-    skip,
+    skip, table,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 

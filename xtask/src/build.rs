@@ -107,3 +107,9 @@ pub fn rust_hook(
     dist::strip(&unstripped, library)?;
     Ok(fs::remove_file(unstripped)?)
 }
+
+/// Builds the hook in Rust that tests load in place of the library.
+pub fn hook_for_tests(workspace: &Workspace) -> Result<()> {
+    let library = workspace.target().join("guests/librust_forward.so");
+    rust_hook(workspace, "interceptor-forward-hook", &library, &[])
+}

@@ -47,13 +47,14 @@ fn whatever_a_segment_holds_reports_are_made_of_it() {
         seed ^= seed >> 27;
         seed.wrapping_mul(0x2545_f491_4f6c_dd1d)
     };
-    for round in 0..12 {
+    let constant = WORDS.into_iter().map(Some);
+    for constant in constant.chain([None; 6]) {
         let mut words = Vec::with_capacity(segment::SIZE);
         while words.len() < segment::SIZE {
-            let word = match round {
-                0..6 => WORDS[round],
-                _ if next() % 3 == 0 => next(),
-                _ => WORDS[(next() % 6) as usize],
+            let word = match constant {
+                Some(word) => word,
+                None if next() % 3 == 0 => next(),
+                None => WORDS[(next() % 6) as usize],
             };
             words.extend(word.to_le_bytes());
         }

@@ -1,12 +1,13 @@
 //! `test`: every test of the workspace, against deliverables built for it.
 
-use std::path::Path;
+use std::env;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::build;
 use crate::dist;
+use crate::qemu;
 use crate::ship::deb;
 use crate::symbols;
 use crate::tool;
@@ -32,7 +33,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let userlands = userlands::fetch(workspace, args.filter.as_deref());
     dist::lay_out(workspace, Profile::Dev)?;
     let guests = guests::build(workspace)?;
-    hook_in_rust(workspace, &guests)?;
+    build::hook_for_tests(workspace)?;
     if tool::is_installed("dpkg-deb") {
         deb::make(workspace)?;
     }
@@ -56,6 +57,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             eprintln!("symbols: {error:#}");
         }
         tally.add(failures.is_ok_and(|failures| failures.is_empty()));
+        boot_others(workspace, &mut tally);
     }
     println!("{tally}");
     Ok(tally.exit_code())
@@ -80,8 +82,14 @@ fn selection(filter: Option<&str>) -> Vec<&str> {
     }
 }
 
-/// Builds the hook in Rust that the modes of tests load.
-fn hook_in_rust(workspace: &Workspace, guests: &Path) -> Result<()> {
-    let library = guests.join("librust_forward.so");
-    build::rust_hook(workspace, "interceptor-forward-hook", &library, &[])
+/// Boots other kernels and processors. Where the emulator or a kernel cannot be had
+/// that is skipped, which `CI` does not allow.
+fn boot_others(workspace: &Workspace, tally: &mut Tally) {
+    match qemu::quick(workspace) {
+        Ok(boots) => boots.into_iter().for_each(|is_as_expected| tally.add(is_as_expected)),
+        Err(error) => {
+            println!("no other kernel was booted: {error:#}");
+            if env::var_os("CI").is_some() { tally.add(false) } else { tally.skip() }
+        }
+    }
 }
