@@ -297,40 +297,47 @@ impl Slot {
     }
 
     /// It is about to end by itself. Of all who say so one counts it.
+    ///
+    /// Of a process's slots at most one stands for it. Only its owner takes that off,
+    /// and only who has taken it off gives it to another: else two threads that end
+    /// together would each rely on the other.
     pub(crate) fn bury(&self) {
         let counts = Counts::of(self.population());
-        let Some(state) = self.state().filter(|state| state.high.is_alive()) else {
-            return;
-        };
-        if state.high.is_first {
-            self.pass_on();
-        }
-        if self.change(state, State { word: 0, high: state.high.freed() }) {
-            // Whether it stood for its group now depends on who was faster.
-            counts.add(self.segment, 0, Change { threads: -1, groups: 0 });
-            self.lower_hint();
+        let mut stands = false;
+        while let Some(state) = self.state().filter(|state| state.high.is_alive()) {
+            if state.high.is_first {
+                let high = ThreadState { is_first: false, ..state.high };
+                stands = self.change(state, State { high, ..state }) && !self.pass_on();
+                continue;
+            }
+            // Fails when another one that ends has just let this one stand.
+            if self.change(state, State { word: 0, high: state.high.freed() }) {
+                let groups = if stands { -1 } else { 0 };
+                counts.add(self.segment, 0, Change { threads: -1, groups });
+                self.lower_hint();
+                return;
+            }
         }
     }
 
-    /// Lets another thread of the process stand for it.
-    fn pass_on(&self) {
-        let population = self.population();
-        let counts = Counts::of(population);
+    /// Lets another thread of the process stand for it. Whether there is one.
+    fn pass_on(&self) -> bool {
         let (tgid, namespace) = (self.tgid(), self.namespace());
         let is_other = |slot: &Slot| {
             !core::ptr::eq(slot.thread, self.thread)
                 && slot.tgid() == tgid
                 && slot.namespace() == namespace
         };
-        for slot in used(self.segment).filter(is_other) {
-            if let Some(state) = slot.state().filter(|state| state.high.is_alive()) {
+        used(self.segment).filter(is_other).any(|slot| {
+            let may_stand = |state: &State| state.high.is_alive() && !state.high.is_first;
+            while let Some(state) = slot.state().filter(may_stand) {
                 let high = ThreadState { is_first: true, ..state.high };
                 if slot.change(state, State { high, ..state }) {
-                    return;
+                    return true;
                 }
             }
-        }
-        counts.add(self.segment, 0, Change { threads: 0, groups: -1 });
+            false
+        })
     }
 
     fn index(&self) -> u32 {

@@ -390,7 +390,7 @@ fn libraries_that_replace_parts_of_libc_work_beside_us() {
         "faketime/libfaketimeMT.so.1",
     ];
     let dist = need!(Dist::find());
-    let threads = need!(guest("threads"));
+    let threads = need!(guest("c11_threads"));
     let script = format!(
         "date +%Y; python3 -c 'import subprocess; print(subprocess.run([\"date\", \"+%Y\"]))'; {}; exit 3",
         threads.display()
