@@ -17,6 +17,7 @@ mod lint;
 mod qemu;
 mod run;
 mod ship;
+mod soak;
 mod symbols;
 mod test;
 mod tool;
@@ -44,6 +45,8 @@ enum Task {
     Test(test::Args),
     /// Boot other kernels and processors, and run guests there
     Qemu(qemu::Args),
+    /// Run programs under load for minutes, harm some, and look for leaks
+    Soak(soak::Args),
     /// Check the built library: linkage, protections, exports, vector-free paths
     Symbols(symbols::Args),
     /// Check formatting, clippy, documentation and the C headers
@@ -74,6 +77,7 @@ fn execute(task: Task) -> Result<ExitCode> {
         Task::Run(args) => run::execute(&workspace, &args),
         Task::Test(args) => test::execute(&workspace, &args),
         Task::Qemu(args) => qemu::execute(&workspace, &args),
+        Task::Soak(args) => soak::execute(&workspace, &args),
         Task::Symbols(args) => symbols::execute(&workspace, &args),
         Task::Lint => lint::execute(&workspace),
         Task::Bench(args) => bench::execute(&workspace, &args),
