@@ -130,6 +130,7 @@ interceptor_stage_\hook:
     .hidden interceptor_route_enter, interceptor_route_exit
     .hidden interceptor_hook_enter, interceptor_hook_exit, interceptor_thread_begin
     .hidden interceptor_save_all, interceptor_xsave_size, interceptor_has_xsave
+    .hidden interceptor_measure_xsave
     .hidden interceptor_enter_thunk, interceptor_exit_thunk, interceptor_leave_context
 
     .pushsection .text.interceptor_entry, "ax"
@@ -205,7 +206,10 @@ interceptor_leave_by_sigreturn:
     INTERCEPTOR_CFI_FRAME 3, 0
     mov     rsi, rsp
     mov     r13, rsp
-    sub     rsp, qword ptr [rip + interceptor_xsave_size]
+    cmp     qword ptr [rip + interceptor_xsave_size], 0
+    jne     4f
+    call    interceptor_measure_xsave
+4:  sub     rsp, qword ptr [rip + interceptor_xsave_size]
     and     rsp, -64
     mov     r12, rsp
     xor     eax, eax

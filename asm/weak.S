@@ -12,6 +12,7 @@
     .weak   pthread_cancel
     .weak   pthread_join
     .weak   __register_atfork
+    .weak   __x86_get_cpuid_feature_leaf
 
     .pushsection .text.interceptor_weak, "ax"
 
@@ -38,5 +39,6 @@ INTERCEPTOR_WEAK interceptor_libc_pthread_create, pthread_create
 INTERCEPTOR_WEAK interceptor_libc_pthread_cancel, pthread_cancel
 INTERCEPTOR_WEAK interceptor_libc_pthread_join, pthread_join
 INTERCEPTOR_WEAK interceptor_libc_register_atfork, __register_atfork
+INTERCEPTOR_WEAK interceptor_libc_cpuid, __x86_get_cpuid_feature_leaf
 
     .popsection

@@ -5,8 +5,10 @@
 //! save more than a C function can harm and costs several times as much; it is
 //! an option.
 
-use core::arch::x86_64::{__cpuid, __cpuid_count};
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use interceptor_rewrite::Width;
 
 /// What a hook may touch beyond the general registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,31 +34,41 @@ unsafe extern "C" {
 /// Address of the routine that saves what [`Vectors::All`] names.
 #[unsafe(no_mangle)]
 static interceptor_save_all: AtomicU64 = AtomicU64::new(0);
-/// Bytes that XSAVE writes with every state the kernel enabled, and 64 to align.
+/// Bytes that XSAVE writes with every state the kernel enabled, and 64 to align; 0
+/// until somebody needs to know.
 #[unsafe(no_mangle)]
 static interceptor_xsave_size: AtomicU64 = AtomicU64::new(0);
 /// Not 0 if the CPU knows XSAVE and the kernel uses it; else there is FXSAVE.
 #[unsafe(no_mangle)]
 static interceptor_has_xsave: AtomicU64 = AtomicU64::new(0);
+/// Whether there is AVX2, and the kernel lets it be used.
+static HAS_AVX2: AtomicBool = AtomicBool::new(false);
 /// Bytes that FXSAVE writes.
 const LEGACY_SIZE: u64 = 512;
 
 const XCR0_AVX: u64 = 0b110;
 const XCR0_AVX512: u64 = 0b1110_0110;
+/// Of leaf 1, ecx.
+const OSXSAVE: u32 = 1 << 27;
+/// Of leaf 7, ebx.
+const AVX2: u32 = 1 << 5;
+/// Of leaf 7, ebx. `kmovq` needs it, beyond the state that XCR0 tells of.
+const AVX512BW: u32 = 1 << 30;
 
 /// Chooses the routine. `use_xsave` asks for XSAVE where the CPU has it.
 pub(crate) fn choose(use_xsave: bool) {
-    let features = __cpuid(1).ecx;
-    let has_osxsave = features & (1 << 27) != 0;
+    let has_osxsave = leaf_1().ecx & OSXSAVE != 0;
     let xcr0 = if has_osxsave { read_xcr0() } else { 0 };
-    let size = if has_osxsave { u64::from(__cpuid_count(0xd, 0).ebx) } else { LEGACY_SIZE };
-    interceptor_xsave_size.store(size + 64, Relaxed);
+    let features = leaf_7().ebx;
+    let has_avx = xcr0 & XCR0_AVX == XCR0_AVX;
+    HAS_AVX2.store(has_avx && features & AVX2 != 0, Relaxed);
     interceptor_has_xsave.store(u64::from(has_osxsave), Relaxed);
     let routine: unsafe extern "C" fn() = if use_xsave && has_osxsave {
+        interceptor_measure_xsave();
         interceptor_save_xsave
-    } else if xcr0 & XCR0_AVX512 == XCR0_AVX512 && has_avx512bw() {
+    } else if xcr0 & XCR0_AVX512 == XCR0_AVX512 && features & AVX512BW != 0 {
         interceptor_save_avx512
-    } else if xcr0 & XCR0_AVX == XCR0_AVX {
+    } else if has_avx {
         interceptor_save_avx
     } else {
         interceptor_save_sse_control
@@ -64,9 +76,46 @@ pub(crate) fn choose(use_xsave: bool) {
     interceptor_save_all.store(routine as usize as u64, Relaxed);
 }
 
-/// `kmovq` needs AVX512BW, beyond the state that XCR0 tells of.
-fn has_avx512bw() -> bool {
-    __cpuid_count(7, 0).ebx & (1 << 30) != 0
+/// How text may be searched at start-up, when nobody's vector state is live.
+pub(crate) fn search_width() -> Width {
+    if HAS_AVX2.load(Relaxed) {
+        // SAFETY: CPU and kernel were asked.
+        unsafe { Width::of_avx2() }
+    } else {
+        Width::default()
+    }
+}
+
+/// Finds out how much XSAVE writes. Called by the entry when it is about to, with
+/// the program's vector state live.
+#[unsafe(no_mangle)]
+extern "C" fn interceptor_measure_xsave() {
+    let has_xsave = interceptor_has_xsave.load(Relaxed) != 0;
+    let size = if has_xsave { u64::from(__cpuid_count(0xd, 0).ebx) } else { LEGACY_SIZE };
+    interceptor_xsave_size.store(size + 64, Relaxed);
+}
+
+unsafe extern "C" {
+    /// Address of glibc's `__x86_get_cpuid_feature_leaf`, null without one
+    /// (`asm/weak.S`).
+    fn interceptor_libc_cpuid() -> Option<unsafe extern "C" fn(u32) -> *const CpuidResult>;
+}
+
+fn leaf_1() -> CpuidResult {
+    libc_leaf(0).unwrap_or_else(|| __cpuid(1))
+}
+
+fn leaf_7() -> CpuidResult {
+    libc_leaf(1).unwrap_or_else(|| __cpuid_count(7, 0))
+}
+
+/// What glibc's dynamic linker has found, by its own numbers of leaves. On a
+/// virtual machine each `cpuid` leaves to the host, for up to ten microseconds.
+fn libc_leaf(index: u32) -> Option<CpuidResult> {
+    // SAFETY: the weak symbol, if there is one, is glibc's function, which returns
+    // the address of a constant that begins with four registers: what `cpuid` gave
+    // for an index that exists since glibc 2.33, when the function came.
+    unsafe { interceptor_libc_cpuid()?(index).as_ref().copied() }
 }
 
 /// What the kernel keeps for a thread in a signal frame beyond FXSAVE: the features, and

@@ -10,7 +10,7 @@ use core::slice;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Verdict};
+use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Verdict, Width};
 use syscalls::Errno;
 
 use super::image::{Image, ImageVmas, Piece, Readable};
@@ -22,6 +22,7 @@ use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, Why, say};
 use crate::frame::SyscallFrame;
 use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down, page_up};
+use crate::vector;
 
 /// Sites that are planned before they are applied; more go in further rounds,
 /// each with an area of its own.
@@ -246,6 +247,13 @@ struct Text<'a> {
     is_early: bool,
 }
 
+impl Text<'_> {
+    /// How it is searched. Later the program's vector state is live.
+    fn width(&self) -> Width {
+        if self.is_early { vector::search_width() } else { Width::default() }
+    }
+}
+
 /// How stubs get memory near a range.
 type Near<'n> = &'n dyn Fn(&Range<u64>, u64) -> sys::Result<Mapping>;
 
@@ -273,7 +281,7 @@ fn patch_text<R: Readable>(
         let len = (text.range.end - text.range.start) as usize;
         slice::from_raw_parts(text.range.start as *const u8, len)
     };
-    if !rewrite::has_candidates(bytes) {
+    if !rewrite::has_candidates(bytes, text.width()) {
         return tally;
     }
     let Ok(memory) = Mapping::anonymous((ROUND * size_of::<Planned>()) as u64) else {
@@ -302,7 +310,7 @@ fn plan<R: Readable>(
         Some(ForcedRung::Trap) => Ladder::Trap,
     };
     let code = image.map(code_map).unwrap_or_default();
-    let text = rewrite::Text { base: text.range.start, bytes };
+    let text = rewrite::Text { base: text.range.start, bytes, width: text.width() };
     let data = image.map(|image| image as &dyn rewrite::Data);
     rewrite::plan(&text, &code, data, ladder, sink);
 }

@@ -473,6 +473,8 @@ static PREFIX: [bool; 256] = {
 };
 
 mod quick;
+mod step;
 pub(crate) use quick::Glimpse;
+pub(crate) use step::Step;
 #[cfg(test)]
 mod tests;

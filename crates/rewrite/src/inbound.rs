@@ -8,8 +8,8 @@
 
 use core::ops::Range;
 
-use crate::bytes::i32_at;
 use crate::pairs;
+use crate::plan::Text;
 use crate::window::Entries;
 
 /// Bits of a filter that tells of most addresses that they are far from all
@@ -51,35 +51,31 @@ impl Filter {
 const GRANULE: u64 = 2 * Entries::REACH;
 
 /// Calls `note` with the source and the target of each jump in `text` whose
-/// target passes the filter.
-pub(crate) fn search(text: &[u8], base: u64, filter: &Filter, mut note: impl FnMut(u64, u64)) {
+/// target passes the filter, and is in the text.
+pub(crate) fn search(text: &Text<'_>, filter: &Filter, mut note: impl FnMut(u64, u64)) {
+    let (bytes, base) = (text.bytes, text.base);
     // What has no byte before it.
-    if let Some([0xe8 | 0xe9, distance @ ..]) = text.first_chunk::<5>() {
+    if let Some([0xe8 | 0xe9, distance @ ..]) = bytes.first_chunk::<5>() {
         note(base, base.wrapping_add(5).wrapping_add_signed(i32::from_le_bytes(*distance).into()));
     }
-    pairs::for_each(
-        text,
-        ends_opcode,
+    pairs::for_each_jump(
+        bytes,
+        text.width,
         #[inline(always)]
         |at| {
             let field = at + 2;
-            let Some(distance) = i32_at(text, field) else { return };
-            let next = base.wrapping_add(field as u64 + 4);
-            let target = next.wrapping_add_signed(i64::from(distance));
+            let Some(distance) = bytes.get(field..field + 4).and_then(<[u8]>::first_chunk) else {
+                return;
+            };
+            let end = field as u64 + 4 + base;
+            let target = end.wrapping_add_signed(i32::from_le_bytes(*distance).into());
             if filter.passes(target) {
                 // The opcode of a long jcc has a byte more.
-                let is_branch = text.get(at + 1).is_some_and(|opcode| opcode & 0xf0 == 0x80);
-                note(next - if is_branch { 6 } else { 5 }, target);
+                let is_branch = bytes.get(at + 1).is_some_and(|opcode| opcode & 0xf0 == 0x80);
+                note(end - if is_branch { 6 } else { 5 }, target);
             }
         },
     );
-}
-
-/// Whether the second byte is the last of an opcode: `e8`, `e9`, or `0f 80` to
-/// `0f 8f`.
-#[inline(always)]
-fn ends_opcode(first: u8, second: u8) -> bool {
-    (second & 0xfe == 0xe8) | ((first == 0x0f) & (second & 0xf0 == 0x80))
 }
 
 /// Calls `note` with each address of `range`, and where it would lead if a short

@@ -39,6 +39,7 @@ mod window;
 
 pub use code_map::{CodeMap, Function};
 pub use go::{find_go_table, is_go_note};
+pub use pairs::Width;
 pub use patch::{OutOfReach, Patch, Rung, Write, Writes};
 pub use plan::{Ladder, Reason, SitePlan, Text, Verdict, plan};
 pub use relocate::{RelocateError, relocate};

@@ -1,203 +1,356 @@
 //! Finds pairs of adjacent bytes at the speed of memory.
 //!
-//! The loop over a block is of a form that compiles to vector code, which plain
-//! iteration over pairs is not: ten times faster, and text is megabytes.
+//! Text is megabytes. It is looked at in blocks, with the vector instructions
+//! that every CPU has, or with AVX2 where the caller knows of it.
 
 /// Positions that are looked at together.
 const BLOCK: usize = 64;
+/// Bytes behind a block that what starts in it may have.
+const BEHIND: usize = 8;
 
-/// The offsets at which a byte and its successor satisfy `fits`, in order.
-///
-/// `fits` must be branchless: comparisons joined by `&` and `|`.
-pub(crate) fn find<F>(text: &[u8], fits: F) -> Pairs<'_, F>
-where
-    F: Fn(u8, u8) -> bool + Copy,
-{
-    Pairs { text, fits, next_block: 0, marks: 0 }
-}
+/// A block and what is behind it.
+type Block = [u8; BLOCK + BEHIND];
 
-/// Calls `note` with each such offset, in no order; faster if there are many.
-#[inline(always)]
-pub(crate) fn for_each<F>(text: &[u8], fits: F, mut note: impl FnMut(usize))
-where
-    F: Fn(u8, u8) -> bool + Copy,
-{
-    let mut batch = [0_u32; BATCH];
-    let mut len = 0;
-    let mut start = 0;
-    while let Some(mut marks) = marks_at(text, start, fits) {
-        // Four at a time: how often a loop goes round for few is mispredicted.
-        while marks != 0 {
-            for _ in 0..4 {
-                batch[len % BATCH] = (start + position(marks.trailing_zeros())) as u32;
-                len += usize::from(marks != 0);
-                marks &= marks.wrapping_sub(1);
-            }
-        }
-        if len >= BATCH - BLOCK {
-            batch.iter().take(len).for_each(|at| note(*at as usize));
-            len = 0;
-        }
-        start += BLOCK;
+/// How much of a text is looked at together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Width(Option<Avx2>);
+
+#[derive(Clone, Copy, Debug)]
+struct Avx2;
+
+impl Width {
+    /// What AVX2 can.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has AVX2, and the kernel lets it be used.
+    #[allow(unsafe_code, reason = "declares a function unsafe: only its caller knows the CPU")]
+    pub const unsafe fn of_avx2() -> Self {
+        Self(Some(Avx2))
     }
-    batch.iter().take(len).for_each(|at| note(*at as usize));
 }
 
-/// Offsets that [`for_each`] collects at most. A power of two.
-const BATCH: usize = 256;
+/// The offsets of what looks like a system call instruction, in order.
+pub(crate) fn sites(text: &[u8], width: Width) -> Sites<'_> {
+    Sites { text, width, start: 0, marks: 0 }
+}
 
-/// See [`find`].
-pub(crate) struct Pairs<'t, F> {
+/// Calls `note` with the offset before the last byte of each opcode of a long
+/// jump: `e8`, `e9`, or `0f 80` to `0f 8f`. Those that lead out of a small text
+/// may be missing. In no order.
+#[inline(always)]
+pub(crate) fn for_each_jump(text: &[u8], width: Width, note: impl FnMut(usize)) {
+    // SAFETY: every CPU has SSE2; who made the width has said that there is AVX2.
+    #[allow(unsafe_code, reason = "the compiler does not know the CPU")]
+    unsafe {
+        match width {
+            Width(None) => sse2::for_each_jump(text, note),
+            Width(Some(Avx2)) => avx2::for_each_jump(text, note),
+        }
+    }
+}
+
+/// See [`sites`].
+pub(crate) struct Sites<'t> {
     text: &'t [u8],
-    fits: F,
-    next_block: usize,
-    /// A bit for each position of the block before `next_block` that fits and
-    /// has not been returned.
+    width: Width,
+    /// The next block.
+    start: usize,
+    /// A bit for each position of the block before that has not been returned.
     marks: u64,
 }
 
-impl<F: Fn(u8, u8) -> bool + Copy> Iterator for Pairs<'_, F> {
+impl Iterator for Sites<'_> {
     type Item = usize;
 
-    #[inline(always)]
+    #[inline]
     fn next(&mut self) -> Option<usize> {
-        if self.marks == 0 && !self.next_marks() {
-            return None;
+        while self.marks == 0 {
+            // SAFETY: as in `for_each_jump`.
+            #[allow(unsafe_code, reason = "the compiler does not know the CPU")]
+            let found = unsafe {
+                match self.width {
+                    Width(None) => sse2::next_sites(self.text, self.start),
+                    Width(Some(Avx2)) => avx2::next_sites(self.text, self.start),
+                }
+            };
+            (self.start, self.marks) = found?;
+            self.start += BLOCK;
         }
-        let at = self.next_block - BLOCK + self.marks.trailing_zeros() as usize;
+        let at = self.start - BLOCK + self.marks.trailing_zeros() as usize;
         self.marks &= self.marks - 1;
         Some(at)
     }
 }
 
-impl<F: Fn(u8, u8) -> bool + Copy> Pairs<'_, F> {
-    /// Goes to the next block with a mark; whether there is one.
-    #[inline(always)]
-    fn next_marks(&mut self) -> bool {
-        while self.marks == 0 {
-            let block = self.text.get(self.next_block..).and_then(|rest| rest.first_chunk());
-            if block.is_none_or(|block| has_mark(block, self.fits)) {
-                let Some(marks) = marks_at(self.text, self.next_block, self.fits) else {
-                    return false;
-                };
-                self.marks = in_order(marks);
-            }
-            self.next_block += BLOCK;
-        }
-        true
-    }
-}
+/// Texts so small that the highest byte of each distance in them is that of a
+/// small number.
+const SMALL: usize = (1 << 24) - 2 * BLOCK;
 
-/// Whether one of the first 64 positions fits.
-#[inline(always)]
-fn has_mark<F: Fn(u8, u8) -> bool>(block: &[u8; BLOCK + 1], fits: F) -> bool {
-    let mut bytes = [0_u8; 16];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        for part in 0..4 {
-            let (first, second) = (block[index + 16 * part], block[index + 16 * part + 1]);
-            *byte |= u8::from(fits(first, second)).wrapping_neg();
-        }
-    }
-    u128::from_le_bytes(bytes) != 0
-}
-
-/// The marks of the block at an offset, or `None` behind the last pair.
-#[inline(always)]
-fn marks_at<F: Fn(u8, u8) -> bool>(text: &[u8], start: usize, fits: F) -> Option<u64> {
-    let rest = text.get(start..)?;
-    match rest.first_chunk() {
-        Some(block) => Some(mark(block, fits)),
-        None => mark_end(rest, fits),
-    }
-}
-
-/// Marks the end of the text, which is less than a block.
+/// The block at the end of a text, of which less is there, and a mark for each
+/// pair that is.
 #[cold]
-fn mark_end<F: Fn(u8, u8) -> bool>(rest: &[u8], fits: F) -> Option<u64> {
+fn last_block(text: &[u8], start: usize) -> Option<(Block, u64)> {
+    let rest = text.get(start..)?;
     let pairs = rest.len().checked_sub(1).filter(|pairs| *pairs > 0)?;
-    let mut block = [0; BLOCK + 1];
+    let mut block = [0; BLOCK + BEHIND];
     for (to, from) in block.iter_mut().zip(rest) {
         *to = *from;
     }
-    // Pairs with a byte behind the end do not count.
-    let marks = mark(&block, fits);
-    Some(
-        (0..64).filter(|bit| position(*bit) < pairs).fold(0, |kept, bit| kept | marks & (1 << bit)),
-    )
+    Some((block, if pairs < BLOCK { (1 << pairs) - 1 } else { u64::MAX }))
 }
 
-/// A bit for each of the first 64 positions, which [`position`] tells.
-///
-/// In a form that compiles to vector code without a move of bits for each byte.
-#[inline(always)]
-fn mark<F: Fn(u8, u8) -> bool>(block: &[u8; BLOCK + 1], fits: F) -> u64 {
-    let mut bytes = [0_u8; 16];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        for part in 0..4 {
-            let (first, second) = (block[index + 16 * part], block[index + 16 * part + 1]);
-            *byte |= u8::from(fits(first, second)).wrapping_neg() & (1 << (2 * part));
+/// Offsets that are collected at most. A power of two.
+const BATCH: usize = 256;
+
+/// The search, once for each kind of vector.
+macro_rules! search {
+    ($(#[$feature:meta])*) => {
+        /// Which lanes from a position on begin something like a system call.
+        $(#[$feature])*
+        #[inline]
+        fn are_sites(block: &Block, at: usize) -> Vector {
+            let (first, second) = (load(block, at), load(block, at + 1));
+            let is = |bytes, byte: u8| equal(bytes, all(byte as i8));
+            let (syscall, sysenter) = (is(second, 0x05), is(second, 0x34));
+            or(
+                and(is(first, 0x0f), or(syscall, sysenter)),
+                and(is(first, 0xcd), is(second, 0x80)),
+            )
         }
-    }
-    let both = u128::from_le_bytes(bytes);
-    both as u64 | ((both >> 64) as u64) << 1
+
+        /// Which lanes are those before the last byte of a jump's opcode.
+        $(#[$feature])*
+        #[inline]
+        fn are_jumps(block: &Block, at: usize) -> Vector {
+            let (first, second) = (load(block, at), load(block, at + 1));
+            let jump = equal(and(second, all(0xfe_u8 as i8)), all(0xe8_u8 as i8));
+            // 80 to 8f are the lowest numbers with a sign.
+            let branch = and(equal(first, all(0x0f)), above(all(0x90_u8 as i8), second));
+            or(jump, branch)
+        }
+
+        /// Which lanes have a distance whose highest byte is 0 or 255.
+        $(#[$feature])*
+        #[inline]
+        fn are_near(block: &Block, at: usize) -> Vector {
+            let highest = load(block, at + 5);
+            equal(highest, above(all(0), highest))
+        }
+
+        $(#[$feature])*
+        #[inline]
+        fn have_sites(block: &Block) -> bool {
+            let mut any = all(0);
+            for at in (0..BLOCK).step_by(LANES) {
+                any = or(any, are_sites(block, at));
+            }
+            bits(any) != 0
+        }
+
+        $(#[$feature])*
+        #[inline]
+        fn marks_of_sites(block: &Block) -> u64 {
+            let parts = (0..BLOCK).step_by(LANES);
+            parts.fold(0, |marks, at| marks | u64::from(bits(are_sites(block, at))) << at)
+        }
+
+        $(#[$feature])*
+        #[inline]
+        fn marks_of_jumps(block: &Block, is_small: bool) -> u64 {
+            let parts = (0..BLOCK).step_by(LANES);
+            parts.fold(0, |marks, at| {
+                let are_near = if is_small { bits(are_near(block, at)) } else { u32::MAX };
+                marks | u64::from(bits(are_jumps(block, at)) & are_near) << at
+            })
+        }
+
+        /// The first block from `start` on with something like a system call:
+        /// its offset, and a bit for each position.
+        $(#[$feature])*
+        pub(super) fn next_sites(text: &[u8], mut start: usize) -> Option<(usize, u64)> {
+            while let Some(block) = text.get(start..).and_then(<[u8]>::first_chunk) {
+                if have_sites(block) {
+                    return Some((start, marks_of_sites(block)));
+                }
+                start += BLOCK;
+            }
+            let (block, pairs) = last_block(text, start)?;
+            match marks_of_sites(&block) & pairs {
+                0 => next_sites(text, start + BLOCK),
+                marks => Some((start, marks)),
+            }
+        }
+
+        $(#[$feature])*
+        pub(super) fn for_each_jump(text: &[u8], mut note: impl FnMut(usize)) {
+            let is_small = text.len() <= SMALL;
+            let mut batch = [0_u32; BATCH];
+            let (mut start, mut len) = (0, 0);
+            loop {
+                let mut marks = match text.get(start..).and_then(<[u8]>::first_chunk) {
+                    Some(block) => marks_of_jumps(block, is_small),
+                    None => match last_block(text, start) {
+                        Some((block, pairs)) => marks_of_jumps(&block, is_small) & pairs,
+                        None => break,
+                    },
+                };
+                // Four at a time: how often a loop goes round is mispredicted.
+                loop {
+                    for _ in 0..4 {
+                        batch[len % BATCH] = start as u32 + marks.trailing_zeros();
+                        len += usize::from(marks != 0);
+                        marks &= marks.wrapping_sub(1);
+                    }
+                    if marks == 0 {
+                        break;
+                    }
+                }
+                if len >= BATCH - BLOCK {
+                    batch.iter().take(len).for_each(|at| note(*at as usize));
+                    len = 0;
+                }
+                start += BLOCK;
+            }
+            batch.iter().take(len).for_each(|at| note(*at as usize));
+        }
+    };
 }
 
-/// The position that a bit of a block's marks stands for.
+/// Eight bytes of a block.
 #[inline(always)]
-fn position(bit: u32) -> usize {
-    // Bytes and bits have changed places: the halves of a number of six bits.
-    (bit * 65 / 8 % BLOCK as u32) as usize
+fn word(block: &Block, at: usize) -> i64 {
+    let bytes = block.get(at..).and_then(<[u8]>::first_chunk);
+    i64::from_le_bytes(bytes.copied().unwrap_or([0; 8]))
 }
 
-/// Marks with a bit for each position at its place.
-#[cold]
-fn in_order(mut marks: u64) -> u64 {
-    let mut ordered = 0;
-    while marks != 0 {
-        ordered |= 1 << position(marks.trailing_zeros());
-        marks &= marks - 1;
+mod sse2 {
+    use core::arch::x86_64::{
+        __m128i as Vector, _mm_and_si128 as and, _mm_cmpeq_epi8 as equal, _mm_cmpgt_epi8 as above,
+        _mm_movemask_epi8, _mm_or_si128 as or, _mm_set_epi64x, _mm_set1_epi8 as all,
+    };
+
+    use super::{BATCH, BLOCK, Block, SMALL, last_block, word};
+
+    const LANES: usize = 16;
+
+    #[target_feature(enable = "sse2")]
+    #[inline]
+    fn load(block: &Block, at: usize) -> Vector {
+        _mm_set_epi64x(word(block, at + 8), word(block, at))
     }
-    ordered
+
+    #[target_feature(enable = "sse2")]
+    #[inline]
+    fn bits(lanes: Vector) -> u32 {
+        _mm_movemask_epi8(lanes) as u32
+    }
+
+    search!(#[target_feature(enable = "sse2")]);
+}
+
+mod avx2 {
+    use core::arch::x86_64::{
+        __m256i as Vector, _mm256_and_si256 as and, _mm256_cmpeq_epi8 as equal,
+        _mm256_cmpgt_epi8 as above, _mm256_movemask_epi8, _mm256_or_si256 as or, _mm256_set_epi64x,
+        _mm256_set1_epi8 as all,
+    };
+
+    use super::{BATCH, BLOCK, Block, SMALL, last_block, word};
+
+    const LANES: usize = 32;
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn load(block: &Block, at: usize) -> Vector {
+        let [a, b, c, d] = [0, 8, 16, 24].map(|offset| word(block, at + offset));
+        _mm256_set_epi64x(d, c, b, a)
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn bits(lanes: Vector) -> u32 {
+        _mm256_movemask_epi8(lanes) as u32
+    }
+
+    search!(#[target_feature(enable = "avx2")]);
 }
 
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::find;
+    use super::{Width, for_each_jump, sites};
     use std::vec::Vec;
 
+    /// All that this machine has.
+    fn widths() -> impl Iterator<Item = Width> {
+        #[allow(unsafe_code, reason = "as below")]
+        // SAFETY: it is asked for.
+        let avx2 = std::is_x86_feature_detected!("avx2").then(|| unsafe { Width::of_avx2() });
+        [Width::default()].into_iter().chain(avx2)
+    }
+
     #[test]
-    fn every_pair_is_found_at_every_length_and_offset() {
-        for len in 0..200 {
-            for at in 0..len {
-                let mut text = [0u8; 200];
-                text[at] = 0x0f;
-                text[at + 1..].fill(0x0f);
-                if let Some(next) = text.get_mut(at + 1) {
-                    *next = 5;
+    fn every_site_is_found_at_every_length_and_offset() {
+        for width in widths() {
+            for pair in [[0x0f, 0x05], [0x0f, 0x34], [0xcd, 0x80]] {
+                for len in 0..220 {
+                    for at in 0..len {
+                        // What is behind the end does not count.
+                        let mut text = [0x0f; 230];
+                        text[at..at + 2].copy_from_slice(&pair);
+                        text[len..].fill(5);
+                        let found: Vec<_> = sites(&text[..len], width).collect();
+                        let expected: &[usize] = if at + 1 < len { &[at] } else { &[] };
+                        assert_eq!(found, expected, "{width:?} {pair:x?} at {at} of {len}");
+                    }
                 }
-                let found: Vec<_> = find(&text[..len], |a, b| (a == 0x0f) & (b == 5)).collect();
-                let expected: &[usize] = if at + 1 < len { &[at] } else { &[] };
-                assert_eq!(found, expected, "pair at {at} of {len}");
             }
         }
     }
 
+    /// As one would write it.
+    fn is_jump(text: &[u8], at: usize) -> bool {
+        matches!(text[at..], [_, 0xe8 | 0xe9, ..] | [0x0f, 0x80..=0x8f, ..])
+    }
+
     #[test]
-    fn batches_have_the_same_pairs() {
-        let fits = |a: u8, b: u8| (a < 40) & (b & 1 == 0);
+    fn every_jump_within_the_text_is_found() {
         let mut state = 1_u32;
         let text: Vec<u8> = core::iter::repeat_with(|| {
             state = state.wrapping_mul(1_103_515_245).wrapping_add(12345);
-            (state >> 16) as u8
+            let byte = (state >> 16) as u8;
+            match state >> 29 {
+                0 => 0xe8 | byte & 1,
+                1 => 0x0f,
+                2 => 0x80 | byte & 0x0f,
+                3 => byte & 1,
+                4 => 0xff,
+                _ => byte,
+            }
         })
         .take(20_000)
         .collect();
-        for len in [0, 1, 2, 63, 64, 65, 66, 127, 128, 129, 1000, 20_000] {
-            let mut found = Vec::new();
-            super::for_each(&text[..len], fits, |at| found.push(at));
-            found.sort_unstable();
-            assert_eq!(found, find(&text[..len], fits).collect::<Vec<_>>(), "{len}");
+        for width in widths() {
+            for len in [0, 1, 2, 7, 63, 64, 65, 66, 71, 72, 73, 127, 128, 129, 136, 1000, 20_000] {
+                let text = &text[..len];
+                let mut found = Vec::new();
+                for_each_jump(text, width, |at| found.push(at));
+                found.sort_unstable();
+                assert!(found.iter().all(|at| is_jump(text, *at)), "{width:?} {len}");
+                let leads_inside = |at: &usize| {
+                    let distance = text.get(at + 2..).and_then(<[u8]>::first_chunk);
+                    let next = *at as i64 + 6;
+                    distance.is_some_and(|distance| {
+                        let target = next + i64::from(i32::from_le_bytes(*distance));
+                        (0..len as i64).contains(&target)
+                    })
+                };
+                let pairs = 0..len.saturating_sub(1);
+                for at in pairs.filter(|at| is_jump(text, *at)).filter(leads_inside) {
+                    assert!(found.binary_search(&at).is_ok(), "{width:?} {at} of {len}");
+                }
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::glance;
 use crate::holes::{FAR, Gaps, Holes};
 use crate::inbound;
 use crate::indirect::Memory;
+use crate::pairs::Width;
 use crate::patch::{Patch, Rung};
 use crate::proof::{Witness, examine};
 use crate::queue::Queue;
@@ -71,6 +72,8 @@ pub struct Text<'t> {
     pub base: u64,
     /// The bytes.
     pub bytes: &'t [u8],
+    /// How they are searched.
+    pub width: Width,
 }
 
 impl<'t> Text<'t> {
@@ -138,7 +141,7 @@ pub fn plan(
     let mut survey = Survey::new();
     let mut function: Option<Function> = None;
     let mut unknown = 0..0;
-    for (at, kind) in candidates(text.bytes) {
+    for (at, kind) in candidates(text.bytes, text.width) {
         let address = text.base + at as u64;
         let is_same = function.as_ref().is_some_and(|f| f.range.contains(&address));
         if !is_same || survey.is_full() {
@@ -187,7 +190,7 @@ const NEAR: u64 = Entries::REACH + 130;
 const MARGIN: u64 = 1 << 12;
 
 fn plan_nothing(text: &Text<'_>, sink: &mut dyn FnMut(SitePlan)) {
-    for (at, kind) in candidates(text.bytes) {
+    for (at, kind) in candidates(text.bytes, text.width) {
         let address = text.base.wrapping_add(at as u64);
         sink(SitePlan { address, kind, verdict: Verdict::Missed(Reason::NoFunction) });
     }

@@ -91,7 +91,7 @@ impl Queue {
         for waiting in self.waiting.as_slice().iter().filter(|waiting| waiting.has_choices()) {
             filter.add(waiting.plan.address);
         }
-        inbound::search(text.bytes, text.base, &filter, |source, target| {
+        inbound::search(text, &filter, |source, target| {
             self.note(target, || !witness.is_no_jump(source));
         });
         code.for_each_symbol(|start| {

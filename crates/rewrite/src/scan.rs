@@ -1,6 +1,6 @@
 //! Finds bytes that may be system call instructions, at memory speed.
 
-use crate::pairs;
+use crate::pairs::{self, Width};
 
 /// The instruction that a candidate looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub enum SiteKind {
 pub const SITE_LEN: u64 = 2;
 
 /// The offset and kind of every candidate in `text`, in order.
-pub fn candidates(text: &[u8]) -> impl Iterator<Item = (usize, SiteKind)> + '_ {
-    pairs::find(text, is_candidate).filter_map(|at| {
+pub fn candidates(text: &[u8], width: Width) -> impl Iterator<Item = (usize, SiteKind)> + '_ {
+    pairs::sites(text, width).filter_map(|at| {
         let kind = match text.get(at..at + 2)? {
             [0x0f, 0x05] => SiteKind::Syscall,
             [0xcd, 0x80] => SiteKind::Int80,
@@ -29,11 +29,6 @@ pub fn candidates(text: &[u8]) -> impl Iterator<Item = (usize, SiteKind)> + '_ {
 }
 
 /// Whether `text` has a candidate at all.
-pub fn has_candidates(text: &[u8]) -> bool {
-    pairs::find(text, is_candidate).next().is_some()
-}
-
-#[inline(always)]
-fn is_candidate(first: u8, second: u8) -> bool {
-    ((first == 0x0f) & ((second == 0x05) | (second == 0x34))) | ((first == 0xcd) & (second == 0x80))
+pub fn has_candidates(text: &[u8], width: Width) -> bool {
+    pairs::sites(text, width).next().is_some()
 }

@@ -7,10 +7,11 @@
 //! end), so the pass is repeated with what it found, for as long as a candidate
 //! is in doubt and there is news.
 
+use core::hint::select_unpredictable;
 use core::ops::Range;
 
 use crate::bytes::{i32_at, u64_at};
-use crate::decode::{Decoded, Flow, Glimpse, Reference, decode_here};
+use crate::decode::{Decoded, Flow, Reference, Step, decode_here};
 use crate::indirect::Memory;
 use crate::list::{List, Recent};
 use crate::marks::Marks;
@@ -26,6 +27,8 @@ const NEIGHBOURHOOD: u64 = 160;
 /// Functions longer than this are not gone through once more to tell that
 /// bytes inside an instruction are not code.
 const LARGE: u64 = 1 << 12;
+/// Steps that are passed before those that matter are looked at.
+const STEPS: usize = 32;
 /// Instructions before a site that are remembered.
 pub(crate) const HISTORY: usize = 8;
 
@@ -91,8 +94,8 @@ pub(crate) struct Survey {
     pub doubts: List<u64, 256>,
     /// Candidates that came without a status.
     open: usize,
-    /// From the first to the last address that is near a site.
-    surroundings: Range<u64>,
+    /// Granules near sites.
+    near: Near,
     /// Not written by hand, so without data in it.
     is_large: bool,
     /// Every byte of the function was decoded.
@@ -124,7 +127,7 @@ impl Survey {
             indexed: List::new(0),
             doubts: List::new(0),
             open: 0,
-            surroundings: 0..0,
+            near: Near::default(),
             is_large: false,
             complete: false,
             last: Flow::Next,
@@ -199,11 +202,9 @@ impl Survey {
         trust: Trust,
     ) {
         self.forget_last_pass();
-        if let (Some(first), Some(last)) =
-            (self.sites.as_slice().first(), self.sites.as_slice().last())
-        {
-            let start = first.address.saturating_sub(NEIGHBOURHOOD);
-            self.surroundings = start..last.address.saturating_add(NEIGHBOURHOOD);
+        self.near = Near::default();
+        for site in self.sites.as_slice().iter().filter(|site| !site.is_settled) {
+            self.near.add(site.address);
         }
         let mut pass = Pass {
             survey: self,
@@ -212,6 +213,7 @@ impl Survey {
             next_site: 0,
             next_site_at: 0,
             straight: Recent::new(0),
+            matter: [0; STEPS],
         };
         pass.look_ahead();
         pass.run(bytes, trust);
@@ -233,15 +235,54 @@ impl Survey {
         self.has_news = false;
     }
 
+    #[inline(always)]
     fn is_near_a_site(&self, address: u64) -> bool {
-        if !self.surroundings.contains(&address) {
-            return false;
-        }
+        self.near.passes(address) && self.is_within_reach(address)
+    }
+
+    fn is_within_reach(&self, address: u64) -> bool {
         let sites = self.sites.as_slice();
         let next = sites.partition_point(|site| site.address + NEIGHBOURHOOD <= address);
         let near = sites.iter().skip(next);
         near.take_while(|site| site.address < address + NEIGHBOURHOOD).any(|site| !site.is_settled)
     }
+}
+
+/// Bits that tell of most addresses that they are far from all sites.
+#[derive(Default)]
+struct Near([u64; NEAR_WORDS]);
+
+const NEAR_WORDS: usize = 8;
+/// Addresses that share a bit.
+const GRANULE: u64 = 64;
+
+impl Near {
+    fn add(&mut self, site: u64) {
+        let first = site.saturating_sub(NEIGHBOURHOOD) / GRANULE;
+        for granule in first..=site.saturating_add(NEIGHBOURHOOD) / GRANULE {
+            self.0[(granule / 64) as usize % NEAR_WORDS] |= 1 << (granule % 64);
+        }
+    }
+
+    #[inline(always)]
+    fn passes(&self, address: u64) -> bool {
+        let granule = address / GRANULE;
+        self.0[(granule / 64) as usize % NEAR_WORDS] >> (granule % 64) & 1 != 0
+    }
+}
+
+/// Whether bytes may be the start of what fills space.
+fn begins_padding(bytes: &[u8]) -> bool {
+    let first = match bytes {
+        [0x40..=0x4f, second, ..] => *second,
+        [first, ..] => *first,
+        [] => return true,
+    };
+    // Prefixes that a nop may have, `0f 1f`, `nop`, `int3`.
+    matches!(
+        first,
+        0x0f | 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0x90 | 0xcc | 0xf0..=0xf3
+    )
 }
 
 /// A pass on its way.
@@ -252,8 +293,21 @@ struct Pass<'s> {
     next_site: usize,
     /// Its address.
     next_site_at: u64,
-    /// Starts of the instructions that lead here.
-    straight: Recent<u64, HISTORY>,
+    /// Offsets of the instructions that lead here.
+    straight: Recent<u32, HISTORY>,
+    /// Offsets of steps that have yet to be looked at.
+    matter: [u32; STEPS],
+}
+
+/// What an instruction does with an address that it names.
+#[derive(Clone, Copy)]
+enum Named {
+    /// Takes it.
+    Address,
+    /// Adds a scaled index to it.
+    Table,
+    /// Moves it: it may be a number.
+    Number,
 }
 
 impl Pass<'_> {
@@ -262,20 +316,27 @@ impl Pass<'_> {
         let mut falls_through = true;
         let mut address = self.range.start;
         while address < self.range.end {
-            let mut decoded = None;
-            if falls_through {
-                (address, decoded) = self.run_on(bytes, address, is_doubtful);
-            }
             let rest = bytes.get((address - self.range.start) as usize..).unwrap_or(&[]);
-            let decoded = decoded.or_else(|| decode_here(rest, address));
-            if is_doubtful {
-                is_doubtful = !self.survey.proven.contains(address);
-                if !is_doubtful {
-                    self.straight.clear();
+            if is_doubtful && self.survey.proven.contains(address) {
+                is_doubtful = false;
+                self.straight.clear();
+            }
+            if falls_through || !begins_padding(rest) {
+                falls_through = true;
+                let (next, has_ended) = self.run_on(bytes, address, is_doubtful);
+                if has_ended {
+                    (falls_through, is_doubtful) = (false, self.end(next, is_doubtful, trust));
                 }
+                if next != address {
+                    address = next;
+                    continue;
+                }
+            }
+            let decoded = decode_here(rest, address);
+            if is_doubtful {
                 let end = address + decoded.map_or(1, |decoded| u64::from(decoded.len));
                 let settled = self.survey.proven.first_in(address + 1..end);
-                if is_doubtful && (settled.is_some() || decoded.is_none()) {
+                if settled.is_some() || decoded.is_none() {
                     // What was decoded here is not code.
                     address = settled.unwrap_or(end);
                     self.reject_sites(address);
@@ -306,13 +367,9 @@ impl Pass<'_> {
                 }
             } else {
                 falls_through = decoded.flow.goes_on();
-                self.straight.push(address);
+                self.straight.push((address - self.range.start) as u32);
                 if !falls_through {
-                    self.straight.clear();
-                    if trust == Trust::Branches {
-                        is_doubtful = true;
-                        self.survey.doubts.push(end);
-                    }
+                    is_doubtful = self.end(end, is_doubtful, trust);
                 }
             }
             if !decoded.flow.is_padding() {
@@ -323,43 +380,96 @@ impl Pass<'_> {
         self.survey.complete = address == self.range.end;
     }
 
+    /// Behind an instruction that does not go on. Returns whether what comes is in
+    /// doubt.
+    fn end(&mut self, address: u64, is_doubtful: bool, trust: Trust) -> bool {
+        self.straight.clear();
+        match trust {
+            Trust::Linear => is_doubtful,
+            Trust::Branches => {
+                self.survey.doubts.push(address);
+                true
+            }
+        }
+    }
+
     /// Passes instructions of the kinds that nearly all code consists of, none
     /// of them a candidate, as long as they lead to one another. Returns where
-    /// it stops, which is before the function's end, and what is there.
+    /// it stops, and whether that is behind one that does not lead there.
+    ///
+    /// First come as many as there are, and then those of them that matter: so
+    /// the processor need not guess which these are.
     #[inline(always)]
-    fn run_on(
-        &mut self,
-        bytes: &[u8],
-        mut address: u64,
-        is_doubtful: bool,
-    ) -> (u64, Option<Decoded>) {
-        let mut limit = self.next_site_at.min(self.range.end - 1);
+    fn run_on(&mut self, bytes: &[u8], address: u64, is_doubtful: bool) -> (u64, bool) {
+        let mut limit = self.next_site_at.min(self.range.end);
         if is_doubtful && let Some(proven) = self.survey.proven.next_from(address) {
             limit = limit.min(proven);
         }
+        let offset = |address: u64| (address - self.range.start) as usize;
+        let (mut at, limit) = (offset(address), offset(limit));
         loop {
-            let rest = bytes.get((address - self.range.start) as usize..);
-            let Some(window) = rest.and_then(|rest| rest.first_chunk()) else {
-                return (address, None);
-            };
-            let glimpse = Glimpse::at(window);
-            let end = address + glimpse.len();
-            if end > limit {
-                return (address, glimpse.decode(address));
+            let (mut count, mut last, mut ending) = (0, 0, None);
+            while let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk)
+                && count < STEPS
+            {
+                let step = Step::at(window);
+                let end = at + step.len();
+                if step.stops() || end > limit {
+                    ending = (step.ends() && end <= limit).then_some(at);
+                    break;
+                }
+                self.straight.push(at as u32);
+                self.matter[count % STEPS] = at as u32;
+                count += usize::from(step.matters());
+                last = select_unpredictable(step.is_nop(), last, step.facts());
+                at = end;
             }
-            if glimpse.is_plain() {
-                self.survey.last = Flow::Next;
-            } else if let Some(flow) = glimpse.leads_to(address) {
-                self.note_flow(flow, address, is_doubtful);
-                self.survey.last = flow;
-            } else if glimpse.is_quiet(window, |number| self.memory.may_be_address(number)) {
-                self.survey.last = Flow::Next;
-            } else if !glimpse.is_nop() {
-                return (address, glimpse.decode(address));
+            if last != 0 {
+                // Where a branch leads is of no interest at a function's end.
+                let is_call = Step::is_call(last);
+                self.survey.last = if is_call { Flow::Call(0) } else { Flow::Next };
             }
-            self.straight.push(address);
-            address = end;
+            if ending.is_some() {
+                self.survey.last = Flow::End;
+            }
+            for index in 0..count {
+                let at = self.matter[index % STEPS];
+                self.note_step(bytes.get(at as usize..).unwrap_or(&[]), at, is_doubtful);
+            }
+            if let Some(at) = ending {
+                return (
+                    self.note_step(bytes.get(at..).unwrap_or(&[]), at as u32, is_doubtful),
+                    true,
+                );
+            }
+            if count < STEPS {
+                return (self.range.start + at as u64, false);
+            }
         }
+    }
+
+    /// Notes what an instruction names, which `bytes` start with. Returns its end.
+    #[inline(always)]
+    fn note_step(&mut self, bytes: &[u8], at: u32, is_doubtful: bool) -> u64 {
+        let address = self.range.start + u64::from(at);
+        let Some(window) = bytes.first_chunk() else {
+            return address;
+        };
+        let step = Step::at(window);
+        let end = address + step.len() as u64;
+        if step.leads() {
+            self.note_target(end.wrapping_add_signed(step.distance()), address, is_doubtful);
+        } else if let Some(table) = step.table(window) {
+            self.note_named(table as u64, Named::Table);
+        } else if step.takes_address() {
+            self.note_named(end.wrapping_add_signed(step.number(window)), Named::Address);
+        } else if step.keeps_number() && !step.ends() {
+            let number = step.number(window) as u64;
+            if self.memory.may_be_address(number) {
+                self.note_named(number, Named::Number);
+            }
+        }
+        end
     }
 
     /// Settles the candidates in one instruction.
@@ -388,8 +498,9 @@ impl Pass<'_> {
                 (false, false) => Status::Inside,
             };
             site.history = [0; HISTORY];
+            let at = (site.address - self.range.start) as u32;
             for (to, start) in site.history.iter_mut().zip(self.straight.newest_first()) {
-                *to = u8::try_from(site.address - start).unwrap_or(0);
+                *to = u8::try_from(at - start).unwrap_or(0);
             }
             self.next_site += 1;
         }
@@ -427,9 +538,14 @@ impl Pass<'_> {
         if flow == Flow::IndirectJump {
             self.survey.has_indirect_jump = true;
         }
-        let Some(target) = flow.target() else {
-            return;
-        };
+        if let Some(target) = flow.target() {
+            self.note_target(target, address, is_doubtful);
+        }
+    }
+
+    /// Notes where the instruction at an address leads.
+    #[inline(always)]
+    fn note_target(&mut self, target: u64, address: u64, is_doubtful: bool) {
         if self.survey.is_near_a_site(target) {
             self.survey.targets.push(target);
         }
@@ -437,26 +553,30 @@ impl Pass<'_> {
             return;
         }
         let is_new = self.survey.proven.insert(target);
-        let first_doubt = self.survey.doubts.as_slice().first();
-        if is_new && target <= address && first_doubt.is_some_and(|doubt| *doubt <= target) {
-            self.survey.has_news = true;
-        }
+        let doubt = self.survey.doubts.as_slice().first();
+        let is_behind_doubt = doubt.is_some_and(|doubt| *doubt <= target);
+        self.survey.has_news |= is_new & (target <= address) & is_behind_doubt;
     }
 
     fn note_reference(&mut self, decoded: &Decoded, bytes: &[u8], end: u64) {
         let field = |at: u8| i32_at(bytes, usize::from(at)).map(i64::from);
-        let address = match decoded.reference {
+        let (address, named) = match decoded.reference {
             Reference::Relative(at) if decoded.takes_address => {
-                field(at).map(|distance| end.wrapping_add_signed(distance))
+                (field(at).map(|distance| end.wrapping_add_signed(distance)), Named::Address)
             }
-            Reference::Table(at) => field(at).map(|address| address as u64),
-            Reference::Immediate(at) if decoded.len == at + 8 => u64_at(bytes, usize::from(at)),
-            Reference::Immediate(at) => field(at).map(|value| value as u64),
-            _ => None,
+            Reference::Table(at) => (field(at).map(|address| address as u64), Named::Table),
+            Reference::Immediate(at) if decoded.len == at + 8 => {
+                (u64_at(bytes, usize::from(at)), Named::Number)
+            }
+            Reference::Immediate(at) => (field(at).map(|value| value as u64), Named::Number),
+            _ => return,
         };
-        let Some(address) = address else {
-            return;
-        };
+        if let Some(address) = address {
+            self.note_named(address, named);
+        }
+    }
+
+    fn note_named(&mut self, address: u64, named: Named) {
         if self.range.contains(&address) {
             self.survey.takes_own_address = true;
             if self.survey.is_near_a_site(address) {
@@ -464,11 +584,11 @@ impl Pass<'_> {
             }
             return;
         }
-        match decoded.reference {
-            Reference::Table(_) => self.survey.indexed.insert_or_overflow(address),
+        match named {
+            Named::Table => self.survey.indexed.insert_or_overflow(address),
             // Nearly all are numbers.
-            Reference::Immediate(_) if !self.memory.is_data(address) => {}
-            _ => {
+            Named::Number if !self.memory.is_data(address) => {}
+            Named::Number | Named::Address => {
                 if self.survey.data.is_full() {
                     let memory = self.memory;
                     self.survey.data.retain(|address| memory.may_be_table(*address));

@@ -3,6 +3,7 @@
 //! Formats: Linux Standard Base, "Exception Frames"; DWARF 5 section 6.4. All
 //! offsets are checked; damaged tables yield fewer functions, never a panic.
 
+use core::hint::select_unpredictable;
 use core::ops::Range;
 
 use crate::bytes::{Reader, i32_at, u32_at};
@@ -84,14 +85,13 @@ impl<'a> Frames<'a> {
 
     /// The last function that starts at or before an address.
     pub(crate) fn index_at(&self, address: u64) -> Option<usize> {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.start(middle)? <= address {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+        // Without a branch on what is found, which nobody can predict.
+        let (mut low, mut len) = (0, self.len());
+        while len > 0 {
+            let half = len.div_ceil(2);
+            let is_before = self.start(low + half - 1)? <= address;
+            low += select_unpredictable(is_before, half, 0);
+            len = select_unpredictable(is_before, len - half, half - 1);
         }
         low.checked_sub(1)
     }

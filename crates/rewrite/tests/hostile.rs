@@ -1,7 +1,7 @@
 //! Damaged input yields fewer plans, never a panic or a read out of bounds.
 
 use interceptor_rewrite::{
-    CodeMap, Data, Ladder, Text, Verdict, candidates, eh_frame_address, plan, relocate,
+    CodeMap, Data, Ladder, Text, Verdict, Width, candidates, eh_frame_address, plan, relocate,
 };
 
 mod support;
@@ -46,7 +46,7 @@ impl Input {
 
     /// Plans, and checks what must hold of any plan.
     fn plan(&self) -> usize {
-        let text = Text { base: self.base, bytes: &self.text };
+        let text = Text { base: self.base, bytes: &self.text, width: Width::default() };
         let _ = eh_frame_address(self.header.0, &self.header.1);
         let frames = (self.frames.0, &*self.frames.1);
         let code = CodeMap::new((self.header.0, &self.header.1), frames).unwrap_or_default();
@@ -73,7 +73,11 @@ impl Input {
             let writes = patch.writes(patch.site().wrapping_add(1 << 20)).expect("in reach");
             assert!(writes.count() >= 1);
         });
-        assert_eq!(planned, candidates(&self.text).count(), "each candidate has one plan");
+        assert_eq!(
+            planned,
+            candidates(&self.text, Width::default()).count(),
+            "each candidate has one plan"
+        );
         planned
     }
 }
@@ -186,14 +190,14 @@ fn a_text_anywhere_in_the_address_space_does_no_harm() {
         input.frames.0 = input.frames.0.wrapping_add(shift);
         input.data.0 = input.data.0.wrapping_add(shift);
         input.base = base;
-        let text = Text { base, bytes: &input.text };
+        let text = Text { base, bytes: &input.text, width: Width::default() };
         let code =
             CodeMap::new((input.header.0, &input.header.1), (input.frames.0, &input.frames.1));
         let mut planned = 0;
         let data = OneRange(input.data.0, &input.data.1);
         let code = code.unwrap_or_default().with_symbols(&input.symbols, shift);
         plan(&text, &code, Some(&data), Ladder::Full, &mut |_| planned += 1);
-        assert_eq!(planned, candidates(&input.text).count());
+        assert_eq!(planned, candidates(&input.text, Width::default()).count());
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
-use interceptor_rewrite::{Ladder, Patch, Rung, SITE_LEN, Text, Verdict, relocate};
+use interceptor_rewrite::{Ladder, Patch, Rung, SITE_LEN, Text, Verdict, Width, relocate};
 use object::{Object, ObjectSymbol, SymbolKind};
 
 mod support;
@@ -422,7 +422,7 @@ fn check_relocation(text: &Text<'_>, patches: &[Patch], report: &mut dyn FnMut(S
                 report(format!("{patch:x?} cannot be moved"));
                 continue;
             };
-            let moved = Text { base: to, bytes: &copy[..len] };
+            let moved = Text { base: to, bytes: &copy[..len], width: Width::default() };
             let before: Vec<_> = disassemble(text, &range).collect();
             let after: Vec<_> = disassemble(&moved, &(to..to + len as u64)).collect();
             let is_same = before.len() == after.len()

@@ -4,8 +4,8 @@
 //! or unwind entries; an address is that of the first byte.
 
 use interceptor_rewrite::{
-    CodeMap, Data, Ladder, Patch, Reason, Rung, SiteKind, Text, Verdict, eh_frame_address, plan,
-    relocate,
+    CodeMap, Data, Ladder, Patch, Reason, Rung, SiteKind, Text, Verdict, Width, eh_frame_address,
+    plan, relocate,
 };
 
 const BASE: u64 = 0x40_0000;
@@ -67,7 +67,7 @@ impl Program {
     }
 
     fn plan_with(&self, ladder: Ladder) -> Vec<(u64, SiteKind, Verdict)> {
-        let text = Text { base: BASE, bytes: &self.text };
+        let text = Text { base: BASE, bytes: &self.text, width: Width::default() };
         let (header, frames) = self.unwind();
         let address = eh_frame_address(header.0, &header.1).expect("a header");
         assert_eq!(address, frames.0);

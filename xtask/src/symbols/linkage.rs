@@ -7,7 +7,8 @@ use object::read::elf::{ProgramHeader as _, Rela as _, SectionHeader as _, Sym a
 use super::Library;
 
 /// What is used of libc where there is one: functions for the C API, the
-/// environment where constructors are not given it (musl), and the list of libraries.
+/// environment where constructors are not given it (musl), the list of libraries, and
+/// what glibc knows of the CPU.
 const WEAK_REFERENCES: &[&str] = &[
     "__environ",
     "__errno_location",
@@ -18,6 +19,7 @@ const WEAK_REFERENCES: &[&str] = &[
     "pthread_cancel",
     "pthread_create",
     "pthread_join",
+    "__x86_get_cpuid_feature_leaf",
 ];
 
 /// Most relative relocations: pointers that the dynamic linker fills in when a

@@ -19,7 +19,8 @@ use super::symbol_map::SymbolMap;
 use super::vector_state;
 
 /// Where the entry calls without saving vector registers.
-const ROOTS: &[&str] = &["interceptor_route_enter", "interceptor_route_exit"];
+const ROOTS: &[&str] =
+    &["interceptor_route_enter", "interceptor_route_exit", "interceptor_measure_xsave"];
 
 /// Functions whose indirect calls are known to reach vector-free code only.
 ///

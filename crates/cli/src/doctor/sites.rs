@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{CodeMap, Data, Ladder, Reason, Rung, SiteKind, SitePlan, Text, Verdict};
+use interceptor_rewrite::{
+    CodeMap, Data, Ladder, Reason, Rung, SiteKind, SitePlan, Text, Verdict, Width,
+};
 
 use super::image::Image;
 
@@ -86,7 +88,7 @@ pub fn of(path: &Path) -> Option<Tally> {
     let code = code_map(&image);
     let mut tally = Tally::default();
     for (base, bytes) in image.texts() {
-        let text = Text { base, bytes };
+        let text = Text { base, bytes, width: Width::default() };
         let data = Some(&image as &dyn Data);
         interceptor_rewrite::plan(&text, &code, data, Ladder::Full, &mut |site: SitePlan| {
             tally.count(match site.verdict {

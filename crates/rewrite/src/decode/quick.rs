@@ -5,52 +5,51 @@
 use core::hint::select_unpredictable;
 
 use super::{Decoded, Flow, ROOM, Reference};
-use crate::bytes::i32_at;
 use crate::opcodes::{ONE, Shape, TWO};
 
 /// What is known of an opcode: its kind, whether it has a ModRM byte, and the
 /// length of what comes last.
-struct Class;
+pub(super) struct Class;
 
 impl Class {
-    const IMMEDIATE: u16 = 7;
-    const MODEL: u16 = 8;
+    pub(super) const IMMEDIATE: u16 = 7;
+    pub(super) const MODEL: u16 = 8;
     /// The prefix changes what it is.
-    const VARIED: u16 = 0x10;
-    const NEXT: u16 = 0;
-    const JUMP: u16 = 0x20;
-    const BRANCH: u16 = 0x40;
-    const CALL: u16 = 0x60;
-    const END: u16 = 0x80;
-    const ADDRESS: u16 = 0xa0;
-    const SYSCALL: u16 = 0xc0;
-    const NOP: u16 = 0xe0;
+    pub(super) const VARIED: u16 = 0x10;
+    pub(super) const NEXT: u16 = 0;
+    pub(super) const JUMP: u16 = 0x20;
+    pub(super) const BRANCH: u16 = 0x40;
+    pub(super) const CALL: u16 = 0x60;
+    pub(super) const END: u16 = 0x80;
+    pub(super) const ADDRESS: u16 = 0xa0;
+    pub(super) const SYSCALL: u16 = 0xc0;
+    pub(super) const NOP: u16 = 0xe0;
     /// A move of a constant to a register.
-    const CONSTANT: u16 = 0x100;
+    pub(super) const CONSTANT: u16 = 0x100;
     /// As the last, to a register or to memory.
-    const STORE: u16 = 0x120;
+    pub(super) const STORE: u16 = 0x120;
     /// Has an immediate only if it is a `test`.
-    const TEST: u16 = 0x140;
-    const KIND: u16 = 0x1e0;
+    pub(super) const TEST: u16 = 0x140;
+    pub(super) const KIND: u16 = 0x1e0;
     /// Left to the complete decoder, unless it is one of the next.
-    const OTHER: u16 = 0x200;
+    pub(super) const OTHER: u16 = 0x200;
     /// REX.
-    const REX: u16 = 0x400;
+    pub(super) const REX: u16 = 0x400;
     /// `0f`.
-    const ESCAPE: u16 = 0x800;
+    pub(super) const ESCAPE: u16 = 0x800;
     /// fs and lock, which have no meaning for length or flow; and 66, f2 and f3,
     /// which are marked as varied.
-    const PREFIX: u16 = 0x1000;
+    pub(super) const PREFIX: u16 = 0x1000;
     /// Of a ModRM byte: a distance to memory is given.
-    const RELATIVE: u16 = 0x2000;
+    pub(super) const RELATIVE: u16 = 0x2000;
     /// Of a ModRM byte: its SIB byte may ask for more.
-    const INDEXED: u16 = 0x4000;
+    pub(super) const INDEXED: u16 = 0x4000;
     /// It does: a table with a scaled index is named.
-    const TABLE: u16 = 0x8000;
+    pub(super) const TABLE: u16 = 0x8000;
 }
 
 /// Opcodes of one byte, then those after `0f`.
-static CLASSES: [u16; 512] = {
+pub(super) static CLASSES: [u16; 512] = {
     let mut classes = [Class::OTHER; 512];
     let mut opcode = 0;
     while opcode < 256 {
@@ -121,7 +120,7 @@ const fn simple(shape: Shape) -> u16 {
 }
 
 /// Lengths of what a ModRM byte asks for, itself included; and marks.
-static MODEL: [u16; 256] = {
+pub(super) static MODEL: [u16; 256] = {
     let mut lens = [0; 256];
     let mut model = 0;
     while model < 256 {
@@ -242,47 +241,6 @@ impl Glimpse {
             _ => i64::from(self.rest as i32),
         };
         address.wrapping_add(u64::from(self.len)).wrapping_add_signed(distance)
-    }
-
-    /// Its length, unless its class is `OTHER`.
-    pub(crate) fn len(self) -> u64 {
-        u64::from(self.len)
-    }
-
-    /// Whether it leads to the next instruction, and nothing else matters of it.
-    pub(crate) fn is_plain(self) -> bool {
-        self.class & (Class::KIND | Class::OTHER | Class::TABLE) == Class::NEXT
-    }
-
-    /// Where it leads, if it is a branch or a call.
-    #[inline(always)]
-    pub(crate) fn leads_to(self, address: u64) -> Option<Flow> {
-        let target = self.target(address);
-        match self.class & (Class::KIND | Class::OTHER) {
-            Class::BRANCH => Some(Flow::Branch(target)),
-            Class::CALL => Some(Flow::Call(target)),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn is_nop(self) -> bool {
-        self.class & (Class::KIND | Class::OTHER | Class::TABLE) == Class::NOP
-    }
-
-    /// Whether it is as good as plain: it is no jump and names no address.
-    /// `bytes` are those that it was seen in.
-    #[inline(always)]
-    pub(crate) fn is_quiet(self, bytes: &[u8; ROOM], may_be_address: impl Fn(u64) -> bool) -> bool {
-        let (kind, model) = (self.kind(), self.model());
-        let is_relative = self.is(Class::RELATIVE);
-        let number = i32_at(bytes, (self.len as usize).wrapping_sub(4) % 16).unwrap_or(0);
-        let is_number = !may_be_address(number as u64);
-        let is_store = (kind == Class::STORE) & (model & 0x38 == 0);
-        let is_quiet = ((kind == Class::ADDRESS) & (model < 0xc0) & !is_relative)
-            | ((kind == Class::CONSTANT) & !self.is_wide & is_number)
-            | (is_store & (!self.is_wide | is_relative | is_number))
-            | ((kind == Class::TEST) & (model & 0x30 != 0));
-        is_quiet & !self.is(Class::OTHER | Class::TABLE)
     }
 
     /// All of it, if it is one of these.

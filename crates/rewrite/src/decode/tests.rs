@@ -15,7 +15,8 @@ use std::{format, fs, println};
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
 use object::{Object, ObjectSection, SectionKind};
 
-use super::{Decoded, Flow, Glimpse, Reference, decode, decode_any};
+use super::{Decoded, Flow, Glimpse, Reference, Step, decode, decode_any};
+use crate::bytes::i32_at;
 
 /// Where random instructions lie.
 const ADDRESS: u64 = 0x5555_5555_4000;
@@ -180,6 +181,9 @@ impl Differences {
             let any = format!("{:?}", decode_any(bytes, address));
             assert_eq!(format!("{:?}", Some(quick)), any, "{bytes:02x?}");
         }
+        if let Some(bytes) = bytes.first_chunk() {
+            compare_step(Step::at(bytes), bytes, address);
+        }
         let is_same = match (&ours, theirs.code()) {
             (_, Code::INVALID) => true,
             (None, _) => is_refused(&theirs, bytes),
@@ -199,6 +203,43 @@ impl Differences {
     fn fail_if_any(&self) {
         assert_eq!(self.found, 0, "of {} differ\n{}", self.compared, self.shown);
     }
+}
+
+/// A step is what the complete decoder says, unless it stops; what it does not
+/// tell does not matter.
+fn compare_step(step: Step, bytes: &[u8; 32], address: u64) {
+    if step.stops() && !step.ends() {
+        return;
+    }
+    let decoded = decode_any(bytes, address).unwrap_or_else(|| panic!("{bytes:02x?}"));
+    assert_eq!(step.len(), usize::from(decoded.len), "{bytes:02x?}");
+    assert_eq!(step.ends(), !decoded.flow.goes_on(), "{bytes:02x?}");
+    assert_eq!(step.is_nop(), decoded.flow == Flow::Nop, "{bytes:02x?}");
+    assert_eq!(Step::is_call(step.facts()), matches!(decoded.flow, Flow::Call(_)), "{bytes:02x?}");
+    let end = address + u64::from(decoded.len);
+    let target = step.leads().then(|| end.wrapping_add_signed(step.distance()));
+    assert_eq!(target, decoded.flow.target(), "{bytes:02x?}");
+    let field = |at: u8| i32_at(bytes, usize::from(at)).map(i64::from);
+    let table = match decoded.reference {
+        Reference::Table(at) => field(at),
+        _ => None,
+    };
+    assert_eq!(step.table(bytes), table, "{bytes:02x?}");
+    let address_taken = match decoded.reference {
+        Reference::Relative(at) if decoded.takes_address => field(at),
+        _ => None,
+    };
+    let taken = (target.is_none() && step.takes_address()).then(|| step.number(bytes));
+    assert_eq!(taken, address_taken, "{bytes:02x?}");
+    let number = match decoded.reference {
+        Reference::Immediate(at) => field(at),
+        _ => None,
+    };
+    if let Some(number) = number {
+        assert!(step.keeps_number() && step.number(bytes) == number, "{bytes:02x?}");
+    }
+    let is_named = target.or(table.or(address_taken.or(number)).map(|named| named as u64));
+    assert!(step.matters() || step.ends() || is_named.is_none(), "{bytes:02x?}");
 }
 
 fn disassemble(bytes: &[u8], address: u64, options: u32) -> Instruction {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use interceptor_rewrite::{
-    CodeMap, Data, Ladder, SitePlan, Text, eh_frame_address, find_go_table, is_go_note, plan,
+    CodeMap, Data, Ladder, SitePlan, Text, Width, eh_frame_address, find_go_table, is_go_note, plan,
 };
 use object::read::elf::{ElfFile64, ProgramHeader};
 use object::{LittleEndian, Object, ObjectSection, ObjectSegment, SegmentFlags, elf};
@@ -22,6 +22,16 @@ pub struct Mapped<'f> {
 pub struct Image<'f> {
     pub file: ElfFile64<'f, LittleEndian>,
     pub segments: Vec<Mapped<'f>>,
+}
+
+/// What this machine has.
+pub fn width() -> Width {
+    if std::is_x86_feature_detected!("avx2") {
+        // SAFETY: it was asked for.
+        unsafe { Width::of_avx2() }
+    } else {
+        Width::default()
+    }
 }
 
 impl<'f> Image<'f> {
@@ -54,7 +64,8 @@ impl<'f> Image<'f> {
 
     pub fn texts(&self) -> impl Iterator<Item = Text<'f>> {
         let executable = self.segments.iter().filter(|segment| segment.is_executable);
-        executable.map(|segment| Text { base: segment.address, bytes: segment.bytes })
+        let width = width();
+        executable.map(move |segment| Text { base: segment.address, bytes: segment.bytes, width })
     }
 
     /// What is known without the sections that are not mapped.
