@@ -1,17 +1,20 @@
 // flags: -O2
 // What one system call costs, in TSC cycles.
 //
-//     percall BATCHES CALLS NR[=RESULT]...
+//     percall [-THREADS] BATCHES CALLS NR[=RESULT]...
 //
+// Beside as many threads as asked for, which sleep.
 // Prints for each number one line: NR, the smallest and the median batch, in
 // cycles for each call. Each batch lies between two serialising readings of the
 // TSC. The AVX-512 state is live meanwhile, as glibc's string functions leave
 // it. A call that does not return RESULT ends the program: then something else
 // was measured than what was meant.
 #define _GNU_SOURCE
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static unsigned long begin(void) {
     unsigned low, high;
@@ -61,7 +64,30 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static void *sleeps(void *none) {
+    for (;;)
+        pause();
+    return none;
+}
+
+static int start_threads(long count) {
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 64 * 1024);
+    while (count-- > 0) {
+        pthread_t thread;
+        if (pthread_create(&thread, &small, sleeps, NULL) != 0)
+            return 0;
+    }
+    return 1;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 1 && argv[1][0] == '-') {
+        if (!start_threads(-atol(argv[1])))
+            return 1;
+        argc--, argv++;
+    }
     if (argc < 4)
         return 2;
     long batches = atol(argv[1]), calls = atol(argv[2]);

@@ -5,16 +5,16 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Prints CPU, clock, kernel and load.
-pub fn print() {
+/// CPU, clock, kernel and load.
+pub fn describe() -> String {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
-    println!(
+    format!(
         "{}, {cpus} CPUs, TSC {:.0} MHz, Linux {}, load {}",
         field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown CPU".to_owned()),
         tsc_hz() / 1e6,
         first_word("/proc/sys/kernel/osrelease"),
         first_word("/proc/loadavg"),
-    );
+    )
 }
 
 /// Cycles of the TSC in a second.

@@ -5,10 +5,13 @@
 //! differs between those two is noise. Timing decides nothing here; the status
 //! is 0 unless something that is there did not run.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::json;
 
 use crate::dist;
 use crate::test::packages;
@@ -16,11 +19,13 @@ use crate::workspace::{Profile, Workspace};
 
 mod births;
 mod fork_wait;
+mod growth;
 mod machine;
 mod memory;
 mod peer;
 mod per_call;
 mod products;
+mod programs;
 mod rounds;
 mod server;
 mod signals;
@@ -36,8 +41,12 @@ use table::Table;
 #[derive(clap::Args)]
 pub struct Args {
     /// Only groups whose name contains one of these: percall, startup, memory,
-    /// forkwait, births, signals, find, dd, redis, nginx
+    /// forkwait, births, signals, growth, find, dd, archive, git, sqlite, cc, redis,
+    /// nginx, pgbench
     filter: Vec<String>,
+    /// Also write all figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
 /// A group of measurements.
@@ -50,10 +59,16 @@ const GROUPS: &[(&str, Group)] = &[
     ("forkwait", fork_wait::measure),
     ("births", births::measure),
     ("signals", signals::measure),
+    ("growth", growth::measure),
     ("find", whole::find),
     ("dd", whole::dd),
+    ("archive", programs::tar),
+    ("git", programs::git),
+    ("sqlite", programs::sqlite),
+    ("cc", programs::cc),
     ("redis", whole::redis),
     ("nginx", whole::nginx),
+    ("pgbench", programs::pgbench),
 ];
 
 /// Builds what is needed, measures and prints.
@@ -63,7 +78,9 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     }
     dist::lay_out(workspace, Profile::Release)?;
     let products = Products::build(workspace)?;
-    machine::print();
+    let machine = machine::describe();
+    println!("{machine}");
+    let mut tables = Vec::new();
 
     let began = Instant::now();
     let mut has_failed = false;
@@ -75,6 +92,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         match measure(&products) {
             Ok(table) => {
                 print!("{table}");
+                tables.push(table.json(name));
                 has_failed |= table.has_failed();
             }
             Err(error) => {
@@ -83,6 +101,12 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             }
         }
     }
-    println!("\nmeasured in {} s", began.elapsed().as_secs());
+    let seconds = began.elapsed().as_secs();
+    println!("\nmeasured in {seconds} s");
+    if let Some(file) = &args.json {
+        let all = json!({ "machine": machine, "seconds": seconds, "tables": tables });
+        fs::write(file, format!("{all:#}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
     Ok(ExitCode::from(u8::from(has_failed)))
 }

@@ -149,9 +149,13 @@ fn subjects(products: &Products) -> (Vec<Subject>, Vec<(&'static str, String)>) 
         Ok(way) => subjects.push(quick(way, vec![(ANSWERED, none), (FORWARDED, none)])),
         Err(why) => missing.push(("syscall-intercept", why.to_owned())),
     }
-    let dispatch = Way::preload("Syscall User Dispatch", &[&products.file("libdispatch.so")]);
-    subjects.push(slow(dispatch, vec![(ANSWERED, none)]));
-    for (name, way) in [("strace -c", products::strace_count()), ("strace", products::strace())] {
+    for (name, library) in
+        [("Syscall User Dispatch", "libdispatch.so"), ("seccomp trap", "libtrap.so")]
+    {
+        let way = Way::preload(name, &[&products.file(library)]);
+        subjects.push(slow(way, vec![(ANSWERED, none)]));
+    }
+    for (name, way) in products::tools().into_iter().chain([("strace", products::strace())]) {
         match way {
             Ok(way) => subjects.push(slow(way, vec![(UNKNOWN, none)])),
             Err(why) => missing.push((name, why.to_owned())),

@@ -1,11 +1,11 @@
 //! What is built to be measured.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use super::peer;
-use super::way::Way;
+use super::way::{Way, output};
 use crate::build;
 use crate::test::guests;
 use crate::tool;
@@ -43,6 +43,11 @@ impl Products {
     /// A measuring program or library of `tests/bench`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+
+    /// The library that is measured.
+    pub fn runtime(&self) -> &Path {
+        &self.runtime
     }
 
     /// A library that does nothing.
@@ -99,4 +104,32 @@ pub fn strace_count() -> Result<Way, &'static str> {
 /// strace, printing to where nobody reads.
 pub fn strace() -> Result<Way, &'static str> {
     strace_count().map(|_| Way::command("strace", &["strace", "-f", "-o", "/dev/null"]))
+}
+
+/// strace with its own seccomp filter, which stops a program only where it is
+/// asked for something: here at openat.
+pub fn strace_filtering() -> Result<Way, &'static str> {
+    let words = ["strace", "-f", "-c", "-o", "/dev/null", "--seccomp-bpf", "-e", "trace=openat"];
+    strace_count().map(|_| Way::command("strace -c --seccomp-bpf, openat", &words))
+}
+
+/// perf, counting by the kernel's trace points.
+pub fn perf_trace() -> Result<Way, &'static str> {
+    if !tool::is_installed("perf") {
+        return Err("it is not installed");
+    }
+    let way = Way::command("perf trace -s", &["perf", "trace", "-s", "-o", "/dev/null", "--"]);
+    match output(&mut way.run("true", &[""; 0])) {
+        Ok(_) => Ok(way),
+        Err(_) => Err("the kernel does not let it"),
+    }
+}
+
+/// All tools that others would use to count calls, by name.
+pub fn tools() -> [(&'static str, Result<Way, &'static str>); 3] {
+    [
+        ("strace -c", strace_count()),
+        ("strace -c --seccomp-bpf", strace_filtering()),
+        ("perf trace -s", perf_trace()),
+    ]
 }

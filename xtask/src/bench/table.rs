@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 /// Rows of text under a heading.
 pub struct Table {
     title: String,
@@ -44,6 +46,23 @@ impl Table {
     /// Whether something that is there did not run.
     pub fn has_failed(&self) -> bool {
         self.has_failed
+    }
+
+    /// The table as an object, under the name of its group.
+    pub fn json(&self, group: &str) -> Value {
+        let rows = self.rows.iter().map(|row| match row {
+            Row::Cells(cells) => {
+                let cells = self.columns.iter().zip(cells);
+                cells.map(|(column, cell)| ((*column).to_owned(), figure(cell))).collect::<Value>()
+            }
+            Row::Remark(subject, remark) => json!({ self.columns[0]: subject, "remark": remark }),
+        });
+        json!({
+            "group": group,
+            "title": self.title,
+            "legend": self.legend,
+            "rows": rows.collect::<Vec<_>>(),
+        })
     }
 
     fn width(&self, column: usize) -> usize {
@@ -93,6 +112,11 @@ impl fmt::Display for Table {
     }
 }
 
+/// A cell as a number, if it is one.
+fn figure(cell: &str) -> Value {
+    cell.parse::<f64>().map_or_else(|_| json!(cell), |number| json!(number))
+}
+
 /// Name of the column that [`verdict`] fills.
 pub const TARGET: &str = "target";
 
@@ -100,4 +124,22 @@ pub const TARGET: &str = "target";
 pub fn verdict(unit: &str, figure: f64, limit: f64) -> String {
     let word = if figure <= limit { "met" } else { "MISSED" };
     format!("at most {limit}{unit}: {word}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_numbers_and_the_rest_is_text() {
+        let mut table = Table::new("One", "legend", &["way", "added", TARGET]);
+        table.row(["us", "+1.50", "at most 2 ms: met"].map(str::to_owned));
+        table.missing("them", "not \"there\"");
+        let json = table.json("start");
+        assert_eq!(json["group"], "start");
+        let expected = json!({ "way": "us", "added": 1.5, "target": "at most 2 ms: met" });
+        assert_eq!(json["rows"][0], expected);
+        let expected = json!({ "way": "them", "remark": "not measured: not \"there\"" });
+        assert_eq!(json["rows"][1], expected);
+    }
 }

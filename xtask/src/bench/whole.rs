@@ -14,19 +14,19 @@ use super::way::{Way, output, usage};
 use crate::tool;
 
 /// Times native.
-const LIMIT: f64 = 1.10;
+const LIMIT: Option<f64> = Some(1.10);
 
 /// strace takes long.
 const STRACE_ROUNDS: usize = 3;
 
 /// A way, and how much work it is given.
-struct Subject {
-    way: Way,
-    load: Load,
+pub(super) struct Subject {
+    pub way: Way,
+    pub load: Load,
 }
 
 #[derive(Clone, Copy)]
-enum Load {
+pub(super) enum Load {
     Full,
     Light,
 }
@@ -41,7 +41,7 @@ pub fn find(products: &Products) -> Result<Table> {
         Ok(output(&mut Way::native().run("find", &[tree(load)]))?.lines().count() as f64)
     };
     let (full, light) = (count(Load::Full)?, count(Load::Light)?);
-    compare(products, "find /usr, CPU time for each entry found", 7, |subject| {
+    compare(products, "find /usr, CPU time for each entry found", 7, LIMIT, |subject| {
         let entries = match subject.load {
             Load::Full => full,
             Load::Light => light,
@@ -52,7 +52,7 @@ pub fn find(products: &Products) -> Result<Table> {
 
 /// Copies bytes one by one. A unit is a byte: two calls.
 pub fn dd(products: &Products) -> Result<Table> {
-    compare(products, "dd bs=1 count=300k, CPU time for each byte", 7, |subject| {
+    compare(products, "dd bs=1 count=300k, CPU time for each byte", 7, LIMIT, |subject| {
         let bytes = match subject.load {
             Load::Full => 300_000,
             Load::Light => 30_000,
@@ -77,12 +77,20 @@ pub fn redis(products: &Products) -> Result<Table> {
             Ok(words.map(str::to_owned).collect())
         },
     };
-    serve(products, "redis-server", "redis-benchmark", &server, [50_000, 5_000], |port, count| {
-        let mut client = Command::new("redis-benchmark");
-        client.args(["-q", "-t", "get", "-c", "10"]);
-        client.args(["-p".to_owned(), port.to_string(), "-n".to_owned(), count.to_string()]);
-        client
-    })
+    serve(
+        products,
+        "redis-server",
+        &["redis-server", "redis-benchmark"],
+        &server,
+        [50_000, 5_000],
+        LIMIT,
+        |port, count| {
+            let mut client = Command::new("redis-benchmark");
+            client.args(["-q", "-t", "get", "-c", "10"]);
+            client.args(["-p".to_owned(), port.to_string(), "-n".to_owned(), count.to_string()]);
+            client
+        },
+    )
 }
 
 /// A web server. A unit is a request; the server's time counts.
@@ -97,7 +105,7 @@ pub fn nginx(products: &Products) -> Result<Table> {
         },
     };
     let client = products.file("requests");
-    serve(products, "nginx", "nginx", &server, [80_000, 8_000], |port, count| {
+    serve(products, "nginx", &["nginx"], &server, [80_000, 8_000], LIMIT, |port, count| {
         let mut command = Command::new(&client);
         command.args([port.to_string(), count.to_string()]);
         command
@@ -120,16 +128,17 @@ fn nginx_configuration(directory: &Path, port: u16) -> String {
 
 /// Measures a server whose client is given a port and a number of requests,
 /// many or few.
-fn serve(
+pub(super) fn serve(
     products: &Products,
     program: &str,
-    needed: &str,
+    needed: &[&str],
     server: &Server,
     requests: [u32; 2],
+    limit: Option<f64>,
     client: impl Fn(u16, u32) -> Command,
 ) -> Result<Table> {
     let title = format!("{program}, CPU time of the server for each request");
-    for needed in [program, needed] {
+    for needed in needed {
         if !tool::is_installed(needed) {
             let mut table = new_table(&title);
             table.missing(program, &format!("{needed} is not installed"));
@@ -137,7 +146,7 @@ fn serve(
         }
     }
     let directory = products.file(program);
-    compare(products, &title, 7, |subject| {
+    compare(products, &title, 7, limit, |subject| {
         let [full, light] = requests;
         let count = match subject.load {
             Load::Full => full,
@@ -152,27 +161,32 @@ fn serve(
     })
 }
 
-/// Measures milliseconds for each unit: natively, under us, under strace.
-fn compare(
+/// Measures milliseconds for each unit: natively, under us, under others.
+pub(super) fn compare(
     products: &Products,
     title: &str,
     rounds: usize,
+    limit: Option<f64>,
     measure: impl Fn(&Subject) -> Result<f64>,
 ) -> Result<Table> {
     let mut table = new_table(title);
     let full = |way| Subject { way, load: Load::Full };
     let subjects = [Way::native(), products.nobody(), products.stat(), Way::guard()].map(full);
     let results = interleave(rounds, &subjects, &measure);
-    add_rows(&mut table, products, &subjects, results)?;
-    match products::strace_count() {
-        Ok(way) => {
-            let light = |way| Subject { way, load: Load::Light };
-            let native = Way::native().named("native, less work");
-            let subjects = [native, way, Way::guard().named("native again, less work")].map(light);
-            let results = interleave(STRACE_ROUNDS, &subjects, &measure);
-            add_rows(&mut table, products, &subjects, results)?;
+    add_rows(&mut table, products, &subjects, results, limit)?;
+    let mut ways = vec![Way::native().named("native, less work")];
+    for (name, tool) in products::tools() {
+        match tool {
+            Ok(way) => ways.push(way),
+            Err(why) => table.missing(name, why),
         }
-        Err(why) => table.missing("strace -c", why),
+    }
+    ways.push(Way::guard().named("native again, less work"));
+    if ways.len() > 2 {
+        let light = |way| Subject { way, load: Load::Light };
+        let subjects: Vec<Subject> = ways.into_iter().map(light).collect();
+        let results = interleave(STRACE_ROUNDS, &subjects, &measure);
+        add_rows(&mut table, products, &subjects, results, limit)?;
     }
     Ok(table)
 }
@@ -183,6 +197,7 @@ fn add_rows(
     products: &Products,
     subjects: &[Subject],
     results: Vec<Result<Vec<f64>>>,
+    limit: Option<f64>,
 ) -> Result<()> {
     let native = native(&results, |ms| *ms)?;
     let us = products.stat().name;
@@ -199,16 +214,19 @@ fn add_rows(
             subject.way.name.to_owned(),
             format!("{:.3}", series.median() * 1e3),
             format!("{ratio:.2}"),
-            if subject.way.name == us { verdict("x", ratio, LIMIT) } else { String::new() },
+            match limit.filter(|_| subject.way.name == us) {
+                Some(limit) => verdict("x", ratio, limit),
+                None => String::new(),
+            },
         ]);
     }
     Ok(())
 }
 
-fn new_table(title: &str) -> Table {
+pub(super) fn new_table(title: &str) -> Table {
     Table::new(
         title,
-        "in µs; medians of interleaved runs. strace is given less work",
+        "in µs; medians of interleaved runs. Others are given less work",
         &["way", "µs", "x native", TARGET],
     )
 }
