@@ -6,7 +6,7 @@
 //! is 0 unless something that is there did not run.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -47,6 +47,9 @@ pub struct Args {
     /// Also write all figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also write a record of the run to this file, in Markdown
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 /// A group of measurements.
@@ -80,7 +83,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let products = Products::build(workspace)?;
     let machine = machine::describe();
     println!("{machine}");
-    let mut tables = Vec::new();
+    let (mut tables, mut sections) = (Vec::new(), Vec::new());
 
     let began = Instant::now();
     let mut has_failed = false;
@@ -93,6 +96,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             Ok(table) => {
                 print!("{table}");
                 tables.push(table.json(name));
+                sections.push(table.markdown());
                 has_failed |= table.has_failed();
             }
             Err(error) => {
@@ -105,8 +109,25 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     println!("\nmeasured in {seconds} s");
     if let Some(file) = &args.json {
         let all = json!({ "machine": machine, "seconds": seconds, "tables": tables });
-        fs::write(file, format!("{all:#}\n"))
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        write(file, &format!("{all:#}\n"))?;
+    }
+    if let Some(file) = &args.record {
+        let command =
+            ["cargo xtask bench"].into_iter().chain(args.filter.iter().map(String::as_str));
+        let command = command.collect::<Vec<_>>().join(" ");
+        let head =
+            format!("# Benchmarks\n\n{RECORD}\n\n    {command} --record FILE\n\n{machine}.\n");
+        let sections = sections.iter().map(|section| format!("\n{section}"));
+        write(file, &(head + &sections.collect::<String>()))?;
     }
     Ok(ExitCode::from(u8::from(has_failed)))
+}
+
+/// What a record says of itself.
+const RECORD: &str = "One run, as it was printed, by the command below. Figures of another run differ by the \
+noise of the machine: the rows called native and native again say how much that was. README.md says what \
+the targets are.";
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }

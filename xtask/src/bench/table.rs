@@ -65,6 +65,28 @@ impl Table {
         })
     }
 
+    /// The table as a section of a Markdown file.
+    pub fn markdown(&self) -> String {
+        let line = |cells: &[&str]| format!("| {} |\n", cells.join(" | ").replace("  ", " "));
+        let mut text = format!("## {}\n\n", self.title);
+        if !self.legend.is_empty() {
+            text += &format!("{}.\n\n", self.legend);
+        }
+        text += &line(&self.columns);
+        text += &line(&vec!["---"; self.columns.len()]);
+        for row in &self.rows {
+            if let Row::Cells(cells) = row {
+                text += &line(&cells.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+        }
+        for row in &self.rows {
+            if let Row::Remark(subject, remark) = row {
+                text += &format!("\n{subject}: {remark}.\n");
+            }
+        }
+        text
+    }
+
     fn width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| match row {
             Row::Cells(cells) => cells.get(column).map(|cell| cell.chars().count()),
@@ -141,5 +163,14 @@ mod tests {
         assert_eq!(json["rows"][0], expected);
         let expected = json!({ "way": "them", "remark": "not measured: not \"there\"" });
         assert_eq!(json["rows"][1], expected);
+    }
+    #[test]
+    fn a_section_has_a_line_for_each_row_and_remarks_behind() {
+        let mut table = Table::new("One", "all of it", &["way", "ms"]);
+        table.missing("them", "absent");
+        table.row(["us", "1"].map(str::to_owned));
+        let expected = "## One\n\nall of it.\n\n| way | ms |\n| --- | --- |\n| us | 1 |\n\n\
+                        them: not measured: absent.\n";
+        assert_eq!(table.markdown(), expected);
     }
 }
