@@ -109,8 +109,20 @@ fn mapped(block: &mut ThreadBlock, args: &[u64; 6], start: u64) {
     if prot & PROT_EXEC == 0 || sys::is_confined() {
         return;
     }
+    // A mapping may be longer than its file; ld.so makes such, where the first
+    // segment is executable. What is behind the end cannot be read (SIGBUS).
+    let Ok(size) = sys::file_size(fd as i32) else {
+        return;
+    };
+    let until = |start: u64, end: u64, offset: u64| {
+        end.min(start.saturating_add(page_up(size.saturating_sub(offset))))
+    };
     let (image_fd, image_start, image_end) = block.last_image;
     let is_piece = image_fd == fd && image_start <= start && range.end <= image_end;
-    let image = if is_piece { image_start..image_end } else { range.clone() };
-    patch::patch_image(image, range, prot);
+    let range = start..until(start, range.end, offset);
+    let image =
+        if is_piece { image_start..until(image_start, image_end, 0) } else { range.clone() };
+    if !range.is_empty() {
+        patch::patch_image(image, range, prot);
+    }
 }

@@ -216,20 +216,31 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
 /// Patches memory that the program wrote and made executable.
 pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
     let is_small = range.end.saturating_sub(range.start) <= GENERATED_LIMIT;
+    if !is_small || prot as usize & PROT_READ == 0 || prot as usize & PROT_WRITE != 0 {
+        return;
+    }
     let text = Text {
-        range,
+        range: readable(range),
         prot: prot as usize,
         name: b"[generated]",
         is_pristine: false,
         source: None,
         is_early: false,
     };
-    if !is_small || text.prot & PROT_READ == 0 || text.prot & PROT_WRITE != 0 {
-        return;
-    }
     let image = None::<&Image<'_, Piece>>;
     let tally = patch_text(&text, image, None, &near::map_by_asking, &mut None);
     coverage::report(text.name, &tally, false);
+}
+
+/// As much of mapped memory as can be read: what is mapped behind the end of its
+/// file cannot.
+fn readable(range: Range<u64>) -> Range<u64> {
+    let is_readable = |address: u64| sys::read_guest(address, &mut [0]) == 1;
+    if range.is_empty() || is_readable(range.end - 1) {
+        return range;
+    }
+    let mut pages = range.clone().step_by(PAGE as usize);
+    range.start..pages.find(|page| !is_readable(*page)).unwrap_or(range.end)
 }
 
 /// One executable range.
