@@ -258,6 +258,9 @@ impl Look {
     }
 }
 
+/// Something of a look that is not to grow.
+type Measure = fn(&Look) -> u64;
+
 /// What has grown from the second third of the looks to the last.
 fn growth(looks: &[Look]) -> Vec<String> {
     let third = looks.len() / 3;
@@ -265,13 +268,13 @@ fn growth(looks: &[Look]) -> Vec<String> {
         return vec!["too short to tell".to_owned()];
     }
     let (before, after) = looks[third..].split_at(third);
-    let measures: [(&str, fn(&Look) -> u64, u64); 4] = [
+    let measures: [(&str, Measure, u64); 4] = [
         ("mappings", |look| look.mappings, 0),
         ("descriptors", |look| look.descriptors, 0),
         ("threads", |look| look.threads, 0),
         ("kB of memory", |look| look.rss_kb, SLACK_KB),
     ];
-    let most = |looks: &[Look], of: fn(&Look) -> u64| looks.iter().map(of).max().unwrap_or(0);
+    let most = |looks: &[Look], of: Measure| looks.iter().map(of).max().unwrap_or(0);
     measures
         .into_iter()
         .map(|(name, of, slack)| (name, most(before, of), most(after, of), slack))
