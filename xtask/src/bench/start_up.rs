@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::products::Products;
 use super::rounds::{Series, interleave, native};
 use super::table::{TARGET, Table, verdict};
-use super::way::{Way, usage};
+use super::way::{Usage, Way, usage};
 
 /// The peer takes long.
 const PEER_ROUNDS: usize = 5;
@@ -78,10 +78,10 @@ const CASES: &[Case] = &[
 /// Measures all programs.
 pub fn measure(products: &Products) -> Result<Table> {
     let mut table = Table::new(
-        "Start-up, in ms of wall clock",
+        "Start-up, in ms of wall clock and of CPU time",
         "medians of interleaved runs, each after one that is not measured; added: to the native run \
-         of the same round",
-        &["program", "ms", "added", TARGET],
+         of the same round. CPU time tells more where others use the machine, too",
+        &["program", "ms", "added", "CPU", "CPU added", TARGET],
     );
     for case in CASES {
         match case.paths.iter().find(|path| Path::new(path).exists()) {
@@ -98,10 +98,10 @@ pub fn measure(products: &Products) -> Result<Table> {
 fn measure_case(products: &Products, case: &Case, path: &str, table: &mut Table) -> Result<()> {
     let ways = [Way::native(), products.empty(), products.nobody(), Way::guard()];
     let results = run(case, path, case.rounds, &ways);
-    let native = native(&results, |ms| *ms)?;
+    let native = Native::of(&results)?;
     let empty = match (&results[1], case.limit_empty) {
         (Ok(rounds), Some(limit)) => {
-            Some((rounds.iter().copied().collect::<Series>().added(&native), limit))
+            Some((Series::of(rounds, |usage| usage.wall_ms).added(&native.wall), limit))
         }
         _ => None,
     };
@@ -127,18 +127,31 @@ fn measure_case(products: &Products, case: &Case, path: &str, table: &mut Table)
     if let (Ok(peer), true) = (products.peer(), case.has_peer) {
         let ways = [Way::native(), peer, Way::guard()];
         let mut results = run(case, path, PEER_ROUNDS, &ways);
-        let native = self::native(&results, |ms| *ms)?;
+        let native = Native::of(&results)?;
         add_row(table, case, &ways[1], &native, results.swap_remove(1), |_| String::new());
     }
     Ok(())
 }
 
-/// Milliseconds that each way takes, by rounds.
-fn run(case: &Case, path: &str, rounds: usize, ways: &[Way]) -> Vec<Result<Vec<f64>>> {
+/// What the native runs of each round took.
+struct Native {
+    wall: Series,
+    cpu: Series,
+}
+
+impl Native {
+    fn of(results: &[Result<Vec<Usage>>]) -> Result<Native> {
+        let wall = native(results, |usage| usage.wall_ms)?;
+        Ok(Native { wall, cpu: native(results, |usage| usage.cpu_ms)? })
+    }
+}
+
+/// What each way takes, by rounds.
+fn run(case: &Case, path: &str, rounds: usize, ways: &[Way]) -> Vec<Result<Vec<Usage>>> {
     interleave(rounds, ways, |way| {
         // What the one before left cold is not this one's.
         usage(&mut way.run(path, case.arguments))?;
-        Ok(usage(&mut way.run(path, case.arguments))?.wall_ms)
+        usage(&mut way.run(path, case.arguments))
     })
 }
 
@@ -146,16 +159,22 @@ fn add_row(
     table: &mut Table,
     case: &Case,
     way: &Way,
-    native: &Series,
-    result: Result<Vec<f64>>,
+    native: &Native,
+    result: Result<Vec<Usage>>,
     target: impl Fn(f64) -> String,
 ) {
     let subject = format!("{}: {}", case.name, way.name);
     match result {
         Ok(rounds) => {
-            let series: Series = rounds.into_iter().collect();
-            let added = series.added(native);
-            let figures = [format!("{:.3}", series.median()), format!("{added:+.3}")];
+            let wall = Series::of(&rounds, |usage| usage.wall_ms);
+            let cpu = Series::of(&rounds, |usage| usage.cpu_ms);
+            let added = wall.added(&native.wall);
+            let figures = [
+                format!("{:.3}", wall.median()),
+                format!("{added:+.3}"),
+                format!("{:.3}", cpu.median()),
+                format!("{:+.3}", cpu.added(&native.cpu)),
+            ];
             table.row([subject].into_iter().chain(figures).chain([target(added)]));
         }
         Err(error) => table.failed(&subject, &error),
