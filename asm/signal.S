@@ -60,6 +60,8 @@ interceptor_on_signal:
     je      interceptor_signal_held
     cmp     qword ptr fs:[rax + {tls_ready}], r10
     jne     interceptor_signal_held
+    cmp     qword ptr fs:[rax + {tls_parked}], r10
+    jne     interceptor_signal_held // hooks run with all of them blocked
     xor     edi, edi                // SIG_BLOCK
     lea     rsi, [rip + interceptor_asynchronous]
     lea     rdx, [rsp - 16]
@@ -106,5 +108,23 @@ interceptor_signal_return:
 interceptor_signal_end:
     .cfi_endproc
     .size   interceptor_on_signal, . - interceptor_on_signal
+
+// Calls the program's handler with the registers that the kernel gives it.
+//
+// In:  rdi = handler, rsi = signal, rdx = siginfo_t *, rcx = ucontext_t *.
+    .balign 16
+    .hidden interceptor_call_handler
+    .globl  interceptor_call_handler
+    .type   interceptor_call_handler, @function
+interceptor_call_handler:
+    .cfi_startproc
+    mov     r11, rdi
+    mov     edi, esi
+    mov     rsi, rdx
+    mov     rdx, rcx
+    xor     eax, eax                // for one without a prototype
+    jmp     r11
+    .cfi_endproc
+    .size   interceptor_call_handler, . - interceptor_call_handler
 
     .popsection

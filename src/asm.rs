@@ -23,6 +23,7 @@ global_asm!(
     include_str!("../asm/signal.S"),
     tls_ready = const tls::READY,
     tls_block = const tls::BLOCK,
+    tls_parked = const tls::PARKED,
     tls_delivered = const tls::DELIVERED,
     frame_info = const signal::INFO_IN_FRAME,
 );

@@ -140,9 +140,15 @@ unsafe fn own_block<'a>() -> Option<&'a mut ThreadBlock> {
 /// The action's handler is a function, and the arguments are the kernel's.
 unsafe fn call(action: &SigAction, signal: i32, info: *mut SigInfo, context: *mut UContext) {
     // SAFETY: the caller's.
-    unsafe {
-        let handler: unsafe extern "C" fn(i32, *mut SigInfo, *mut UContext) =
-            core::mem::transmute::<u64, _>(action.handler);
-        handler(signal, info, context);
-    }
+    unsafe { interceptor_call_handler(action.handler, signal, info, context) }
+}
+
+unsafe extern "C" {
+    /// `asm/signal.S`.
+    fn interceptor_call_handler(
+        handler: u64,
+        signal: i32,
+        info: *mut SigInfo,
+        context: *mut UContext,
+    );
 }
