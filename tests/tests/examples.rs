@@ -34,6 +34,11 @@ fn the_readme_shows_the_examples() {
     }
 }
 
+/// Where examples are compiled: beside the deliverables.
+fn target(dist: &Dist) -> PathBuf {
+    dist.runtime().ancestors().nth(3).expect("a target").join("examples")
+}
+
 /// Examples of one language, ready to be loaded.
 enum Examples {
     C { dist: Dist, directory: PathBuf },
@@ -43,10 +48,11 @@ enum Examples {
 impl Examples {
     /// Compiles all that are there in C.
     fn in_c() -> Result<Examples, Missing> {
-        static DIRECTORY: OnceLock<Scratch> = OnceLock::new();
+        static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
         let (dist, compiler) = (Dist::find()?, installed("cc")?);
         let directory = DIRECTORY.get_or_init(|| {
-            let scratch = Scratch::new();
+            let directory = target(&dist).join("c");
+            fs::create_dir_all(&directory).expect("a directory");
             for file in fs::read_dir(root().join("examples")).expect("examples").flatten() {
                 let source = file.path();
                 if source.extension().is_none_or(|extension| extension != "c") {
@@ -57,14 +63,14 @@ impl Examples {
                     .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I"])
                     .arg(dist.include())
                     .arg("-o")
-                    .args([&scratch.path(&format!("{name}.so")), &source])
+                    .args([&directory.join(format!("{name}.so")), &source])
                     .status()
                     .expect("a compiler");
                 assert!(built.success(), "{name}.c");
             }
-            scratch
+            directory
         });
-        Ok(Examples::C { dist, directory: directory.as_ref().to_path_buf() })
+        Ok(Examples::C { dist, directory: directory.clone() })
     }
 
     /// Compiles all that are there in Rust. Without link time optimisation, which takes
@@ -73,7 +79,7 @@ impl Examples {
         static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
         let dist = Dist::find()?;
         let directory = DIRECTORY.get_or_init(|| {
-            let target = dist.runtime().ancestors().nth(3).expect("a target").join("examples");
+            let target = target(&dist);
             // The one with the standard library takes the runtime with other features.
             for manifest in ["examples/Cargo.toml", "examples/monitor_std/Cargo.toml"] {
                 let built = Command::new(env!("CARGO"))
