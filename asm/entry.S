@@ -204,7 +204,6 @@ interceptor_leave_by_sigreturn:
     mov     qword ptr [rsp + 40], r15
     mov     rbx, rdi
     INTERCEPTOR_CFI_FRAME 3, 0
-    mov     rsi, rsp
     mov     r13, rsp
     cmp     qword ptr [rip + interceptor_xsave_size], 0
     jne     4f
@@ -224,6 +223,8 @@ interceptor_leave_by_sigreturn:
     jmp     6f
 5:  fxsave64 [r12]
 6:
+    mov     rdi, rbx
+    mov     rsi, r13
     mov     rdx, r12
     call    interceptor_leave_context
     test    rax, rax

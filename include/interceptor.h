@@ -28,8 +28,8 @@
  * - It waits for the program (a lock, malloc and stdio among them, which take locks):
  *   the thread may hold that lock itself, and then waits for ever.
  * - It blocks in the kernel: so does the thread. Signals that have a handler wait until
- *   the hook is done, though a call that it makes may fail with EINTR; those that end
- *   or stop the process do so at once.
+ *   the hook is done, and a call that it makes may fail with EINTR meanwhile (see
+ *   interceptor_hook_is_interruptible); those that end or stop the process do so at once.
  * - It crashes: so does the program, by the same signal. If that has a handler, this
  *   is called, with the registers of the hook. INTERCEPTOR_CRASH_REPORT=1 says where.
  * - It recurses without an end: its stack ends before unmapped memory, SIGSEGV.
