@@ -20,6 +20,7 @@ mod mode;
 mod program;
 mod scratch;
 mod source;
+mod tree;
 mod workshop;
 
 pub use dist::{Dist, guest, guests, installed, userland};
@@ -29,4 +30,5 @@ pub use mode::{Mode, Modes};
 pub use program::{Ended, Program, Status};
 pub use scratch::Scratch;
 pub use source::{Source, Userlands};
+pub use tree::{Tree, kill, wait_for};
 pub use workshop::{Link, Workshop};

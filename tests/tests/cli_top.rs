@@ -2,69 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use interceptor_tests::{Dist, Ended, Program, Scratch, need};
-
-/// A tree under one of our commands, ended by the end of the test.
-struct Tree {
-    command: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Tree {
-    fn start(dist: &Dist, options: &[&str], script: &str) -> Tree {
-        let mut command = Command::new(dist.command())
-            .args(options)
-            .args(["--", "sh", "-c", script])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            // So that all of it can be killed.
-            .process_group(0)
-            .spawn()
-            .expect("our command");
-        let output = BufReader::new(command.stdout.take().expect("a pipe"));
-        Tree { command, output }
-    }
-
-    /// The next line that the script prints: a process id.
-    fn pid(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("a line");
-        line.trim_end().to_owned()
-    }
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        let group = format!("-{}", self.command.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        let _ = self.command.wait();
-    }
-}
-
-fn kill(pid: &str, signal: &str) {
-    let status = Command::new("kill").args([signal, pid]).status().expect("kill");
-    assert!(status.success(), "kill {signal} {pid}");
-}
-
-/// Waits until a process is in a state, as `/proc` calls it.
-fn wait_for(pid: &str, state: char) {
-    let is_there = || {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(state))
-    };
-    for _ in 0..1000 {
-        if is_there() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("{pid} did not become {state}");
-}
+use interceptor_tests::{Dist, Ended, Program, Scratch, Tree, kill, need, wait_for};
 
 fn ours(dist: &Dist, arguments: &[&str]) -> Ended {
     Program::new(dist.command()).arguments(arguments).natively()
@@ -79,7 +21,7 @@ fn a_reader_counts_a_dead_member_that_nobody_has_waited_for_as_dead() {
     for options in [&["stat", "-o", report][..], &["trace", "-o", report]] {
         let script = "sleep 1000 & echo $!; echo $$; exec sleep 1000";
         let mut tree = Tree::start(&dist, options, script);
-        let (child, parent) = (tree.pid(), tree.pid());
+        let (child, parent) = (tree.line(), tree.line());
         for pid in [&child, &parent] {
             wait_for(pid, 'S');
         }
@@ -104,7 +46,7 @@ fn top_shows_the_rate_of_calls_and_ends_with_the_tree() {
     let report = report.to_str().expect("a name in UTF-8");
     let script = "echo $$; exec dd if=/dev/zero of=/dev/null bs=1 2>/dev/null";
     let mut tree = Tree::start(&dist, &["stat", "-o", report], script);
-    let pid = tree.pid();
+    let pid = tree.line();
     let ended = ours(&dist, &["top", "-p", &pid, "-n", "2", "-d", "0.3"]);
     let last = ended.stdout.trim_end().rsplit("\n\n").next().expect("a second look");
     // Of a row, counted from its end.
@@ -144,7 +86,7 @@ fn stat_of_a_running_tree_counts_from_then_on() {
     assert!(made.success());
     let script = script.replace("< go", &format!("< {}", fifo.display()));
     let mut tree = Tree::start(&dist, &["stat", "-o", report], &script);
-    let pid = tree.pid();
+    let pid = tree.line();
     let table = scratch.path("table");
     let watching = Command::new(dist.command())
         .args(["stat", "-p", &pid, "-o"])
@@ -184,7 +126,7 @@ fn what_cannot_be_looked_at_is_refused_with_a_reason() {
         assert!(ended.stderr.contains(reason), "{arguments:?}: {ended:?}");
     }
     let mut tree = Tree::start(&dist, &["trace", "-o", "/dev/null"], "echo $$; exec sleep 1000");
-    let pid = tree.pid();
+    let pid = tree.line();
     let ended = ours(&dist, &["stat", "-p", &pid]);
     assert!(ended.stderr.contains("its calls are not counted"), "{ended:?}");
     kill(&pid, "-KILL");
