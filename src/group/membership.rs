@@ -6,7 +6,7 @@ use interceptor_abi::segment::Life;
 
 use super::effects::{self, Concerned};
 use super::robust::{self, Head, Trust};
-use super::slots::{self, Born, By, Member, Newborn, Slot};
+use super::slots::{self, Born, By, Init, Member, Newborn, Slot};
 use super::{TGSTAT, segment};
 use crate::hook::RemoteEffect;
 
@@ -15,6 +15,11 @@ static LIBC_REGISTERS: AtomicBool = AtomicBool::new(false);
 
 /// The namespace of the children that this process makes.
 static CHILD_NAMESPACE: AtomicU32 = AtomicU32::new(0);
+/// The number of the one with whose end that one ends: the first that this process has made
+/// there. 0 before that.
+static CHILD_INIT: AtomicU32 = AtomicU32::new(0);
+/// Somebody else has made it.
+const UNKNOWN: u32 = u32::MAX;
 
 /// One thread's membership. Zeroes are one who is not counted.
 #[repr(C)]
@@ -40,6 +45,8 @@ pub(crate) struct Expected {
     is_process: bool,
     /// Its ids are the same for its parent.
     is_visible: bool,
+    /// Its parent's PID namespace.
+    outside: u32,
 }
 
 impl Expected {
@@ -64,9 +71,11 @@ impl Expected {
         };
         if self.number() == 0 {
             segment.header.population.lost_threads.fetch_add(1, Relaxed);
-        } else if self.is_visible
-            && let Some(slot) = self.slot()
-        {
+        } else if let Some(slot) = self.slot() {
+            if !self.is_visible {
+                slot.born_outside(tid, self.outside);
+                return;
+            }
             if self.is_process {
                 slot.set_tgid(tid);
             }
@@ -79,6 +88,8 @@ impl Expected {
     /// The call has failed.
     pub(crate) fn cancel(&self) {
         if let Some(slot) = self.slot() {
+            let number = self.number() as u32;
+            let _ = CHILD_INIT.compare_exchange(number, 0, Relaxed, Relaxed);
             slot.cancel();
         }
     }
@@ -101,24 +112,31 @@ impl Membership {
 
     /// Reserves a place for a child.
     pub(crate) fn expect(&self, is_process: bool, new_namespace: bool) -> Expected {
-        let mut expected = Expected { member: Member::NONE, is_process, is_visible: true };
+        let mut expected =
+            Expected { member: Member::NONE, is_process, is_visible: true, outside: 0 };
         let (Some(segment), Some(own)) = (segment(), self.slot()) else {
             return expected;
         };
         let chosen = CHILD_NAMESPACE.load(Relaxed);
-        let namespace = match (is_process, new_namespace, chosen) {
-            (true, true, _) => slots::new_namespace(segment),
-            (false, _, _) | (_, _, 0) => own.namespace(),
-            _ => chosen,
+        let (namespace, init) = match (is_process, new_namespace, chosen) {
+            (true, true, _) => (slots::new_namespace(segment), Init::Itself),
+            (false, _, _) | (_, _, 0) => (own.namespace(), own.init()),
+            _ => (chosen, init_of_children()),
         };
-        expected.is_visible = namespace == own.namespace();
+        expected.outside = own.namespace();
+        expected.is_visible = namespace == expected.outside;
         let newborn = Newborn {
             by: By::Parent(self.member),
             tgid: if is_process { 0 } else { own.tgid() },
             namespace,
             is_first: is_process,
+            init,
         };
         expected.member = slots::reserve(segment, &newborn).unwrap_or(Member::NONE);
+        if matches!(init, Init::Itself) && !new_namespace {
+            let number = expected.number() as u32;
+            CHILD_INIT.store(if number == 0 { UNKNOWN } else { number }, Relaxed);
+        }
         expected
     }
 
@@ -150,7 +168,8 @@ impl Membership {
         let Some(segment) = segment() else {
             return Born::TooLate;
         };
-        let newborn = Newborn { by: By::Itself(tid), tgid, namespace, is_first };
+        let init = Init::Unknown;
+        let newborn = Newborn { by: By::Itself(tid), tgid, namespace, is_first, init };
         match slots::reserve(segment, &newborn) {
             Some(member) => self.begin(member, tid),
             None => {
@@ -334,8 +353,19 @@ pub(crate) fn children_stay() {
     CHILD_NAMESPACE.store(0, Relaxed);
 }
 
+/// With whose end the namespace ends that children will be in.
+fn init_of_children() -> Init {
+    match CHILD_INIT.load(Relaxed) {
+        0 => Init::Itself,
+        UNKNOWN => Init::Unknown,
+        number => Init::Number(number),
+    }
+}
+
 /// The children of this process will be in another PID namespace.
-pub(crate) fn children_leave_namespace() {
+/// `is_new` says that the first one makes it.
+pub(crate) fn children_leave_namespace(is_new: bool) {
+    CHILD_INIT.store(if is_new { 0 } else { UNKNOWN }, Relaxed);
     if let Some(segment) = segment() {
         CHILD_NAMESPACE.store(slots::new_namespace(segment), Relaxed);
     }

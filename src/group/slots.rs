@@ -133,6 +133,19 @@ pub(crate) struct Newborn {
     pub namespace: u32,
     /// It is the first thread of its process.
     pub is_first: bool,
+    /// With whose end its namespace ends.
+    pub init: Init,
+}
+
+/// The thread with whose end a PID namespace ends.
+#[derive(Clone, Copy)]
+pub(crate) enum Init {
+    /// It is not known.
+    Unknown,
+    /// That which is to be born.
+    Itself,
+    /// The one with this number, or what a slot says of it.
+    Number(u32),
 }
 
 /// Reserves a slot. `None` when there is no room.
@@ -142,10 +155,18 @@ pub(crate) fn reserve(segment: &'static Segment, newborn: &Newborn) -> Option<Me
     let thread = &segment.threads[index];
     thread.tgid.store(newborn.tgid, Relaxed);
     thread.namespace.store(newborn.namespace, Relaxed);
+    thread.outer_tid.store(0, Relaxed);
+    thread.outer_namespace.store(0, Relaxed);
     thread.mail.store(0, Relaxed);
     thread.is_monitor.store(0, Relaxed);
     let number = population.numbers.fetch_add(1, Relaxed) + 1;
     thread.number.store(number, Relaxed);
+    let init = match newborn.init {
+        Init::Unknown => 0,
+        Init::Itself => number as u32,
+        Init::Number(number) => number,
+    };
+    thread.init.store(init, Relaxed);
     Some(Member { index: index as u32, owner, number })
 }
 
@@ -238,6 +259,22 @@ impl Slot {
         (fits && node.is_multiple_of(4)).then_some(node)
     }
 
+    /// What is known of the thread with whose end its namespace ends.
+    pub(super) fn init(&self) -> Init {
+        match self.thread.init.load(Relaxed) {
+            0 => Init::Unknown,
+            number => Init::Number(number),
+        }
+    }
+
+    /// It is born, as thread `tid` of its parent's namespace, which is another. What it
+    /// is called in its own it says itself.
+    pub(crate) fn born_outside(&self, tid: u32, namespace: u32) {
+        self.thread.outer_namespace.store(namespace, Relaxed);
+        self.thread.outer_tid.store(tid, Release);
+        self.born(0);
+    }
+
     /// It is born. Both the parent and the child say so. Returns whether the slot
     /// is still the child's, and whether this was the first to say so.
     pub(crate) fn born(&self, tid: u32) -> Born {
@@ -257,11 +294,14 @@ impl Slot {
             }
         }
         // The other side was faster, or it was cancelled after the parent's death.
-        if self.state().is_some_and(|now| now.high.is_alive()) {
-            Born::Before
-        } else {
-            Born::TooLate
+        let Some(now) = self.state().filter(|now| now.high.is_alive()) else {
+            return Born::TooLate;
+        };
+        if tid != 0 && now.word == 0 {
+            // Its parent did not know what it is called here. A mark would be its death.
+            self.change(now, State { word: tid & TID, ..now });
         }
+        Born::Before
     }
 
     /// It will not be born.
@@ -366,10 +406,33 @@ impl Slot {
         }
     }
 
+    /// Whether the first process of its namespace is gone. The kernel kills all others
+    /// before anybody can have waited for that one (`zap_pid_ns_processes`).
+    fn has_namespace_ended(&self) -> bool {
+        let init = self.thread.init.load(Relaxed);
+        init != 0
+            && used(self.segment).all(|slot| {
+                let is_it = slot.thread.number.load(Relaxed) as u32 == init;
+                let state = slot.state().map(|state| (state.high.life, state.word & DIED != 0));
+                !is_it || matches!(state, None | Some((Life::Free, _) | (Life::Watched, true)))
+            })
+    }
+
     /// Asks the kernel for a thread whose death word says nothing.
     fn is_gone(&self, state: State, namespace: u32) -> bool {
+        if sys::is_confined() {
+            return false;
+        }
         let tgid = self.tgid();
-        if self.namespace() != namespace || tgid == 0 || sys::is_confined() {
+        // Pairs with the release in `born_outside`.
+        let outer = self.thread.outer_tid.load(Acquire);
+        if outer != 0 && self.thread.outer_namespace.load(Relaxed) == namespace {
+            return !sys::process_exists(outer);
+        }
+        if self.namespace() != namespace {
+            return self.has_namespace_ended();
+        }
+        if tgid == 0 {
             return false;
         }
         if state.high.life == Life::InExec {

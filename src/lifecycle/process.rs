@@ -21,7 +21,7 @@ pub(super) fn entered_namespace(sysno: Sysno, args: &[u64; 6], result: i64) {
     let flags = if sysno == Sysno::unshare { args[0] } else { args[1] };
     // setns with 0 takes any namespace; a PID namespace more is no harm.
     if result == 0 && (flags & CLONE_NEWPID != 0 || flags == 0) {
-        group::children_leave_namespace();
+        group::children_leave_namespace(sysno == Sysno::unshare);
     }
 }
 

@@ -255,6 +255,56 @@ static void sharers(void) {
     close(pipe_ends[1]);
 }
 
+static void pause_for_microseconds(unsigned count) {
+    struct timespec time = {.tv_nsec = (long)count * 1000};
+    nanosleep(&time, NULL);
+}
+
+/* The first process of a namespace, with many more about to be born there if `is_busy`; killed after some time. */
+static void first_process(pid_t (*make)(void), int is_busy, unsigned microseconds) {
+    begin();
+    pid_t child = make();
+    CHECK(child >= 0, "clone");
+    if (!child) {
+        CHECK(getpid() == 1 && interceptor_tgstat.tgid == 1, "the first of a namespace is %d", getpid());
+        for (int i = 0; is_busy && i < 10; i++)
+            if (!fork())
+                for (;;)
+                    fork() || (_exit(0), 0);
+        for (;;)
+            pause();
+    }
+    if (!is_busy)
+        expect("born", 1, 1, 1);
+    pause_for_microseconds(microseconds);
+    CHECK(!kill(child, SIGKILL), "kill");
+    await(child, SIGKILL);
+    expect("killed", is_busy ? (long)(interceptor_pgstat->cnt_thread - born_before) : 1, 0, 0);
+}
+
+static pid_t clone_into_namespace(void) {
+    return (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+}
+
+static void namespaces(void) {
+    CHECK(!unshare(0) && (!geteuid() || !unshare(CLONE_NEWUSER)), "unshare");
+    for (unsigned i = 0; i < 60; i++) {
+        first_process(clone_into_namespace, i % 3 == 2, i * 37 % 1000);
+        first_process(clone_into_namespace, 0, 0);
+        pid_t child = fork();
+        if (!child) {
+            CHECK(!unshare(CLONE_NEWPID), "unshare");
+            /* A second one cannot be made any more, and is not to be taken for the first. */
+            first_process(fork, i % 3 == 1, i * 37 % 1000);
+            begin();
+            CHECK(fork() == -1 && errno == ENOMEM, "fork into a namespace that has ended");
+            expect("failed", 0, 0, 0);
+            _exit(0);
+        }
+        await(child, 0);
+    }
+}
+
 static void failures(void) {
     begin();
     for (int i = 0; i < 100; i++) {
@@ -543,6 +593,7 @@ static const struct {
     {"threads", threads},   {"many", many},   {"processes", processes}, {"failures", failures},
     {"deaths", deaths},     {"execs", execs}, {"unique", unique},       {"kills", kills},
     {"descriptors", descriptors}, {"monitors", monitors}, {"sharers", sharers},
+    {"namespaces", namespaces},
 };
 
 __attribute__((constructor(102))) static void start(void) {

@@ -3,7 +3,7 @@
 //!
 //! The scenarios are those of `tests/hooks/census.c` and `remote.c`.
 
-use interceptor_tests::{Dist, Missing, Program, guest, installed, need};
+use interceptor_tests::{Dist, Missing, Program, guest, installed, need, skip};
 
 /// Runs a scenario in a process that loads the hook.
 fn scenario(name: &str) {
@@ -37,6 +37,15 @@ scenarios! {
     kill_at_random_moments_is_counted: "kills",
     counting_survives_closed_descriptors: "descriptors",
     monitors_run_are_cancelled_and_hand_over_their_result: "monitors",
+}
+
+#[test]
+fn members_of_pid_namespaces_are_counted_whatever_ends_them() {
+    let made = Program::shell("unshare -p -f true || unshare -r -p -f true").natively();
+    if made.status.code() != Some(0) {
+        return skip(&Missing("PID namespaces, which may not be made here".to_owned()));
+    }
+    scenario("namespaces");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 pub const MAGIC: u64 = u64::from_le_bytes(*b"INTRCPTR");
 
 /// Grows with every change to a type in this module.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// System call numbers that have a counter of their own; the last one stands
 /// for every number beyond the table.
@@ -218,8 +218,9 @@ pub struct Thread {
     pub tgid: AtomicU32,
     /// Its PID namespace, from [`Population::namespaces`].
     pub namespace: AtomicU32,
-    /// Padding.
-    pub reserved: AtomicU32,
+    /// A process whose parent is in another PID namespace: its id there; 0 for others,
+    /// and while that is not known.
+    pub outer_tid: AtomicU32,
     /// The links of the robust list, valid in the thread's process only.
     pub links: [AtomicU32; 5],
     /// Unique in the segment, from 1.
@@ -228,8 +229,11 @@ pub struct Thread {
     pub mail: AtomicU32,
     /// Not 0 when it waits for effects on its process, from time to time.
     pub is_monitor: AtomicU32,
-    /// Padding.
-    pub reserved_last: [AtomicU32; 2],
+    /// That namespace.
+    pub outer_namespace: AtomicU32,
+    /// The low half of the number of the thread with whose end its PID namespace ends; 0
+    /// when that is not known.
+    pub init: AtomicU32,
 }
 
 /// What one member did to another.

@@ -51,10 +51,15 @@ impl Members {
             ever += u64::from(state.births) + u64::from(state.is_alive());
             let (word, tgid) = (bits as u32, slot.tgid.load(Ordering::Relaxed));
             let namespace = slot.namespace.load(Ordering::Relaxed);
-            // The tree's first namespace is taken for ours; ids of others mean nothing here.
-            let may_run = |is_running: &mut dyn FnMut(u32, u32) -> bool, tid| {
-                namespace != 0 || tgid == 0 || is_running(tgid, tid)
-            };
+            // The tree's first namespace is taken for ours; ids in others mean nothing here.
+            let outer_namespace = slot.outer_namespace.load(Ordering::Relaxed);
+            let outer = slot.outer_tid.load(Ordering::Relaxed);
+            let may_run =
+                |is_running: &mut dyn FnMut(u32, u32) -> bool, tid| match (namespace, tgid) {
+                    (0, 0) => true,
+                    (0, tgid) => is_running(tgid, tid),
+                    _ => outer == 0 || outer_namespace != 0 || is_running(outer, outer),
+                };
             let is_alive = match state.life {
                 Life::Free | Life::Reserved => false,
                 Life::Watched => word & DIED == 0,
@@ -107,12 +112,13 @@ mod tests {
             state: AtomicU64::new(u64::from(high.bits()) << 32 | u64::from(word)),
             tgid: AtomicU32::new(tgid),
             namespace: AtomicU32::new(namespace),
-            reserved: AtomicU32::new(0),
+            outer_tid: AtomicU32::new(0),
             links: Default::default(),
             number: AtomicU64::new(1),
             mail: AtomicU32::new(0),
             is_monitor: AtomicU32::new(0),
-            reserved_last: Default::default(),
+            outer_namespace: AtomicU32::new(0),
+            init: AtomicU32::new(0),
         }
     }
 
@@ -139,8 +145,13 @@ mod tests {
 
     #[test]
     fn ids_of_another_namespace_are_not_asked_for() {
-        let slots = [slot(Life::Unwatched, 1, 1, 3)];
-        let members = Members::among(&slots, 100, &mut |_, _| false);
+        let slots = [slot(Life::Unwatched, 1, 1, 3), slot(Life::Unwatched, 1, 1, 4)];
+        // But the id that its parent knows is one of ours.
+        slots[1].outer_tid.store(77, Ordering::Relaxed);
+        let members = Members::among(&slots, 100, &mut |tgid, tid| {
+            assert_eq!((tgid, tid), (77, 77));
+            false
+        });
         assert_eq!((members.threads, members.born), (1, 100));
     }
 
