@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use interceptor_interleave::{Bounds, explore};
 
 use crate::segment::{DIED, Life, SIZE, Segment, ThreadState};
-use crate::slots::{self, Born, By, Member, Newborn};
+use crate::slots::{self, Born, By, Init, Member, Newborn};
 use crate::sys::DEAD;
 
 const BOUNDS: Bounds = Bounds { preemptions: 2, kills: false, steps: 2000 };
@@ -34,7 +34,7 @@ impl Model {
         DEAD.with(|dead| dead.borrow_mut().clear());
         let segment = segment();
         let reserve = |by, tgid, is_first| {
-            let newborn = Newborn { by, tgid, namespace: 0, is_first };
+            let newborn = Newborn { by, tgid, namespace: 0, is_first, init: Init::Unknown };
             slots::reserve(segment, &newborn).expect("room")
         };
         let first = reserve(By::Itself(FIRST), FIRST, true);
@@ -208,7 +208,7 @@ fn of_three_threads_that_end_one_takes_the_process_along() {
     let begin = || {
         let model = Model::new();
         let newborn =
-            Newborn { by: By::Parent(model.first), tgid: FIRST, namespace: 0, is_first: false };
+            Newborn { by: By::Parent(model.first), tgid: FIRST, namespace: 0, is_first: false, init: Init::Unknown };
         let third = slots::reserve(model.segment, &newborn).expect("room");
         model.born(model.second, SECOND);
         model.born(third, THIRD);
@@ -244,7 +244,7 @@ fn counting_anew_meets_births_and_ends() {
 fn nobody_gets_a_slot_that_another_has() {
     let reserve = |model: &Model| {
         let newborn =
-            Newborn { by: By::Parent(model.first), tgid: FIRST, namespace: 0, is_first: false };
+            Newborn { by: By::Parent(model.first), tgid: FIRST, namespace: 0, is_first: false, init: Init::Unknown };
         let member = slots::reserve(model.segment, &newborn).expect("room");
         model.reserved.lock().expect("no panic").push(member);
     };
