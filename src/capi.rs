@@ -69,9 +69,6 @@ static ALLOWED: AtomicU8 = AtomicU8::new(0);
 /// The hook that leads to [`interceptor_syscall_hook`].
 pub struct CHook;
 
-/// It has no state, so that any instance is the one.
-static C_HOOK: CHook = CHook;
-
 impl Hook for CHook {
     const VECTORS: Vectors = Vectors::All;
 

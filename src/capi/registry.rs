@@ -112,7 +112,7 @@ unsafe fn register(description: *const Description) -> Result<usize, Errno> {
     MODE.fetch_or(CHAINED, Relaxed);
     refresh();
     if !description.functions.signal.is_null() {
-        signal::watch(&super::C_HOOK, Signals::DELIVERED);
+        signal::watch_more(Signals::DELIVERED);
     }
     Ok((generation as usize) << SLOT_BITS | (index + 1))
 }

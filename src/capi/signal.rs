@@ -48,7 +48,7 @@ pub extern "C" fn interceptor_signal_subscribe(signals: c_uint) -> c_int {
     let signals = u8::try_from(signals).ok().and_then(Signals::from_bits);
     match signals.filter(|_| super::ALLOWED.load(Relaxed) != 0) {
         Some(signals) => {
-            signal::watch(&super::C_HOOK, signals);
+            signal::watch_more(signals);
             0
         }
         None => -1,

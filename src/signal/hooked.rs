@@ -62,6 +62,12 @@ pub(crate) fn watch(observer: &'static dyn Observer, signals: Signals) {
     want(signals.bits());
 }
 
+/// Shows more signals to the hook that [`watch`] was told of at start-up.
+#[cfg(feature = "capi")]
+pub(crate) fn watch_more(signals: Signals) {
+    want(signals.bits());
+}
+
 /// Reports fatal signals from now on.
 pub(crate) fn report_crashes() {
     want(REPORTED);

@@ -42,6 +42,8 @@ pub(crate) use defer::{Aside, KEPT, Kept, Suspended, interrupt_hooks};
 pub(crate) use defer::{WAIT_OFF, wait_call};
 pub(crate) use entry::INFO_IN_FRAME;
 pub(crate) use given_stack::{are_given, give_stack, give_stacks, sigaltstack_done};
+#[cfg(feature = "capi")]
+pub(crate) use hooked::watch_more;
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
 pub use quiet::without_signals;
 pub(crate) use stepping::LastStep;
