@@ -131,16 +131,19 @@ pub fn pgbench(products: &Products) -> Result<Table> {
                 "listen_addresses=127.0.0.1".to_owned(),
                 "unix_socket_directories=".to_owned(),
                 "fsync=off".to_owned(),
-                "log_min_messages=fatal".to_owned(),
+                "log_min_messages=panic".to_owned(),
                 format!("external_pid_file={}", pid_file(directory).display()),
             ];
             Ok(words.chain(settings.into_iter().flat_map(|s| ["-c".to_owned(), s])).collect())
         },
     };
     let client = |port: u16, words: &[&str]| {
-        let mut pgbench = Command::new(programs.join("pgbench"));
-        pgbench.args(["-h", "127.0.0.1", "-U", "name", "-n", "-p"]).arg(port.to_string());
-        pgbench.args(words).arg("postgres");
+        // It listens before it answers.
+        let script =
+            "PATH=$1:$PATH; shift; until pg_isready -q; do sleep 0.02; done; exec pgbench \"$@\"";
+        let mut pgbench = Command::new("sh");
+        pgbench.args(["-c", script, "sh"]).arg(&programs).args(["-n"]).args(words).arg("postgres");
+        pgbench.env("PGHOST", "127.0.0.1").env("PGPORT", port.to_string()).env("PGUSER", "name");
         pgbench
     };
     server.cpu_ms(&Way::native(), &directory, |port| client(port, &["-i", "-q"]))?;
