@@ -54,6 +54,8 @@ pub(crate) struct Birth {
     is_sigill_blocked: bool,
     /// The child is on storage that is shared, see `thread::sharers`.
     is_sharer: bool,
+    /// Its parent's id.
+    parent: u32,
 }
 
 impl Birth {
@@ -64,6 +66,7 @@ impl Birth {
             is_refused: false,
             is_sigill_blocked: false,
             is_sharer: false,
+            parent: 0,
         };
         match super::sysno(nr) {
             Some(Sysno::clone) => {
@@ -189,6 +192,7 @@ pub(super) fn enter(
         return Step::Forward;
     }
     birth.is_sigill_blocked = block.is_sigill_blocked;
+    birth.parent = block.tid;
     let storage = birth.shared_storage();
     if storage != 0 {
         return enter_sharer(block, frame, birth, storage);
@@ -287,7 +291,7 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
     if block.depth != call.depth {
         // The vfork child is gone; what it wrote here was the truth for it.
         block.depth = call.depth;
-        block.tid = sys::gettid();
+        block.tid = birth.parent;
         block.is_sigill_blocked = birth.is_sigill_blocked;
         crate::stat::process_begin(block);
         publish_identity(block);

@@ -58,11 +58,14 @@ pub(super) fn enter(
 #[inline(never)]
 fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
     let is_at = sysno == Sysno::execveat;
-    target::report(&if is_at {
+    let is_there = target::report(&if is_at {
         Target { directory: frame.args[0] as i32, path: frame.args[1], flags: frame.args[4] }
     } else {
         Target { directory: target::AT_FDCWD, path: frame.args[0], flags: 0 }
     });
+    if !is_there {
+        return;
+    }
     let argument = if is_at { 3 } else { 2 };
     if let Some(wanted) = environment::carried().map(Wanted::new)
         && let Some(survey) = Survey::of(frame.args[argument], &wanted)

@@ -3,6 +3,8 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use syscalls::Errno;
+
 use crate::diagnostics::{self, Lossy, say};
 use crate::group;
 use crate::sys::{self, File, Status};
@@ -26,17 +28,22 @@ const PATH: usize = 4096;
 /// format, and as a rule all program headers.
 const BEGINNING: usize = 1024;
 
-/// Says so if a program will run without us.
-pub(super) fn report(target: &Target) {
+/// Says so if a program will run without us. Returns whether there is a file: without
+/// one exec fails, as the searches of a path do that try one directory after the other.
+pub(super) fn report(target: &Target) -> bool {
     let mut path = [0; PATH];
     let Some(len) = sys::read_guest_string(target.path, &mut path).map(<[u8]>::len) else {
-        return;
+        return true;
     };
     let Ok(name) = CStr::from_bytes_with_nul(&path[..=len]) else {
-        return;
+        return true;
     };
-    let Some(why) = obstacle(target.directory, name, target.flags) else {
-        return;
+    let status = sys::status_at(target.directory, name, target.flags & AT_EMPTY_PATH);
+    if matches!(status, Err(Errno::ENOENT)) {
+        return false;
+    }
+    let Some(why) = status.ok().and_then(|status| obstacle(target.directory, name, status)) else {
+        return true;
     };
     if let Some(segment) = group::segment() {
         segment.header.not_followed.fetch_add(1, Relaxed);
@@ -47,6 +54,7 @@ pub(super) fn report(target: &Target) {
             Lossy(name.to_bytes())
         ));
     }
+    true
 }
 
 /// Whether it has been said by this process, or by one that it is forked from.
@@ -58,8 +66,8 @@ fn is_first_in_group() -> bool {
 
 /// Why ld.so will not load us into a program; `None` if it will, and if the
 /// kernel will not execute it.
-fn obstacle(directory: i32, name: &CStr, flags: u64) -> Option<&'static str> {
-    let (mut file, mut status) = open(directory, name, flags)?;
+fn obstacle(directory: i32, name: &CStr, mut status: Status) -> Option<&'static str> {
+    let mut file = open(directory, name, &status)?;
     for _ in 0..INTERPRETERS {
         let mut beginning = [0; BEGINNING];
         let read = file.read(&mut beginning).ok()?;
@@ -74,25 +82,26 @@ fn obstacle(directory: i32, name: &CStr, flags: u64) -> Option<&'static str> {
             .split(|byte| matches!(byte, b' ' | b'\t'))
             .find(|word| !word.is_empty())?;
         path.get_mut(..interpreter.len())?.copy_from_slice(interpreter);
-        (file, status) = open(AT_FDCWD, CStr::from_bytes_until_nul(&path).ok()?, 0)?;
+        let name = CStr::from_bytes_until_nul(&path).ok()?;
+        status = sys::status_at(AT_FDCWD, name, 0).ok()?;
+        file = open(AT_FDCWD, name, &status)?;
     }
     None
 }
 
 /// Opens a file that may be executed. Nothing else is opened, since that may do
 /// something (devices, pipes).
-fn open(directory: i32, name: &CStr, flags: u64) -> Option<(File, Status)> {
+fn open(directory: i32, name: &CStr, status: &Status) -> Option<File> {
     const S_IFMT: u32 = 0o170000;
     const S_IFREG: u32 = 0o100000;
     const ANY_EXECUTE: u32 = 0o111;
-    let status = sys::status_at(directory, name, flags & AT_EMPTY_PATH).ok()?;
     if status.mode & S_IFMT != S_IFREG || status.mode & ANY_EXECUTE == 0 {
         return None;
     }
     // It may be executed and not read.
     let file =
         if name.is_empty() { sys::reopen(directory) } else { File::open_at(directory, name) };
-    Some((file.ok()?, status))
+    file.ok()
 }
 
 /// ld.so ignores `LD_PRELOAD` with slashes when exec changes who the user is.
