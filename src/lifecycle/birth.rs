@@ -317,6 +317,9 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
     let tid = sys::gettid();
     let parent_tgid = group::TGSTAT.tgid.load(Relaxed);
     block.tid = tid;
+    // First of all: the program's memory is accessed by this id, and the parent's would
+    // lead to the parent's memory.
+    publish_identity(block);
     if birth.shares_memory() {
         block.depth = call.depth + 1;
     } else {

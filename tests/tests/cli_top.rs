@@ -39,6 +39,24 @@ fn a_reader_counts_a_dead_member_that_nobody_has_waited_for_as_dead() {
 }
 
 #[test]
+fn a_member_that_has_forked_is_counted_as_dead_when_it_has_ended() {
+    let dist = need!(Dist::find());
+    let scratch = Scratch::new();
+    let report = scratch.path("report");
+    let report = report.to_str().expect("a name in UTF-8");
+    // The shell between has a child, and ends by itself, or is killed.
+    for end in ["exit 0", "kill -KILL $$"] {
+        let script = format!("echo $$; sh -c '(exit 0) & wait; {end}'; echo; exec sleep 1000");
+        let mut tree = Tree::start(&dist, &["stat", "-o", report], &script);
+        let pid = tree.line();
+        tree.line();
+        let ended = ours(&dist, &["top", "-p", &pid, "-n", "1", "-d", "0.1"]);
+        assert!(ended.stdout.starts_with("interceptor: 1 processes, 1 threads, 3 "), "{ended:?}");
+        kill(&pid, "-KILL");
+    }
+}
+
+#[test]
 fn top_shows_the_rate_of_calls_and_ends_with_the_tree() {
     let dist = need!(Dist::find());
     let scratch = Scratch::new();
