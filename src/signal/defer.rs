@@ -114,6 +114,10 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext, arriv
             if let Some(block) = (&raw const (*tls::current()).block).read_volatile().as_mut()
                 && is_inside(block, &*context)
             {
+                if arrival.held.is_none() && !sys::is_confined() {
+                    // From here to rt_sigreturn no other handler runs.
+                    alternate::block_all();
+                }
                 keep(block, info, context, arrival.version);
                 context::resume(context)
             }

@@ -66,6 +66,13 @@ impl Interrupted {
         self.frame
     }
 
+    /// Whether the program's handler has been called, and has executed nothing yet.
+    fn is_at_beginning(&self, context: &UContext) -> bool {
+        // SAFETY: the call has left its return address there, if it has just been made.
+        let is_called = || patch::is_own_text(unsafe { *(context.rsp as *const u64) });
+        self.of_program() == Some(context.rip) && is_called()
+    }
+
     /// The program's handler, for which it stands; none if the program has none, or one
     /// that cannot be called.
     pub(super) fn of_program(&self) -> Option<u64> {
@@ -105,13 +112,16 @@ pub(super) fn stage(context: &UContext, delivered: u64) -> Option<Stage> {
     let frame = (delivered & !15) + 8;
     // Others were left by siglongjmp.
     let is_above = frame.wrapping_sub(context.rsp) < MOST_STACK;
-    if !is_above || !patch::is_own_text(context.rip) {
+    if !is_above {
         return None;
     }
-    Some(match delivered & RETURNED {
-        0 => Stage::Ahead(Interrupted { frame: Frame(frame), version: (delivered & 7) as usize }),
-        _ => Stage::Returned(Frame(frame)),
-    })
+    let handler = Interrupted { frame: Frame(frame), version: (delivered & 7) as usize };
+    let has_returned = delivered & RETURNED != 0;
+    if !patch::is_own_text(context.rip) {
+        let is_begun = !has_returned && handler.is_at_beginning(context);
+        return is_begun.then_some(Stage::Ahead(handler));
+    }
+    Some(if has_returned { Stage::Returned(handler.frame) } else { Stage::Ahead(handler) })
 }
 
 /// More than our handlers need.
