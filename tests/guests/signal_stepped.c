@@ -175,7 +175,8 @@ static void check_in_handler(const greg_t *regs) {
     const ucontext_t *context = (void *)regs[REG_RDX];
     CHECK((regs[REG_RDI] & 0xffffffff) == SIGUSR1 && info->si_signo == SIGUSR1 && regs[REG_RAX] == 0, "second: arguments");
     CHECK(regs[REG_RSP] % 16 == 8 && (char *)context - 8 == (char *)regs[REG_RSP], "second: rsp %llx", regs[REG_RSP]);
-    CHECK(regs[REG_RBX] == RBX && regs[REG_R15] == R15, "second: a register that the kernel leaves");
+    const greg_t *first = context->uc_mcontext.gregs;
+    CHECK(regs[REG_RBX] == first[REG_RBX] && regs[REG_R15] == first[REG_R15], "second: a register that the kernel leaves");
 }
 
 static stack_t alternate;
