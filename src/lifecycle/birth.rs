@@ -144,6 +144,12 @@ impl Birth {
                 && u64::from_le_bytes(word) == self.thread_pointer)
     }
 
+    /// Whether a vfork child gets storage in which there is no room for our words.
+    fn is_vfork_elsewhere(&self, is_libc: bool) -> bool {
+        let is_on_own = self.thread_pointer == 0 || self.thread_pointer == tls::thread_pointer();
+        self.shares_memory() && self.is_vfork() && !is_on_own && !self.has_storage(is_libc)
+    }
+
     /// Leaves a token in the storage of the thread that is about to be born.
     fn tell(&self, token: u64) {
         let tls = tls::of(self.thread_pointer);
@@ -193,12 +199,17 @@ pub(super) fn enter(
     }
     birth.is_sigill_blocked = block.is_sigill_blocked;
     birth.parent = block.tid;
+    let is_libc = patch::is_in_libc(frame.address_after_site());
+    if birth.is_vfork_elsewhere(is_libc) && !keep_parents_storage(frame, &mut birth) {
+        stand_back(block);
+        return Step::Forward;
+    }
     let storage = birth.shared_storage();
     if storage != 0 {
         return enter_sharer(block, frame, birth, storage);
     }
     if birth.is_told() {
-        if !birth.has_storage(patch::is_in_libc(frame.address_after_site())) {
+        if !birth.has_storage(is_libc) {
             stand_back(block);
             return Step::Forward;
         }
@@ -215,6 +226,22 @@ pub(super) fn enter(
     }
     (block.birth, block.expected) = (birth, expected);
     Step::ForwardAndExit
+}
+
+/// Lets a vfork child run on its parent's storage, although it asks for some of its
+/// own: as a rule an area of zeros, so that libc's words in the parent's stay as they
+/// are (Chromium's `ChrootToSafeEmptyDir`). Returns whether that could be done.
+#[cold]
+fn keep_parents_storage(frame: &mut SyscallFrame, birth: &mut Birth) -> bool {
+    if super::sysno(frame.rax) != Some(Sysno::clone) {
+        // The flags of clone3 are in the program's memory.
+        return false;
+    }
+    frame.keep_original();
+    frame.args[0] &= !CLONE_SETTLS;
+    birth.flags &= !CLONE_SETTLS;
+    birth.thread_pointer = 0;
+    true
 }
 
 /// The birth of one that shares storage.
