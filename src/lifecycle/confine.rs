@@ -18,15 +18,24 @@ use crate::trace;
 const PR_SET_SECCOMP: u64 = 22;
 const PR_SET_TSC: u64 = 26;
 const PR_TSC_SIGSEGV: u64 = 2;
+const SECCOMP_MODE_STRICT: u64 = 1;
+const SECCOMP_MODE_FILTER: u64 = 2;
 const SECCOMP_SET_MODE_STRICT: u64 = 0;
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
 
 /// prctl and seccomp on their way in.
 pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) {
-    let [operation, argument, ..] = *args;
+    let [operation, argument, third, ..] = *args;
+    // Without a filter a program only asks whether the kernel has filters (EFAULT).
     let restricts = match sysno {
-        Sysno::prctl => operation == PR_SET_SECCOMP,
-        _ => matches!(operation, SECCOMP_SET_MODE_STRICT | SECCOMP_SET_MODE_FILTER),
+        Sysno::prctl if operation == PR_SET_SECCOMP => {
+            argument == SECCOMP_MODE_STRICT || argument == SECCOMP_MODE_FILTER && third != 0
+        }
+        Sysno::prctl => false,
+        _ => {
+            operation == SECCOMP_SET_MODE_STRICT
+                || operation == SECCOMP_SET_MODE_FILTER && third != 0
+        }
     };
     if restricts && sharers::are_there() {
         // They are told apart by calls of ours.

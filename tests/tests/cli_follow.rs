@@ -116,3 +116,15 @@ fn a_program_with_other_privileges_is_not_followed() {
     let (_, error) = trace(&dist, &format!("{}; true", program.display()), &[]);
     assert!(error.contains("is setuid"), "{error}");
 }
+
+#[test]
+fn a_program_that_asks_whether_there_are_filters_is_traced_on() {
+    let dist = need!(Dist::find());
+    need!(installed("perl"));
+    // prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL), seccomp(SECCOMP_SET_MODE_FILTER, 0, NULL).
+    let asks = "perl -e 'syscall(157, 22, 2, 0); syscall(317, 1, 0, 0); exit 3'";
+    let (seen, _) = trace(&dist, asks, &[]);
+    assert!(!seen.contains("restricts"), "{seen}");
+    assert_eq!(seen.matches("EFAULT").count(), 2, "{seen}");
+    assert!(seen.contains("exit_group(3)"), "{seen}");
+}
