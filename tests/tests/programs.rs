@@ -2,8 +2,11 @@
 //!
 //! `tests/programs` holds a script for each. Everything that it starts is
 //! intercepted, the shell included; scripts leave out what differs from run to
-//! run. Each script in each mode is a check of its own.
+//! run. Each script in each mode is a check of its own. Scripts with a line
+//! `# heavy: yes` need much to be installed and run only with
+//! `INTERCEPTOR_EVERYTHING=1`.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,9 +33,13 @@ fn checks() -> Vec<Trial> {
     let entries = fs::read_dir(directory).expect("the scripts");
     let mut scripts: Vec<_> = entries.map(|entry| entry.expect("a script").path()).collect();
     scripts.sort();
+    let everything = env::var_os("INTERCEPTOR_EVERYTHING").is_some();
     let mut checks = Vec::new();
     for path in scripts {
         let script = Arc::new(Script::read(path));
+        if script.is_heavy && !everything {
+            continue;
+        }
         for mode in Modes::USUAL {
             let name = format!("{}_under_{}_is_as_natively", script.name, mode.name);
             let script = Arc::clone(&script);
@@ -48,6 +55,8 @@ struct Script {
     name: String,
     /// Programs it uses, of its line `# needs: …`.
     needs: Vec<String>,
+    /// `# heavy: yes`.
+    is_heavy: bool,
     native: OnceLock<Ended>,
 }
 
@@ -57,7 +66,8 @@ impl Script {
         let text = fs::read_to_string(&path).expect("a script");
         let needs = text.lines().find_map(|line| line.strip_prefix("# needs: "));
         let needs = needs.expect("a line of needs").split_whitespace().map(str::to_owned).collect();
-        Script { path, name, needs, native: OnceLock::new() }
+        let is_heavy = text.lines().any(|line| line == "# heavy: yes");
+        Script { path, name, needs, is_heavy, native: OnceLock::new() }
     }
 
     /// The script as a program, in a directory of its own.

@@ -30,6 +30,9 @@ pub struct Args {
 /// Prepares, tests, and closes with one line of totals.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     packages::provide(packages::FOR_TESTS)?;
+    if std::env::var_os("INTERCEPTOR_EVERYTHING").is_some() {
+        packages::provide(packages::FOR_EVERYTHING)?;
+    }
     let userlands = userlands::fetch(workspace, args.filter.as_deref());
     dist::lay_out(workspace, Profile::Dev)?;
     let guests = guests::build(workspace)?;
