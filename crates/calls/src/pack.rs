@@ -35,20 +35,20 @@ impl<const N: usize> Text<N> {
 
     /// Puts a string behind the others.
     pub(crate) const fn put(&mut self, string: &str) -> Place {
+        self.put_bytes(string.as_bytes())
+    }
+
+    /// The same of some bytes, which are a string.
+    pub(crate) const fn put_bytes(&mut self, bytes: &[u8]) -> Place {
         assert!(self.length <= u16::MAX as usize, "the text is too long");
-        let place = Place { start: self.length as u16, length: short(string.len()) };
-        let mut rest = string.as_bytes();
+        let place = Place { start: self.length as u16, length: short(bytes.len()) };
+        let mut rest = bytes;
         while let [byte, more @ ..] = rest {
             self.bytes[self.length] = *byte;
             self.length += 1;
             rest = more;
         }
         place
-    }
-
-    /// How long the text is.
-    pub(crate) const fn length(&self) -> usize {
-        self.length
     }
 
     /// All strings, when they are `N` bytes.
@@ -72,10 +72,15 @@ impl Place {
     /// The empty string's.
     pub(crate) const NONE: Place = Place { start: 0, length: 0 };
 
+    /// Where what was put next begins.
+    pub(crate) fn end(self) -> usize {
+        usize::from(self.start) + usize::from(self.length)
+    }
+
     /// The string that is here, of the text that it was put into.
     pub(crate) fn of(self, text: &'static str) -> &'static str {
         let start = usize::from(self.start);
-        text.get(start..start + usize::from(self.length)).unwrap_or("")
+        text.get(start..self.end()).unwrap_or("")
     }
 }
 

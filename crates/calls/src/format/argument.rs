@@ -123,7 +123,7 @@ impl Scene<'_> {
             }
             Kind::KeySerial => match system::KEY.name(value & 0xffff_ffff) {
                 Some(name) => {
-                    line.text(name);
+                    line.name(name);
                 }
                 None => {
                     line.dec(i64::from(value as i32));
@@ -332,7 +332,7 @@ impl Scene<'_> {
     /// A file's type and permissions: `S_IFREG|0644`.
     pub(super) fn file_mode(&self, line: &mut Line<'_>, value: u64) {
         match files::FILE_TYPE.name(value & 0o170000) {
-            Some(name) => line.text(name).text("|"),
+            Some(name) => line.name(name).text("|"),
             None => line,
         };
         for (bit, name) in [(0o4000, "S_ISUID|"), (0o2000, "S_ISGID|"), (0o1000, "S_ISVTX|")] {

@@ -186,7 +186,7 @@ impl Scene<'_> {
         let operation = value & !(PRIVATE | REALTIME);
         match processes::FUTEX.name(operation) {
             Some(name) => {
-                line.text(name);
+                line.name(name);
                 if value & PRIVATE != 0 {
                     line.text("_PRIVATE");
                 }

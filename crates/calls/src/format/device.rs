@@ -94,7 +94,7 @@ impl Scene<'_> {
     pub(super) fn ioctl_request(&self, line: &mut Line<'_>, value: u64) {
         let request = value & 0xffff_ffff;
         if let Some(name) = devices::IOCTL.name(request) {
-            line.text(name);
+            line.name(name);
             return;
         }
         line.text("_IOC(").text(match request >> 30 {

@@ -254,7 +254,7 @@ fn capability_set(line: &mut Line<'_>, set: u64) {
     for bit in (0..64).filter(|bit| set >> bit & 1 != 0) {
         line.text(separator).text("1<<");
         match processes::CAPABILITY.name(bit) {
-            Some(name) => line.text(name),
+            Some(name) => line.name(name),
             None => line.udec(bit),
         };
         separator = "|";

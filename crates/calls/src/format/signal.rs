@@ -63,7 +63,7 @@ impl Scene<'_> {
         };
         line.text("{sa_handler=");
         match processes::HANDLER.name(record.u64(0)) {
-            Some(name) => line.text(name),
+            Some(name) => line.name(name),
             None => line.hex(record.u64(0)),
         };
         line.text(", sa_mask=").signal_set(record.u64(24));
@@ -100,7 +100,7 @@ impl Scene<'_> {
         match child {
             true => line.choice(processes::CHILD_CODE, code.into()),
             false => match processes::SIGNAL_CODE.name(code.into()) {
-                Some(name) => line.text(name),
+                Some(name) => line.name(name),
                 None => line.dec(i64::from(code as i32)),
             },
         };

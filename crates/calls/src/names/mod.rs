@@ -9,6 +9,7 @@ pub(crate) mod processes;
 pub(crate) mod system;
 
 use crate::line::Line;
+use packed::Name;
 
 /// A set of named values of one kind: its index among all sets (`packed`).
 #[derive(Clone, Copy)]
@@ -66,10 +67,15 @@ struct Declared {
 }
 
 impl Line<'_> {
+    /// A name.
+    pub(crate) fn name(&mut self, name: Name) -> &mut Self {
+        self.text(name.prefix).text(name.rest)
+    }
+
     /// One of several values: its name, or the number.
     pub(crate) fn choice(&mut self, names: Names, value: u64) -> &mut Self {
         match names.name(value) {
-            Some(name) => self.text(name),
+            Some(name) => self.name(name),
             None => self.hex(value).text(" /* ").text(names.unknown()).text(" */"),
         }
     }
@@ -78,7 +84,7 @@ impl Line<'_> {
     pub(crate) fn flags(&mut self, names: Names, value: u64) -> &mut Self {
         if value == 0 {
             return match names.name(0) {
-                Some(name) => self.text(name),
+                Some(name) => self.name(name),
                 None => self.text("0"),
             };
         }
@@ -113,7 +119,7 @@ impl Line<'_> {
         let mut separator = before;
         for (flag, name) in names.iter() {
             if flag != 0 && left & flag == flag {
-                self.text(separator).text(name);
+                self.text(separator).name(name);
                 separator = "|";
                 left &= !flag;
             }

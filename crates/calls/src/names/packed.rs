@@ -8,8 +8,8 @@ use crate::pack::{Place, Text, short};
 #[derive(Clone, Copy)]
 struct Set {
     unknown: Place,
-    /// Where its names begin.
-    names: u16,
+    /// What all its names begin with. Behind it comes what they go on with.
+    prefix: Place,
     /// Index of its first value.
     first: u16,
     count: u8,
@@ -21,7 +21,7 @@ struct Packed {
     sets: [Set; SIZES.sets],
     values: [u32; SIZES.names],
     wide: [(u16, u32); SIZES.wide],
-    /// Of the values' names.
+    /// Of the values' names, without what all of a set begin with.
     lengths: [u8; SIZES.names],
     text: Text<{ SIZES.text }>,
 }
@@ -53,10 +53,12 @@ const fn sizes(mut modules: &[Module]) -> Sizes {
             sizes.sets += 1;
             sizes.text += set.unknown.len();
             let mut names = set.names;
+            let prefix = common_prefix(names).len();
+            sizes.text += prefix;
             while let [(name, value), more_names @ ..] = names {
                 sizes.names += 1;
                 sizes.wide += (*value >> 32 != 0) as usize;
-                sizes.text += name.len();
+                sizes.text += name.len() - prefix;
                 names = more_names;
             }
             sets = more_sets;
@@ -69,8 +71,9 @@ const fn sizes(mut modules: &[Module]) -> Sizes {
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
 const fn packed(mut modules: &[Module]) -> Packed {
     let mut text = Text::new();
+    let none = Place::NONE;
     let mut sets =
-        [Set { unknown: Place::NONE, names: 0, first: 0, count: 0, is_wide: false }; SIZES.sets];
+        [Set { unknown: none, prefix: none, first: 0, count: 0, is_wide: false }; SIZES.sets];
     let mut values = [0; SIZES.names];
     let mut wide = [(0, 0); SIZES.wide];
     let mut lengths = [0; SIZES.names];
@@ -79,23 +82,25 @@ const fn packed(mut modules: &[Module]) -> Packed {
         let mut declared_sets = module.sets;
         while let [declared, more_sets @ ..] = declared_sets {
             let unknown = text.put(declared.unknown);
+            let prefix = common_prefix(declared.names);
             sets[set] = Set {
                 unknown,
-                names: text.length() as u16,
+                prefix: text.put_bytes(prefix),
                 first: value as u16,
                 count: short(declared.names.len()),
                 is_wide: false,
             };
             let mut names = declared.names;
             while let [(name, named), more_names @ ..] = names {
-                text.put(name);
+                let (_, rest) = name.as_bytes().split_at(prefix.len());
+                text.put_bytes(rest);
                 values[value] = *named as u32;
                 if *named >> 32 != 0 {
                     wide[wides] = (value as u16, (*named >> 32) as u32);
                     wides += 1;
                     sets[set].is_wide = true;
                 }
-                lengths[value] = short(name.len());
+                lengths[value] = short(rest.len());
                 value += 1;
                 names = more_names;
             }
@@ -105,6 +110,13 @@ const fn packed(mut modules: &[Module]) -> Packed {
         modules = more_modules;
     }
     Packed { sets, values, wide, lengths, text }
+}
+
+/// A name, in two pieces: sets have names that begin alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(super) prefix: &'static str,
+    pub(super) rest: &'static str,
 }
 
 impl Names {
@@ -127,24 +139,20 @@ impl Names {
     }
 
     /// The name of exactly this value.
-    pub(crate) fn name(self, value: u64) -> Option<&'static str> {
-        let set = self.set()?;
-        let mut start = usize::from(set.names);
-        set.entries().find_map(|(candidate, length)| {
-            let end = start + length;
-            let name = TEXT.get(core::mem::replace(&mut start, end)..end)?;
-            (candidate == value).then_some(name)
-        })
+    pub(crate) fn name(self, value: u64) -> Option<Name> {
+        self.iter().find(|(candidate, _)| *candidate == value).map(|(_, name)| name)
     }
 
     /// All values with their names.
-    pub(super) fn iter(self) -> impl Iterator<Item = (u64, &'static str)> {
+    pub(super) fn iter(self) -> impl Iterator<Item = (u64, Name)> {
         let set = self.set();
-        let mut end = set.map_or(0, |set| usize::from(set.names));
+        let prefix = set.map_or(Place::NONE, |set| set.prefix);
+        let mut end = prefix.end();
         set.into_iter().flat_map(Set::entries).map(move |(value, length)| {
             let start = end;
             end += length;
-            (value, TEXT.get(start..end).unwrap_or(""))
+            let rest = TEXT.get(start..end).unwrap_or("");
+            (value, Name { prefix: prefix.of(TEXT), rest })
         })
     }
 
@@ -154,7 +162,7 @@ impl Names {
 }
 
 impl Set {
-    /// Its values, and the lengths of their names.
+    /// Its values, and the lengths of what their names go on with.
     fn entries(&self) -> impl Iterator<Item = (u64, usize)> + use<> {
         let (first, is_wide) = (usize::from(self.first), self.is_wide);
         (first..first + usize::from(self.count)).filter_map(move |index| {
@@ -171,6 +179,32 @@ fn high_half(index: usize) -> u64 {
     high.map_or(0, |(_, high)| u64::from(*high))
 }
 
+/// What all names begin with.
+const fn common_prefix(names: &'static [(&'static str, u64)]) -> &'static [u8] {
+    let [(first, _), rest @ ..] = names else {
+        return b"";
+    };
+    let mut prefix = first.as_bytes();
+    let mut names = rest;
+    while let [(name, _), more @ ..] = names {
+        let length = length_in_common(prefix, name.as_bytes());
+        prefix = prefix.split_at(length).0;
+        names = more;
+    }
+    prefix
+}
+
+const fn length_in_common(mut a: &[u8], mut b: &[u8]) -> usize {
+    let mut length = 0;
+    while let ([x, more_a @ ..], [y, more_b @ ..]) = (a, b)
+        && *x == *y
+    {
+        length += 1;
+        (a, b) = (more_a, more_b);
+    }
+    length
+}
+
 const fn is_same(a: &str, b: &str) -> bool {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while let ([x, more_a @ ..], [y, more_b @ ..]) = (a, b) {
@@ -184,17 +218,25 @@ const fn is_same(a: &str, b: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::format;
+    use std::string::String;
     use std::vec::Vec;
 
     use super::*;
+
+    fn whole(name: Name) -> String {
+        format!("{}{}", name.prefix, name.rest)
+    }
 
     #[test]
     fn a_set_has_the_names_that_its_module_declares() {
         for module in MODULES {
             for (index, declared) in module.sets.iter().enumerate() {
                 let set = Names::declared(module.path, index);
-                let names: Vec<_> = set.iter().map(|(value, name)| (name, value)).collect();
-                assert_eq!(names, declared.names);
+                let names: Vec<_> = set.iter().map(|(value, name)| (whole(name), value)).collect();
+                let declared_names: Vec<_> =
+                    declared.names.iter().map(|(name, value)| ((*name).into(), *value)).collect();
+                assert_eq!(names, declared_names);
                 assert_eq!(set.unknown(), declared.unknown);
             }
         }
@@ -207,7 +249,7 @@ mod tests {
                 let set = Names::declared(module.path, index);
                 for &(_, value) in declared.names {
                     let first = declared.names.iter().find(|(_, named)| *named == value);
-                    assert_eq!(set.name(value), first.map(|&(name, _)| name));
+                    assert_eq!(set.name(value).map(whole), first.map(|&(name, _)| name.into()));
                 }
             }
         }

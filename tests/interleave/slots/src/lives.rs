@@ -207,8 +207,13 @@ fn of_two_threads_that_end_one_takes_the_process_along() {
 fn of_three_threads_that_end_one_takes_the_process_along() {
     let begin = || {
         let model = Model::new();
-        let newborn =
-            Newborn { by: By::Parent(model.first), tgid: FIRST, namespace: 0, is_first: false, init: Init::Unknown };
+        let newborn = Newborn {
+            by: By::Parent(model.first),
+            tgid: FIRST,
+            namespace: 0,
+            is_first: false,
+            init: Init::Unknown,
+        };
         let third = slots::reserve(model.segment, &newborn).expect("room");
         model.born(model.second, SECOND);
         model.born(third, THIRD);
@@ -243,8 +248,13 @@ fn counting_anew_meets_births_and_ends() {
 #[test]
 fn nobody_gets_a_slot_that_another_has() {
     let reserve = |model: &Model| {
-        let newborn =
-            Newborn { by: By::Parent(model.first), tgid: FIRST, namespace: 0, is_first: false, init: Init::Unknown };
+        let newborn = Newborn {
+            by: By::Parent(model.first),
+            tgid: FIRST,
+            namespace: 0,
+            is_first: false,
+            init: Init::Unknown,
+        };
         let member = slots::reserve(model.segment, &newborn).expect("room");
         model.reserved.lock().expect("no panic").push(member);
     };
