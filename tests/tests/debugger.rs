@@ -74,6 +74,15 @@ fn a_core_file_names_the_fault_of_the_program() {
         let program = need!(guest(name));
         let native = core(&program, None);
         assert!(native.len() > 2 && native[0].contains(signal), "{native:?}");
-        assert_eq!(core(&program, Some(&dist)), native);
+        // Below a handler there are frames of ours, as it returns through us.
+        let ours = core(&program, Some(&dist));
+        assert_eq!(ours[..2], native[..2]);
+        let function = |line: &String| {
+            line.trim_start_matches(['#', ' ']).trim_start_matches(char::is_numeric).to_owned()
+        };
+        let mut frames = ours.iter().map(function);
+        for frame in native.iter().map(function) {
+            assert!(frames.any(|other| other == frame), "{frame} in {ours:#?}");
+        }
     }
 }
