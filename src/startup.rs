@@ -14,7 +14,7 @@ use syscalls::{Errno, Sysno};
 
 use crate::config::{BadValue, Config, last_component};
 use crate::diagnostics::{self, Lossy, Why, say};
-use crate::hook::{Hook, Subscription};
+use crate::hook::{Hook, Observer, Signals, Subscription};
 use crate::lifecycle::Kept;
 use crate::stat;
 use crate::sys::{self, Maps, PAGE, page_down};
@@ -72,18 +72,66 @@ unsafe extern "C" {
     fn interceptor_libc_environ() -> *const *const *const c_char;
 }
 
-/// The constructor.
+/// The constructor. Only what asks the hook is compiled for it.
 pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const *const c_char) {
-    // Also where we do nothing else: we are in the list in any case.
-    surroundings::let_sanitizer_be_first();
-    let (argv, envp) = arguments(argv, envp);
-    let config = Config::parse(strings(envp), |bad| complain(&bad));
-    if config.off || !is_wanted(&config, argv) {
+    let Some(patched) = Patched::begin(argv, envp) else {
         return;
+    };
+    patched.arm(&Wishes::of(hook));
+    hook.started();
+    end();
+}
+
+/// What a hook wants.
+struct Wishes {
+    observer: &'static dyn Observer,
+    subscription: Subscription,
+    signals: Signals,
+    is_interruptible: bool,
+    observes_remote: bool,
+    wants_group: bool,
+    wants_counts: bool,
+}
+
+impl Wishes {
+    /// Asked after all objects were looked at: it may depend on what they import.
+    fn of<H: Hook>(hook: &'static H) -> Self {
+        Self {
+            observer: hook,
+            subscription: hook.subscription(),
+            signals: hook.signals(),
+            is_interruptible: H::INTERRUPTIBLE,
+            observes_remote: hook.observes_remote(),
+            wants_group: hook.wants_group(),
+            wants_counts: hook.wants_counts(),
+        }
     }
-    #[cfg(feature = "drop_in")]
-    crate::drop_in::configure(&config.drop_in);
-    if let Err(failure) = arm(hook, &config, envp) {
+}
+
+/// A process whose text is patched, and in which nobody is interested in anything yet.
+struct Patched {
+    config: Config<'static>,
+    maps: Maps,
+    envp: *const *const c_char,
+}
+
+impl Patched {
+    /// Patches the process; or does nothing, and says why if nobody has asked for that.
+    #[inline(never)]
+    fn begin(argv: *const *const c_char, envp: *const *const c_char) -> Option<Self> {
+        // Also where we do nothing else: we are in the list in any case.
+        surroundings::let_sanitizer_be_first();
+        let (argv, envp) = arguments(argv, envp);
+        let config = Config::parse(strings(envp), |bad| complain(&bad));
+        if config.off || !is_wanted(&config, argv) {
+            return None;
+        }
+        #[cfg(feature = "drop_in")]
+        crate::drop_in::configure(&config.drop_in);
+        let failure = match patch_process(&config) {
+            Ok(maps) => return Some(Self { config, maps, envp }),
+            Err(failure) => failure,
+        };
         match failure {
             Failure::Another if !is_missed() => {}
             Failure::Another => {
@@ -94,15 +142,40 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
         if let Some(segment) = group::segment() {
             segment.header.not_armed.fetch_add(1, Relaxed);
         }
+        patch::release_own_pages();
+        None
     }
-    patch::release_own_pages();
+
+    /// Makes everybody's interests known.
+    #[inline(never)]
+    fn arm(self, wishes: &Wishes) {
+        let Self { config, maps, envp } = self;
+        if config.carry {
+            carry_environment(&maps, envp, &config);
+        }
+        found_group(wishes);
+        let stack = maps.vmas().find(|vma| vma.name == b"[stack]").map(|vma| vma.range.end);
+        maps.release();
+        release_stack(stack);
+        subscribe(wishes, &config);
+        if wishes.observes_remote && group::segment().is_some() {
+            lifecycle::subscribe_remote();
+        }
+        signal::adopt();
+        if let Some(bytes) = config.alternate_stack {
+            signal::give_stacks(bytes, thread::own_block());
+        }
+        signal::watch(wishes.observer, wishes.signals);
+        if wishes.is_interruptible {
+            signal::interrupt_hooks(true);
+        }
+        if config.crash_report {
+            signal::report_crashes();
+        }
+    }
 }
 
-fn arm<H: Hook>(
-    hook: &'static H,
-    config: &Config<'_>,
-    envp: *const *const c_char,
-) -> Result<(), Failure> {
+fn patch_process(config: &Config<'_>) -> Result<Maps, Failure> {
     if patch::is_another_here() {
         return Err(Failure::Another);
     }
@@ -126,29 +199,12 @@ fn arm<H: Hook>(
     sys::probe_guest_access();
     let maps = Maps::read().map_err(Failure::Maps)?;
     patch::patch_everything(&maps, config).map_err(Failure::Text)?;
-    if config.carry {
-        carry_environment(&maps, envp, config);
-    }
-    found_group(hook);
-    let stack = maps.vmas().find(|vma| vma.name == b"[stack]").map(|vma| vma.range.end);
-    maps.release();
-    release_stack(stack);
-    subscribe(hook, config);
-    if hook.observes_remote() && group::segment().is_some() {
-        lifecycle::subscribe_remote();
-    }
-    signal::adopt();
-    if let Some(bytes) = config.alternate_stack {
-        signal::give_stacks(bytes, thread::own_block());
-    }
-    signal::watch(hook, hook.signals());
-    if H::INTERRUPTIBLE {
-        signal::interrupt_hooks(true);
-    }
-    if config.crash_report {
-        signal::report_crashes();
-    }
-    hook.started();
+    Ok(maps)
+}
+
+/// The process is intercepted.
+#[inline(never)]
+fn end() {
     if let Some(segment) = group::segment() {
         let earlier = segment.header.armed.fetch_add(1, Relaxed);
         // All images but the tree's first come from an exec that was traced.
@@ -156,7 +212,7 @@ fn arm<H: Hook>(
             trace::exec_done(sys::gettid());
         }
     }
-    Ok(())
+    patch::release_own_pages();
 }
 
 /// Whether anybody needs this copy of the runtime, although another one does its
@@ -202,18 +258,18 @@ fn release_stack(stack: Option<u64>) {
 }
 
 /// Fills the interest table.
-fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
+fn subscribe(wishes: &Wishes, config: &Config<'_>) {
     lifecycle::subscribe();
-    match hook.subscription() {
+    match &wishes.subscription {
         Subscription::None => {}
         Subscription::All => interest::add_all(interest::HOOK),
         Subscription::Numbers(numbers) => {
-            for nr in numbers {
+            for nr in *numbers {
                 interest::add(*nr as usize, interest::HOOK);
             }
         }
         Subscription::Calls(calls) => {
-            for call in calls {
+            for call in *calls {
                 interest::add(*call as usize, interest::HOOK);
             }
         }
@@ -226,7 +282,7 @@ fn subscribe<H: Hook>(hook: &'static H, config: &Config<'_>) {
             Err(error) => say(format_args!("a hook's list of calls is ignored: {error}")),
         },
     }
-    if (config.stat || hook.wants_counts()) && group::segment().is_some() {
+    if (config.stat || wishes.wants_counts) && group::segment().is_some() {
         interest::add_all(interest::STAT);
     }
     let trace_fd = config.trace_fd.filter(|fd| {
@@ -261,12 +317,12 @@ fn join_group(config: &Config<'_>) {
 }
 
 /// Founds a group for a hook that wants to know who is in it.
-fn found_group<H: Hook>(hook: &H) {
-    if group::segment().is_none() && hook.wants_group() {
+fn found_group(wishes: &Wishes) {
+    if group::segment().is_none() && wishes.wants_group {
         report_group(group::found());
         thread::join_first();
     }
-    if hook.wants_counts() && group::segment().is_some() {
+    if wishes.wants_counts && group::segment().is_some() {
         stat::start();
         thread::own_block().map(stat::process_begin);
     }
