@@ -17,6 +17,7 @@ use syscalls::{Errno, Sysno, syscall};
 
 use super::objects;
 use crate::diagnostics::{Lossy, Why, say};
+use crate::hook::Guest;
 use crate::lifecycle::{self, Kept};
 use crate::line::Line;
 use crate::sys;
@@ -52,7 +53,9 @@ fn open(path: &[u8], is_kept: bool) -> sys::Result<i32> {
     let mut name = heapless::Vec::<u8, 4096>::new();
     name.extend_from_slice(path).map_err(|_| Errno::ENAMETOOLONG)?;
     if path.ends_with(b"-") {
-        write!(name, "{}", sys::getpid()).map_err(|_| Errno::ENAMETOOLONG)?;
+        let mut id = Line::<LINE>::new();
+        let _ = write!(id, "{}", sys::getpid());
+        name.extend_from_slice(id.bytes()).map_err(|_| Errno::ENAMETOOLONG)?;
     }
     name.push(0).map_err(|_| Errno::ENAMETOOLONG)?;
     let name = CStr::from_bytes_with_nul(&name).map_err(|_| Errno::EINVAL)?;
@@ -97,13 +100,4 @@ pub(super) fn call(after: u64, nr: u64, args: &[u64; 6], outcome: calls::Outcome
     let _ = line.write_str("\n");
     // A log that cannot be written must not keep the program from running.
     let _ = sys::write_all_quietly(FD.load(Relaxed), line.bytes());
-}
-
-/// The program's memory, read so that a bad pointer is no harm.
-struct Guest;
-
-impl calls::Memory for Guest {
-    fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
-        sys::read_guest(address, buffer)
-    }
 }

@@ -128,9 +128,11 @@ fn given(signal: u64, action: &SigAction, handler: u64) -> SigAction {
     // Without a restorer the kernel delivers another signal instead, at once, be it
     // in a hook: that we do ourselves.
     let restorer = if action.flags & SA_RESTORER != 0 { action.restorer } else { 0 };
+    // One that comes again and again before our handler has looked would fill the
+    // stack that was interrupted, be it one of ours.
     SigAction {
         handler,
-        flags: action.flags | SA_SIGINFO | SA_RESTORER,
+        flags: (action.flags | SA_SIGINFO | SA_RESTORER) & !SA_NODEFER,
         restorer,
         mask: traps::without_trap_signal(action.mask),
     }
@@ -177,7 +179,7 @@ fn as_installed(signal: u64, kernels: &SigAction) -> SigAction {
     let installed = table::get(signal, version);
     let (changed_flags, changed_mask) = match is_trap(signal) || !installed.is_function() {
         true => (ALL_FLAGS, u64::MAX),
-        false => (SA_SIGINFO | SA_RESTORER, traps::signal_mask()),
+        false => (SA_SIGINFO | SA_RESTORER | SA_NODEFER, traps::signal_mask()),
     };
     SigAction {
         flags: kernels.flags & !changed_flags | installed.flags & changed_flags,

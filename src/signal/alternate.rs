@@ -107,6 +107,13 @@ pub(super) fn block_all() -> u64 {
     mask
 }
 
+/// Takes signals out of the mask of the calling thread.
+pub(super) fn unblock(signals: u64) {
+    const SIG_UNBLOCK: usize = 1;
+    // SAFETY: the kernel reads one word.
+    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_UNBLOCK, &raw const signals, 0, 8) };
+}
+
 /// Sets the mask of the calling thread.
 pub(crate) fn set_mask(mask: u64) {
     // SAFETY: the kernel reads one word.

@@ -11,6 +11,7 @@ use super::context::{self, SigInfo, UContext, View};
 use super::defer::{self, Arrival};
 use super::traps::Blocked;
 use super::{alternate, entry, given_stack, handler_frame, hooked, stepping, table, traps};
+use crate::sys;
 use crate::thread::{self, ThreadBlock};
 use crate::tls;
 
@@ -107,7 +108,8 @@ unsafe fn forward(
         unsafe { view.leave(&mut *context) };
         return;
     }
-    if signal as u64 == SIGILL && traps::are_caught() {
+    let is_trap_signal = signal as u64 == SIGILL && traps::are_caught();
+    if is_trap_signal {
         // SAFETY: the kernel's context.
         traps::prepare_handler(unsafe { (*context).mask }, action);
     }
@@ -117,6 +119,11 @@ unsafe fn forward(
         if let Some(block) = own_block() {
             let call = view.returned_call(&*context);
             traps::handler_is_called(block, &mut *context, call, action.blocks(signal));
+        }
+        let own = 1 << (signal - 1);
+        // The kernel has blocked it until here (`actions::given`).
+        if action.blocks(signal) & own == 0 && !is_trap_signal && !sys::is_confined() {
+            alternate::unblock(own);
         }
         thread::hooked(|| call(action, signal, info, context));
         entry::note_return(context);
