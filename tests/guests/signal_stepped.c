@@ -7,8 +7,8 @@
 // calls in a handler on the alternate stack, interrupted by another one there. Then two signals, one n instructions
 // into the call and one m instructions later, be it in the delivery of the first: wherever that is, the second handler
 // sees the program, perhaps at the first instruction of the first handler, or on its way back. That takes long; by default
-// only some instructions have their turn, with STEPS=each all for one signal and all of a delivery for the second, with
-// STEPS=all most pairs for two.
+// only some instructions have their turn, with STEPS=each all for one signal, with STEPS=all also all of a delivery for
+// the second, and most pairs for two.
 // STEP_PRELOAD=LIBRARIES preloads them into the child alone.
 // ends: 0
 #include "guest.h"
@@ -442,7 +442,7 @@ int main(int argc, char **argv) {
         child = start(twice[i], 1);
         run_to_breakpoint(child);
         is_second_over = 0;
-        for (later = rounds = 0; !is_second_over; later += is_each ? 1 : 1 + later / 4, rounds++)
+        for (later = rounds = 0; !is_second_over; later += is_all ? 1 : 1 + later / (is_each ? 16 : 4), rounds++)
             one_round(child, 0, later);
         stop(child);
         if (given)
