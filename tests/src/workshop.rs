@@ -138,7 +138,7 @@ impl Workshop {
     }
 
     /// Where the loader finds the libraries.
-    pub fn library_path(&self, link: Link) -> PathBuf {
+    pub fn search_path(&self, link: Link) -> PathBuf {
         match link {
             Link::OriginalThreadLocal => self.dist.lib().join("interceptor/thread-local"),
             _ => self.dist.lib(),
@@ -150,7 +150,7 @@ impl Workshop {
         program
             .clone()
             .environment("LD_PRELOAD", hook)
-            .environment("LD_LIBRARY_PATH", self.library_path(link))
+            .environment("LD_LIBRARY_PATH", self.search_path(link))
             .natively()
     }
 }

@@ -110,7 +110,7 @@ fn a_program_may_be_linked_with_the_library() {
     for link in [Link::Shared, Link::Static, Link::Original] {
         for flags in [&["-fPIE", "-pie"][..], &["-fno-pie", "-no-pie"]] {
             let program = Program::new(workshop.program("linked.c", link, flags))
-                .environment("LD_LIBRARY_PATH", workshop.library_path(link));
+                .environment("LD_LIBRARY_PATH", workshop.search_path(link));
             assert_eq!(program.natively().stdout, "right 4711 right right\n", "{link:?} {flags:?}");
         }
     }
@@ -121,7 +121,7 @@ fn each_thread_may_have_its_own_hook() {
     let workshop = need!(Workshop::open());
     for link in [Link::ThreadLocal, Link::ThreadLocalStatic, Link::OriginalThreadLocal] {
         let program = Program::new(workshop.program("thread_local.c", link, &[]))
-            .environment("LD_LIBRARY_PATH", workshop.library_path(link));
+            .environment("LD_LIBRARY_PATH", workshop.search_path(link));
         assert_eq!(program.natively().stdout, "1 1 4712\n4711\n4711\n", "{link:?}");
     }
 }
@@ -131,7 +131,7 @@ fn births_on_a_stack_of_their_own_are_told() {
     let workshop = need!(Workshop::open());
     for link in [Link::Shared, Link::Static] {
         let program = Program::new(workshop.program("births.c", link, &[]))
-            .environment("LD_LIBRARY_PATH", workshop.library_path(link));
+            .environment("LD_LIBRARY_PATH", workshop.search_path(link));
         let expected = "threads: child 100, parent 100\n\
                         fork and a thread there: child 1, parent 1\n\
                         its id\n\
@@ -242,8 +242,8 @@ fn our_command_runs_such_hooks_and_sees_through_them() {
             // It has the runtime in it.
             Link::Static => (program.environment("INTERCEPTOR_LIB", hook), vec![]),
             _ => {
-                let library_path = workshop.library_path(link);
-                (program.environment("LD_LIBRARY_PATH", library_path), vec!["--hook", hook])
+                let search_path = workshop.search_path(link);
+                (program.environment("LD_LIBRARY_PATH", search_path), vec!["--hook", hook])
             }
         };
         let ended = program.under(&workshop.dist, &[&["run"], options.as_slice()].concat());
