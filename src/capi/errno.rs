@@ -22,7 +22,7 @@ impl Errno {
     #[inline(always)]
     pub(super) fn current(&self) -> c_int {
         // SAFETY: as above.
-        unsafe { self.at.as_ref() }.copied().unwrap_or(1)
+        unsafe { self.at.as_ref() }.copied().unwrap_or_else(of_another)
     }
 
     #[inline(always)]
@@ -32,6 +32,13 @@ impl Errno {
             *errno = self.value;
         }
     }
+}
+
+/// The errno of a thread that has none of its own, but its creator's; EPERM without one.
+#[cold]
+fn of_another() -> c_int {
+    // SAFETY: null, or libc's errno.
+    unsafe { thread::libc_errno().as_ref() }.copied().unwrap_or(1)
 }
 
 /// What a function of the C API returns: a value, or -1 and errno.

@@ -100,7 +100,7 @@ pub struct ThreadBlock {
     pub(crate) is_sigill_pending: bool,
     /// What the call that goes in changes of that.
     pub(crate) mask_change: crate::signal::MaskChange,
-    /// libc's errno of this thread; null without one.
+    /// libc's errno of this thread; null without one that is its own.
     pub(crate) errno: *mut c_int,
     /// Start and end of thread storage that the program has unmapped and that
     /// is still mapped, for the thread's last call.
@@ -304,7 +304,9 @@ pub(crate) fn libc_errno() -> *mut c_int {
 
 /// Puts errno back after code that may set it.
 pub(crate) fn keeping_errno<T>(code: impl FnOnce() -> T) -> T {
-    let at = libc_errno();
+    // SAFETY: this thread's own words and block.
+    let block = unsafe { (&raw const (*tls::current()).block).read_volatile().as_ref() };
+    let at = block.map_or_else(libc_errno, |block| block.errno);
     // SAFETY: null, or this thread's errno.
     let before = unsafe { at.as_ref() }.copied();
     let result = code();

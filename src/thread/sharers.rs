@@ -522,7 +522,8 @@ fn adopt(rsp: u64, anchor: u64) -> Option<&'static Seat> {
         let (block, expected) =
             unsafe { (&mut *(*seat.own_words()).block, &(*seat.own.get()).expected) };
         block.tid = tid;
-        block.errno = super::libc_errno();
+        // errno is its creator's, who uses it meanwhile: it is not to be put back.
+        block.errno = core::ptr::null_mut();
         crate::stat::process_begin(block);
         let process = seat.is_process.load(Relaxed).then_some(expected);
         lifecycle::sharer_begins(block, process);
