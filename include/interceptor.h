@@ -497,9 +497,9 @@ pthread_t interceptor_destruct_monitor(void **result);
  * Otherwise it is as if the signal had not come, but an interrupted call fails
  * with EINTR as if it had been handled. NULL (the initial value) lets all go.
  *
- * It runs on the stack of the program's handler and with its signal mask; without
- * a handler, on the alternate stack if there is one, with the mask of what was
- * interrupted. System calls made in it are not hooked. It must return, and must not call what
+ * It runs on the stack of the program's handler; without a handler, on the alternate
+ * stack if there is one. All signals but those of faults are blocked meanwhile, and come
+ * when it has returned. System calls made in it are not hooked. It must return, and must not call what
  * is not safe in signal handlers. Not seen: SIGKILL, SIGSTOP, and signals that
  * the program takes by sigwait or from a signalfd.
  */

@@ -202,9 +202,9 @@ pub trait Hook: Sync {
         Self::SIGNALS
     }
 
-    /// A signal that is about to reach the program. Runs on the stack and with the
-    /// signal mask of the program's handler, or, when there is none, with the
-    /// mask of what was interrupted, and may itself be interrupted by signals. Must return.
+    /// A signal that is about to reach the program. Runs on the stack of the program's
+    /// handler, with all signals blocked but those of faults; they come when it has
+    /// returned. Must return.
     fn signal(&self, delivery: &SignalDelivery) -> SignalDecision {
         let _ = delivery;
         SignalDecision::Forward

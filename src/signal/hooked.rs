@@ -14,7 +14,7 @@ use super::actions::{
     self, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESTART, SA_RESTORER, SA_SIGINFO,
     SIG_DFL, SIG_IGN, SIGCHLD, SIGKILL, SIGSTOP, SigAction,
 };
-use super::alternate::set_mask;
+use super::alternate::{block_all, set_mask};
 use super::context::{self, SigInfo, UContext, View};
 use super::defer::SYNCHRONOUS;
 use super::{SIGNALS, crash};
@@ -157,6 +157,10 @@ pub(crate) fn sees_ignored() -> bool {
 /// Asks the hook about a signal, if it wants to see it. Returns whether the signal
 /// goes its way.
 ///
+/// The hook runs on the program's stack, where no handler of the program's may find it:
+/// no other signal comes meanwhile. If the program's handler is not called, none comes
+/// before the return from ours, which brings back the mask.
+///
 /// # Safety
 ///
 /// The arguments are the kernel's.
@@ -176,7 +180,12 @@ pub(super) unsafe fn ask(
     };
     let delivery =
         SignalDelivery { signal, info: info.cast(), context: context.cast(), disposition };
-    thread::unhooked(|| observer.signal(&delivery)) == SignalDecision::Forward
+    let mask = (!sys::is_confined()).then(block_all);
+    let is_forwarded = thread::unhooked(|| observer.signal(&delivery)) == SignalDecision::Forward;
+    if let Some(mask) = mask.filter(|_| is_forwarded && action.is_function()) {
+        set_mask(mask);
+    }
+    is_forwarded
 }
 
 fn is_seen(signal: u64, action: &SigAction) -> bool {

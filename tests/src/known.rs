@@ -56,12 +56,6 @@ pub const KNOWN: &[Known] = &[
         reason: "a tracer sees the runtime's own calls and signals, too",
     },
     Known {
-        guest: "signal_stepped",
-        modes: Where::In(&["signals"]),
-        differs: Differs::Always,
-        reason: "a hook of signals runs on the program's stack, and a handler that interrupts it is shown it",
-    },
-    Known {
         guest: "sud",
         modes: Where::Everywhere,
         differs: Differs::Always,

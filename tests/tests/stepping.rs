@@ -45,3 +45,10 @@ fn a_hook_forwards() {
     let hook = need!(guest("libforward_all.so"));
     steps(&[hook, dist.runtime()], &[]);
 }
+
+#[test]
+fn a_hook_sees_signals() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libforward_signals.so"));
+    steps(&[hook, dist.runtime()], &[]);
+}
