@@ -415,7 +415,8 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
 
 // With rax = 0: without us. With rax > 1: on the level whose frame it is, where there
 // is a body.
-.macro INTERCEPTOR_COLD_END name, thunk, past, body
+// \ahead is how far the anchor lies ahead of what the thunk finds in rcx.
+.macro INTERCEPTOR_COLD_END name, thunk, past, ahead, body
     test    rax, rax
     jz      9f
     .ifnb \body
@@ -423,7 +424,7 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
     ja      5f
     .endif
     INTERCEPTOR_COLD_RESTORE
-    mov     rcx, r11
+    lea     rcx, [r11 - \ahead]
     jmp     qword ptr [rip + \thunk]
 9:  INTERCEPTOR_COLD_RESTORE
     lea     r11, [r11 + \past]
@@ -438,17 +439,17 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
     .size   \name, . - \name
 .endm
 
-.macro INTERCEPTOR_COLD name, thunk, past, nr
+.macro INTERCEPTOR_COLD name, thunk, past, ahead, nr
     INTERCEPTOR_COLD_BEGIN \name
     mov     rdi, \nr
     INTERCEPTOR_COLD_CALL interceptor_thread_begin
-    INTERCEPTOR_COLD_END \name, \thunk, \past
+    INTERCEPTOR_COLD_END \name, \thunk, \past, \ahead
 .endm
 
-INTERCEPTOR_COLD interceptor_enter_cold, interceptor_enter_thunk, 0, rax
-INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, -1
+INTERCEPTOR_COLD interceptor_enter_cold, interceptor_enter_thunk, 0, 0, rax
+INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, {anchor_ahead}, -1
 
-.macro INTERCEPTOR_CAREFUL name, thunk, past, body, is_out
+.macro INTERCEPTOR_CAREFUL name, thunk, past, ahead, body, is_out
     INTERCEPTOR_COLD_BEGIN \name
     push    0                       // for the mask that there was
     mov     rdx, rsp
@@ -466,14 +467,14 @@ INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, 
     mov     rcx, {goes_in}
     .endif
     INTERCEPTOR_COLD_CALL interceptor_enter_carefully
-    INTERCEPTOR_COLD_END \name, \thunk, \past, \body
+    INTERCEPTOR_COLD_END \name, \thunk, \past, \ahead, \body
 .endm
 
     .hidden interceptor_asynchronous, interceptor_careful, interceptor_careful_end
     .globl  interceptor_careful, interceptor_careful_end
 interceptor_careful:
-INTERCEPTOR_CAREFUL interceptor_enter_careful, interceptor_enter_thunk, 0, interceptor_enter_body, 0
-INTERCEPTOR_CAREFUL interceptor_exit_careful, interceptor_exit_thunk, {resume_ahead}, interceptor_exit_body, 1
+INTERCEPTOR_CAREFUL interceptor_enter_careful, interceptor_enter_thunk, 0, 0, interceptor_enter_body, 0
+INTERCEPTOR_CAREFUL interceptor_exit_careful, interceptor_exit_thunk, {resume_ahead}, {anchor_ahead}, interceptor_exit_body, 1
 interceptor_careful_end:
 
 // Back to where a hook has made a call, on storage that is shared: like a leave thunk,

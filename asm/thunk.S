@@ -145,9 +145,9 @@ interceptor_thunk_enter:
     INTERCEPTOR_ENTER_NONE  92b, 88b, 0
 
     .balign 32
-// In: rcx = anchor of the stub, rax = result, all else the program's.
+// In: rcx = where the stub's gate returned to, rax = result, all else the program's.
 interceptor_thunk_exit:
-    mov     r11, rcx
+    lea     r11, [rcx + {anchor_ahead}]
     INTERCEPTOR_ENTER_LEVEL 0, 91b
     INTERCEPTOR_ENTER_LEVEL 1, 91b
     INTERCEPTOR_ENTER_LEVEL 2, 91b

@@ -11,7 +11,10 @@ global_asm!(
     tls_identity = const tls::IDENTITY,
 );
 
-global_asm!(include_str!("../asm/stub.S"));
+global_asm!(
+    include_str!("../asm/stub.S"),
+    gate_back = const frame::GATE_BACK,
+);
 global_asm!(include_str!("../asm/symfile.S"));
 global_asm!(include_str!("../asm/weak.S"));
 global_asm!(include_str!("../asm/sentinel.S"));
@@ -44,6 +47,7 @@ global_asm!(
     frame_block = const frame::BLOCK,
     levels = const tls::LEVELS,
     resume_ahead = const frame::RESUME_AHEAD,
+    anchor_ahead = const frame::ANCHOR_AHEAD,
 );
 
 global_asm!(
@@ -67,6 +71,7 @@ global_asm!(
     block_aside = const thread::ASIDE_WAITS,
     goes_in = const thread::sharers::GOES_IN as i64,
     resume_ahead = const frame::RESUME_AHEAD,
+    anchor_ahead = const frame::ANCHOR_AHEAD,
 );
 
 #[cfg(feature = "freestanding")]

@@ -67,9 +67,15 @@ pub(crate) const BLOCK: usize = offset_of!(SyscallFrame, block);
 
 /// From the anchor to the resume point: the length of `syscall`.
 pub(crate) const RESUME_AHEAD: u64 = 2;
-/// From the gate to the anchor: `syscall`, `lea rcx, [rip + d32]`,
-/// `jmp rel32`.
-pub(crate) const GATE_BACK: u64 = 2 + 7 + 5;
+/// Bytes of a cache line.
+pub(crate) const LINE: u64 = 64;
+/// Where the gate and the anchor lie in their lines, see `asm/stub.S`.
+pub(crate) const GATE_IN_LINE: u64 = 60;
+const ANCHOR_IN_LINE: u64 = 58;
+/// From the gate to the anchor, in the next line.
+pub(crate) const GATE_BACK: u64 = LINE + ANCHOR_IN_LINE - GATE_IN_LINE;
+/// From where the gate's `syscall` returns to, which it leaves in rcx, to the anchor.
+pub(crate) const ANCHOR_AHEAD: u64 = GATE_BACK - RESUME_AHEAD;
 /// From the anchor to the end of the lea at the resume point, whose last four
 /// bytes lead to the address after the site.
 pub(crate) const AFTER_AHEAD: u64 = RESUME_AHEAD + 7;

@@ -5,24 +5,30 @@
 //! goes on with an index of its stubs, and is never writable once it is
 //! executable.
 
+use core::ops::Range;
+
 use interceptor_rewrite::{Patch, RelocateError};
 
 use super::symfile;
-use crate::frame::{AFTER_AHEAD, GATE_BACK, RESUME_AHEAD};
+use crate::frame::{AFTER_AHEAD, GATE_BACK, GATE_IN_LINE, LINE, RESUME_AHEAD};
 use crate::sys::Mapping;
 use crate::{interest, thunk};
 
-/// Most bytes a stub can take: template, two windows of moved instructions
-/// that grow when their short jumps become long ones, and the jump back.
-pub(super) const MAX_STUB: u64 = 192;
+/// What is never executed.
+const INT3: u8 = 0xcc;
+/// Bytes from one stub to the next, whose gate has the same place in a line. The longest
+/// stub is shorter: the template, 15 bytes of moved instructions that a short jump's
+/// becoming a long one adds 4 to, and the jump back.
+const STRIDE: u64 = 2 * LINE;
 
 unsafe extern "C" {
     static interceptor_stub_template: u8;
     static interceptor_stub_template_end: u8;
     static interceptor_stub_table: u8;
     static interceptor_stub_enter: u8;
-    static interceptor_stub_gate: u8;
-    static interceptor_stub_exit: u8;
+    static interceptor_stub_gate_exit: u8;
+    static interceptor_stub_room: u8;
+    static interceptor_stub_entry: u8;
     static interceptor_stub_anchor: u8;
     static interceptor_stub_after: u8;
 }
@@ -50,10 +56,10 @@ pub(super) struct Area {
 struct IndexEntry {
     /// Address of the site; 0 ends the index.
     site: u64,
-    /// Offset of the stub in the area.
+    /// Offset of the stub in the area: of its gate.
     stub: u32,
-    /// Offset of the anchor in the stub.
-    anchor: u16,
+    /// From there to where the site's jump leads.
+    start: u16,
     /// Bytes of moved instructions before the site.
     before: u8,
     /// Bytes of moved instructions after the site's own.
@@ -74,14 +80,12 @@ fn stubs_offset(sites: usize) -> u64 {
 
 /// Bytes to map for `sites` stubs.
 pub(super) fn area_len(sites: usize) -> u64 {
-    stubs_offset(sites) + sites as u64 * MAX_STUB + symfile::len()
+    likely_len(sites) + symfile::len()
 }
 
-/// Bytes of such an area that are used at least, as a rule: sites whose stubs
-/// have no moved instructions.
+/// Bytes of such an area that are used, as a rule.
 pub(super) fn likely_len(sites: usize) -> u64 {
-    let stub = (offset!(interceptor_stub_template_end) as u64 + 5).next_multiple_of(8);
-    stubs_offset(sites) + sites as u64 * stub
+    stubs_offset(sites) + LINE + sites as u64 * STRIDE
 }
 
 /// A place in a stub, in terms of the program.
@@ -123,38 +127,50 @@ pub(super) fn place_in(area: Mapping, address: u64) -> Option<Place> {
     let index = index_slice(area);
     let is_not_behind = |entry: &IndexEntry| entry.site != 0 && u64::from(entry.stub) <= offset;
     let found = index.partition_point(is_not_behind).checked_sub(1)?;
-    let IndexEntry { site, stub, anchor, before, after } = *index.get(found)?;
+    let IndexEntry { site, stub, start, before, after } = *index.get(found)?;
     let at = offset - u64::from(stub);
-    let (anchor, before) = (u64::from(anchor), u64::from(before));
-    let gate = anchor - GATE_BACK;
-    let (address, phase) = if at < before {
-        (site - before + at, Phase::Moved)
-    } else if at < gate || at == anchor {
-        (site, Phase::Ahead)
-    } else if at == gate {
+    let (start, before) = (u64::from(start), u64::from(before));
+    let (address, phase) = if at == 0 {
         (site, Phase::AtGate)
-    } else if at < anchor {
+    } else if at < offset!(interceptor_stub_room) as u64 {
         (site + 2, Phase::Returned)
-    } else if at < anchor + AFTER_AHEAD {
+    } else if at < entry() {
+        (site - before + at.saturating_sub(start).min(before), Phase::Moved)
+    } else if at <= GATE_BACK {
+        (site, Phase::Ahead)
+    } else if at < GATE_BACK + AFTER_AHEAD {
         (site + 2, Phase::Done)
     } else {
-        (site + 2 + (at - anchor - AFTER_AHEAD).min(u64::from(after)), Phase::Moved)
+        (site + 2 + (at - GATE_BACK - AFTER_AHEAD).min(u64::from(after)), Phase::Moved)
     };
     let stub = area.start + u64::from(stub);
-    Some(Place { address, after: site + 2, anchor: stub + anchor, start: stub + before, phase })
+    Some(Place {
+        address,
+        after: site + 2,
+        anchor: stub + GATE_BACK,
+        start: stub + entry(),
+        phase,
+    })
+}
+
+/// Offset in a stub of where it begins to deal with the call.
+fn entry() -> u64 {
+    offset!(interceptor_stub_entry) as u64
 }
 
 /// Where in an area the processor must go on for the program to go on at
 /// `address`, if the program's own instruction there has been replaced.
 pub(super) fn moved_in(area: Mapping, address: u64) -> Option<u64> {
-    index_of(area).find_map(|entry| {
-        let IndexEntry { site, stub, anchor, before, after } = entry;
+    index_of(area).find_map(|found| {
+        let IndexEntry { site, stub, start, before, after } = found;
         let (stub, before) = (area.start + u64::from(stub), u64::from(before));
         let after_site = site + 2;
-        if (site - before..=site).contains(&address) {
-            Some(stub + (address - (site - before)))
+        if address == site {
+            Some(stub + entry())
+        } else if (site - before..site).contains(&address) {
+            Some(stub + u64::from(start) + (address - (site - before)))
         } else if (after_site..after_site + u64::from(after)).contains(&address) {
-            Some(stub + u64::from(anchor) + AFTER_AHEAD + (address - after_site))
+            Some(stub + GATE_BACK + AFTER_AHEAD + (address - after_site))
         } else {
             None
         }
@@ -185,11 +201,10 @@ fn index_of(area: Mapping) -> impl Iterator<Item = IndexEntry> {
 
 /// Whether the template is what `frame` says of it.
 pub(crate) fn template_is_sound() -> bool {
-    let anchor = offset!(interceptor_stub_anchor) as u64;
-    anchor - offset!(interceptor_stub_gate) as u64 == GATE_BACK
-        && offset!(interceptor_stub_after) as u64 - anchor == AFTER_AHEAD
-        && offset!(interceptor_stub_exit) as u64 == anchor
-        && template()[anchor as usize..][..RESUME_AHEAD as usize] == [0x0f, 0x05]
+    let anchor = offset!(interceptor_stub_anchor);
+    anchor as u64 == GATE_BACK
+        && (offset!(interceptor_stub_after) - anchor) as u64 == AFTER_AHEAD
+        && [0, anchor].iter().all(|at| template()[*at..][..RESUME_AHEAD as usize] == [0x0f, 0x05])
 }
 
 impl Area {
@@ -197,7 +212,7 @@ impl Area {
     pub(super) fn new(mapping: Mapping, sites: usize) -> Self {
         // SAFETY: the mapping is ours, writable and `area_len` bytes long.
         unsafe { thunk::copy_to(mapping.start) };
-        let first = stubs_offset(sites);
+        let first = stubs_offset(sites).next_multiple_of(LINE) + GATE_IN_LINE;
         Self { mapping, first, used: first, stubs: 0 }
     }
 
@@ -205,20 +220,20 @@ impl Area {
     ///
     /// `text` is the original text of the site's window, `window_start` on.
     pub(super) fn add(&mut self, patch: &Patch, text: &[u8]) -> Result<u64, RelocateError> {
-        let start = self.mapping.start + self.used;
-        let room = (self.mapping.len - symfile::len() - self.used).min(MAX_STUB) as usize;
+        let stub = self.used;
+        let address = self.mapping.start + stub;
+        let room = (self.mapping.len - symfile::len() - stub).min(STRIDE) as usize;
         // SAFETY: the part of our writable mapping that nobody uses yet.
-        let out = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, room) };
-        let mut writer = Writer { out, at: 0, address: start };
-        writer.relocate(text, patch.head(), patch.window().start)?;
-        let anchor = writer.at + offset!(interceptor_stub_anchor);
+        let out = unsafe { core::slice::from_raw_parts_mut(address as *mut u8, room) };
+        let mut writer = Writer { out, at: 0, address, text, text_address: patch.window().start };
         writer.template(self.mapping.start, patch.site() + 2)?;
-        writer.relocate(text, patch.tail(), patch.window().start)?;
+        let start = writer.head(patch.head())?;
+        writer.tail(patch.tail())?;
         writer.jump(patch.resume())?;
         let entry = IndexEntry {
             site: patch.site(),
-            stub: self.used as u32,
-            anchor: anchor as u16,
+            stub: stub as u32,
+            start: start as u16,
             before: (patch.head().end - patch.head().start) as u8,
             after: (patch.tail().end - patch.tail().start) as u8,
         };
@@ -226,8 +241,8 @@ impl Area {
         // SAFETY: the index has room for every site of the area, and an end.
         unsafe { index.add(self.stubs as usize).write(entry) };
         self.stubs += 1;
-        self.used += (writer.at as u64).next_multiple_of(8);
-        Ok(start)
+        self.used += STRIDE;
+        Ok(address + start as u64)
     }
 
     /// Ends the writing.
@@ -257,35 +272,54 @@ struct Writer<'a> {
     at: usize,
     /// Address of `out`.
     address: u64,
+    /// The original text of the site's window.
+    text: &'a [u8],
+    text_address: u64,
 }
 
 impl Writer<'_> {
-    fn relocate(
-        &mut self,
-        text: &[u8],
-        range: core::ops::Range<u64>,
-        text_address: u64,
-    ) -> Result<(), RelocateError> {
-        let from = (range.start - text_address) as usize..(range.end - text_address) as usize;
-        let bytes = text.get(from).ok_or(RelocateError::Truncated)?;
-        let to = self.address + self.at as u64;
-        let out = self.out.get_mut(self.at..).ok_or(RelocateError::NoRoom)?;
-        self.at += interceptor_rewrite::relocate(bytes, range.start, to, out)?;
+    /// Moves instructions to `to`. Returns how long they are there.
+    fn relocate(&mut self, range: &Range<u64>, to: Range<usize>) -> Result<usize, RelocateError> {
+        let offset = |address: u64| (address - self.text_address) as usize;
+        let bytes = self.text.get(offset(range.start)..offset(range.end));
+        let bytes = bytes.ok_or(RelocateError::Truncated)?;
+        let address = self.address + to.start as u64;
+        let out = self.out.get_mut(to).ok_or(RelocateError::NoRoom)?;
+        interceptor_rewrite::relocate(bytes, range.start, address, out)
+    }
+
+    /// What comes before the site, so that it ends where the stub deals with the call.
+    /// Returns where it begins.
+    fn head(&mut self, range: Range<u64>) -> Result<usize, RelocateError> {
+        let (room, end) = (offset!(interceptor_stub_room), entry() as usize);
+        if range.is_empty() {
+            return Ok(end);
+        }
+        let start = end - self.relocate(&range, room..end)?;
+        self.relocate(&range, start..end)?;
+        if let Some(unused) = self.out.get_mut(room..start) {
+            unused.fill(INT3);
+        }
+        Ok(start)
+    }
+
+    /// What comes after it.
+    fn tail(&mut self, range: Range<u64>) -> Result<(), RelocateError> {
+        self.at += self.relocate(&range, self.at..self.out.len())?;
         Ok(())
     }
 
     fn template(&mut self, thunks: u64, after_site: u64) -> Result<(), RelocateError> {
         let template = template();
-        let at = self.at;
-        let out = self.out.get_mut(at..at + template.len()).ok_or(RelocateError::NoRoom)?;
+        let out = self.out.get_mut(..template.len()).ok_or(RelocateError::NoRoom)?;
         out.copy_from_slice(template);
-        let table = at + offset!(interceptor_stub_table) - 8;
+        let table = offset!(interceptor_stub_table) - 8;
         if let Some(hole) = self.out.get_mut(table..table + 8) {
             hole.copy_from_slice(&interest::table().to_le_bytes());
         }
-        self.displacement(at + offset!(interceptor_stub_enter), thunk::enter_in(thunks))?;
-        self.displacement(at + offset!(interceptor_stub_exit), thunk::exit_in(thunks))?;
-        self.displacement(at + offset!(interceptor_stub_after), after_site)?;
+        self.displacement(offset!(interceptor_stub_enter), thunk::enter_in(thunks))?;
+        self.displacement(offset!(interceptor_stub_gate_exit), thunk::exit_in(thunks))?;
+        self.displacement(offset!(interceptor_stub_after), after_site)?;
         self.at += template.len();
         Ok(())
     }

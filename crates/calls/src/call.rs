@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate::class::Classes;
 use crate::kind::Kind;
 use crate::pack::Place;
-use crate::table::{NAMES, PARAMETERS, TABLE};
+use crate::table::{NAMES, PARAMETERS, TABLE, slot};
 
 /// How many numbers the table spans; every Linux system call has a smaller one.
 pub const NUMBERS: usize = 512;
@@ -54,7 +54,7 @@ impl Call {
 /// none.
 #[inline]
 pub fn lookup(nr: u64) -> Option<&'static Call> {
-    TABLE.get(usize::try_from(nr).ok()?)?.as_ref()
+    TABLE.get(slot(usize::try_from(nr).ok()?)?)?.as_ref()
 }
 
 /// The call with this name.

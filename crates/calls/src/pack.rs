@@ -15,6 +15,7 @@ pub(crate) struct Text<const N: usize> {
 
 /// Where in a text a string is.
 #[derive(Debug, Clone, Copy)]
+#[repr(C, packed)] // three bytes: tables have many
 pub(crate) struct Place {
     start: u16,
     length: u8,

@@ -17,7 +17,7 @@ mod processes;
 mod system;
 mod waiting;
 
-use crate::call::{Call, NUMBERS};
+use crate::call::Call;
 use crate::class::Classes;
 use crate::kind::Kind;
 use crate::pack::{Text, short};
@@ -122,7 +122,7 @@ struct Sizes {
 }
 
 struct Packed {
-    calls: [Option<Call>; NUMBERS],
+    calls: [Option<Call>; SLOTS],
     names: Text<{ SIZES.names }>,
     parameters: Text<{ SIZES.parameters }>,
 }
@@ -130,8 +130,25 @@ struct Packed {
 const SIZES: Sizes = sizes(DECLARED);
 const PACKED: Packed = packed(DECLARED);
 
-/// Every call at the index of its number.
-pub(crate) static TABLE: [Option<Call>; NUMBERS] = PACKED.calls;
+/// Every call, at the slot of its number.
+pub(crate) static TABLE: [Option<Call>; SLOTS] = PACKED.calls;
+
+/// Numbers that no call has: from 424 on all architectures number new ones alike.
+const GAP: core::ops::Range<usize> = 340..424;
+/// The first number that no call has yet, and some more.
+const SLOTS: usize = 480 - (GAP.end - GAP.start);
+
+/// Where in the table a number's call is, if it has one.
+#[inline]
+pub(crate) const fn slot(nr: usize) -> Option<usize> {
+    if nr < GAP.start {
+        Some(nr)
+    } else if nr < GAP.end {
+        None
+    } else {
+        Some(nr - (GAP.end - GAP.start))
+    }
+}
 /// The calls' names.
 pub(crate) const NAMES: &str = PACKED.names.as_str();
 /// The names of their parameters.
@@ -151,15 +168,16 @@ const fn sizes(mut parts: &[&[Declared]]) -> Sizes {
     sizes
 }
 
-#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
+#[allow(clippy::indexing_slicing, clippy::panic, reason = "evaluated by the compiler only")]
 const fn packed(mut parts: &[&[Declared]]) -> Packed {
-    let mut table = [const { None }; NUMBERS];
+    let mut table = [const { None }; SLOTS];
     let (mut names, mut parameters) = (Text::new(), Text::new());
     while let [part, more_parts @ ..] = parts {
         let mut calls = *part;
         while let [call, more_calls @ ..] = calls {
-            assert!(table[call.nr as usize].is_none(), "a number is declared twice");
-            table[call.nr as usize] = Some(Call {
+            let Some(slot) = slot(call.nr as usize) else { panic!("a number without a slot") };
+            assert!(table[slot].is_none(), "a number is declared twice");
+            table[slot] = Some(Call {
                 nr: call.nr,
                 classes: call.classes,
                 result: call.result,
