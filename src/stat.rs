@@ -2,7 +2,7 @@
 //!
 //! Runs in the first stage of the entry: no vector registers, no locks. Counts
 //! go to the thread's lane by plain stores, since nobody else writes there;
-//! only the last lane is shared. One call in [`SAMPLE`] is timed.
+//! only the last lane is shared. Some calls are timed.
 
 use core::arch::x86_64::_rdtsc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -13,11 +13,14 @@ use crate::group;
 use crate::sys;
 use crate::thread::ThreadBlock;
 
-/// One in this many calls of a thread is timed.
-const SAMPLE: u64 = 8;
-/// From a thread's call with this number on, one in [`SAMPLE_LATER`].
+/// The logarithm of how many calls of a thread there are for each that is timed.
+const SAMPLE: u32 = 3;
+/// The same from the thread's call with this number on.
+const SAMPLE_LATER: u32 = 6;
 const FIRST: u64 = 4096;
-const SAMPLE_LATER: u64 = 64;
+/// 2^64 divided by the golden ratio: the fractions of its multiples are spread evenly, and
+/// so are those that lie below a bound, without a period that a program's calls could have.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Whether calls are counted.
 static COUNTING: AtomicBool = AtomicBool::new(false);
@@ -97,7 +100,8 @@ pub(crate) fn enter(lane: *const Lane, nr: u64) {
 pub(crate) fn begin(block: &mut ThreadBlock) -> u64 {
     block.counted = block.counted.wrapping_add(1);
     let sample = if block.counted < FIRST { SAMPLE } else { SAMPLE_LATER };
-    if block.counted.is_multiple_of(sample) && IS_TIMING.load(Relaxed) { now() | 1 } else { 0 }
+    let is_timed = block.counted.wrapping_mul(GOLDEN) >> (64 - sample) == 0;
+    if is_timed && IS_TIMING.load(Relaxed) { now() | 1 } else { 0 }
 }
 
 /// A call ended with `result`.

@@ -81,3 +81,14 @@ fn a_table_of_a_selection_has_no_other_rows() {
         .collect();
     assert_eq!(names, ["read", "total"], "{table}");
 }
+
+#[test]
+fn calls_that_alternate_are_both_timed() {
+    let dist = need!(Dist::find());
+    let table = report(&dist, &thousand_reads(), &["stat"]);
+    for name in ["read", "write"] {
+        let row = table.lines().find(|line| line.split_whitespace().last() == Some(name));
+        let mean = row.and_then(|row| row.split_whitespace().nth(3)).expect("a mean");
+        assert!(mean.parse::<f64>().is_ok_and(|mean| mean > 0.0), "{name}: {table}");
+    }
+}
