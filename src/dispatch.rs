@@ -313,7 +313,13 @@ fn answer<const IS_EARLY: bool>(
 pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     // SAFETY: as in `enter`.
     let block = unsafe { &mut *frame.block };
-    let watchers = block.in_flight.watchers(frame.rsp, frame.anchor);
+    let Some(number) = block.in_flight.find(frame.rsp, frame.anchor) else {
+        return stage_of(hook);
+    };
+    // The record stays until the hook has returned: what a signal handler
+    // records meanwhile is newer.
+    let call = block.in_flight.get(number);
+    let Call { nr, began, word, watchers, .. } = *call;
     if H::VECTORS == Vectors::All && watchers & WATCH_HOOK != 0 {
         return STAGE_ALL;
     }
@@ -321,28 +327,23 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         Vectors::None => WATCH_TRACE | WATCH_LIFECYCLE,
         _ => WATCH_TRACE | WATCH_LIFECYCLE | WATCH_HOOK,
     };
-    if watchers == 0 || watchers & needs_vectors != 0 {
+    if watchers & needs_vectors != 0 {
         return stage_of(hook);
     }
-    // The record stays until the hook has returned: what a signal handler
-    // records meanwhile is newer.
-    if let Some(call) = block.in_flight.peek(frame.rsp, frame.anchor) {
-        let Call { nr, began, word, .. } = *call;
-        let mut result = frame.rax as i64;
-        if watchers & (CHANGED | WATCH_HOOK) != 0 {
-            if watchers & CHANGED != 0 {
-                copy_words(&call.args, &mut frame.args);
-            }
-            if H::VECTORS != Vectors::All && watchers & WATCH_HOOK != 0 {
-                let args = &call.args;
-                result = hook_exit(hook, frame, exit_of(frame, nr, args, result, word));
-            }
+    let mut result = frame.rax as i64;
+    if watchers & (CHANGED | WATCH_HOOK) != 0 {
+        if watchers & CHANGED != 0 {
+            copy_words(&call.args, &mut frame.args);
         }
-        if watchers & WATCH_STAT != 0 {
-            stat::exit(block.lane, nr, result, began);
+        if H::VECTORS != Vectors::All && watchers & WATCH_HOOK != 0 {
+            let args = &call.args;
+            result = hook_exit(hook, frame, exit_of(frame, nr, args, result, word));
         }
-        block.in_flight.take(frame.rsp, frame.anchor);
     }
+    if watchers & WATCH_STAT != 0 {
+        stat::exit(block.lane, nr, result, began);
+    }
+    block.in_flight.remove_from(number);
     frame.resume()
 }
 

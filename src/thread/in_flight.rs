@@ -48,8 +48,8 @@ pub struct Call {
 /// The calls of one thread that are in the kernel.
 #[repr(C)]
 pub struct InFlight {
-    /// Records ever pushed, minus those taken; the newest is at
-    /// `(pushed - 1) % CAPACITY`.
+    /// Records ever pushed, minus those taken: the number of the next. A number's
+    /// record is at its rest by `CAPACITY`.
     pushed: u32,
     live: u32,
     calls: [Call; CAPACITY],
@@ -89,50 +89,50 @@ impl InFlight {
     /// The record of a call that came out. It and all newer ones are removed.
     #[inline(always)]
     pub(crate) fn take(&mut self, rsp: u64, anchor: u64) -> Option<&Call> {
-        let age = self.find(rsp, anchor)?;
-        self.pushed = self.pushed.wrapping_sub(age + 1);
-        self.live -= age + 1;
-        Some(&self.calls[self.pushed as usize % CAPACITY])
+        let number = self.find(rsp, anchor)?;
+        self.remove_from(number);
+        Some(self.get(number))
+    }
+
+    /// Removes a record, if it is still there, and all newer ones.
+    #[inline(always)]
+    pub(crate) fn remove_from(&mut self, number: u32) {
+        let gone = self.pushed.wrapping_sub(number);
+        if gone <= self.live {
+            self.pushed = number;
+            self.live -= gone;
+        }
     }
 
     /// The newest record of a stub, whatever its stack pointer.
     pub(crate) fn newest_of(&self, anchor: u64) -> Option<&Call> {
-        let ages = 0..self.live;
-        ages.map(|age| &self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])
-            .find(|call| call.anchor == anchor)
-    }
-
-    /// The record of a call that came out; it stays.
-    #[inline(always)]
-    pub(crate) fn peek(&self, rsp: u64, anchor: u64) -> Option<&Call> {
-        let age = self.find(rsp, anchor)?;
-        Some(&self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])
+        let ages = 1..=self.live;
+        ages.map(|age| self.get(self.pushed.wrapping_sub(age))).find(|call| call.anchor == anchor)
     }
 
     /// The record of a call that is about to go in, or came out; it stays.
     pub(crate) fn peek_mut(&mut self, rsp: u64, anchor: u64) -> Option<&mut Call> {
-        let age = self.find(rsp, anchor)?;
-        Some(&mut self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY])
+        let number = self.find(rsp, anchor)?;
+        Some(&mut self.calls[number as usize % CAPACITY])
     }
 
-    /// Who waits for a call that came out; 0 when it has no record.
+    /// The record with a number that [`find`](Self::find) has said, until it is removed.
     #[inline(always)]
-    pub(crate) fn watchers(&self, rsp: u64, anchor: u64) -> u32 {
-        match self.find(rsp, anchor) {
-            Some(age) => self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY].watchers,
-            None => 0,
-        }
+    pub(crate) fn get(&self, number: u32) -> &Call {
+        &self.calls[number as usize % CAPACITY]
     }
 
+    /// The number of the newest record of a call.
     #[inline(always)]
-    fn find(&self, rsp: u64, anchor: u64) -> Option<u32> {
-        let mut age = 0;
-        while age < self.live {
-            let call = &self.calls[self.pushed.wrapping_sub(age + 1) as usize % CAPACITY];
+    pub(crate) fn find(&self, rsp: u64, anchor: u64) -> Option<u32> {
+        let mut number = self.pushed;
+        let oldest = self.pushed.wrapping_sub(self.live);
+        while number != oldest {
+            number = number.wrapping_sub(1);
+            let call = self.get(number);
             if call.rsp == rsp && call.anchor == anchor {
-                return Some(age);
+                return Some(number);
             }
-            age += 1;
         }
         None
     }
