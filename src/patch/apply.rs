@@ -1,9 +1,9 @@
 //! From plans to patched text.
 //!
 //! For each executable range: plan, write the stubs, make them executable, and
-//! only then let the text jump to them. Text is made writable in one piece from
-//! the first page with a site to the last, which gives pages without a site no
-//! private copy, and is never writable and executable at once.
+//! only then let the text jump to them. Text is made writable in one piece,
+//! which gives pages without a site no private copy, and is never writable and
+//! executable at once.
 
 use core::ops::Range;
 use core::slice;
@@ -103,7 +103,8 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
         }
         let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
         let source = (is_pristine && range == vma.range).then(|| Source::of(&vma));
-        let text = Text { range, prot, name: vma.name, is_pristine, source, is_early: true };
+        let name = vma.name;
+        let text = Text { range, prot, name, is_file: true, is_pristine, source, is_early: true };
         let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
         let mut refused = None;
         let tally = patch_text(&text, image.as_ref(), config.force_rung, &near, &mut refused);
@@ -205,6 +206,7 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
         range: piece,
         prot: prot as usize,
         name: b"[dlopen]",
+        is_file: true,
         is_pristine: false,
         source: None,
         is_early: false,
@@ -223,6 +225,7 @@ pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
         range: readable(range),
         prot: prot as usize,
         name: b"[generated]",
+        is_file: false,
         is_pristine: false,
         source: None,
         is_early: false,
@@ -249,6 +252,8 @@ struct Text<'a> {
     /// PROT_* bits that it has and keeps.
     prot: usize,
     name: &'a [u8],
+    /// It is all of what is mapped executable there, from a file.
+    is_file: bool,
     /// Nobody has written to it since it was mapped.
     is_pristine: bool,
     /// Where all of it can be had again.
@@ -259,6 +264,24 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
+    /// Makes the pages writable that are to be written, and as many beside them as
+    /// keep the mapping in one piece. Returns them.
+    fn make_writable(&self, pages: &Range<u64>) -> sys::Result<Mapping> {
+        let of = |pages: Range<u64>| Mapping { start: pages.start, len: pages.end - pages.start };
+        let prot = PROT_READ | PROT_WRITE;
+        if self.is_file {
+            // The kernel charges memory for private pages of a file that become writable,
+            // and remembers that it did (VM_ACCOUNT, mm/mprotect.c). So a part of a
+            // mapping would stay a mapping of its own, which profilers take for another object.
+            let whole = of(self.range.clone());
+            if whole.protect(prot).is_ok() {
+                return Ok(whole);
+            }
+        }
+        let pages = of(pages.clone());
+        pages.protect(prot).map(|()| pages)
+    }
+
     /// How it is searched. Later the program's vector state is live.
     fn width(&self) -> Width {
         if self.is_early { vector::search_width() } else { Width::default() }
@@ -424,11 +447,13 @@ impl Round<'_> {
             // which copies the page table of a mapping with private pages.
             sys::release(&self.text.range);
         }
-        let len = pages.end - pages.start;
-        if let Err(error) = sys::protect(pages.start, len, PROT_READ | PROT_WRITE) {
-            mapping.unmap();
-            return Err(error);
-        }
+        let writable = match self.text.make_writable(pages) {
+            Ok(writable) => writable,
+            Err(error) => {
+                mapping.unmap();
+                return Err(error);
+            }
+        };
         if self.text.is_early {
             populate(planned);
         }
@@ -436,7 +461,7 @@ impl Round<'_> {
             planned.write_patch();
         }
         place.add(pages, mapping);
-        if let Err(error) = sys::protect(pages.start, len, self.text.prot) {
+        if let Err(error) = writable.protect(self.text.prot) {
             self.put_back(error);
             return Err(error);
         }

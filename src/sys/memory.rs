@@ -82,12 +82,19 @@ impl Mapping {
 
     /// Makes all of it readable and executable, and no longer writable.
     pub(crate) fn make_executable(self) -> Result<()> {
-        protect(self.start, self.len, PROT_READ | PROT_EXEC)
+        self.protect(PROT_READ | PROT_EXEC)
+    }
+
+    /// Sets the protection (PROT_* bits) of all of it.
+    pub(crate) fn protect(self, prot: usize) -> Result<()> {
+        // SAFETY: callers name memory of ours, or text they are about to patch and
+        // restore.
+        unsafe { syscall!(Sysno::mprotect, self.start, self.len, prot) }.map(drop)
     }
 
     /// Makes the lowest page inaccessible.
     pub(crate) fn guard_lowest_page(self) -> Result<()> {
-        protect(self.start, PAGE, 0)
+        Self { len: PAGE, ..self }.protect(0)
     }
 
     /// Gives the memory back.
@@ -120,11 +127,4 @@ pub(crate) fn release(range: &Range<u64>) {
 pub(crate) fn populate(start: u64, len: u64) {
     // SAFETY: no content changes.
     let _ = unsafe { syscall!(Sysno::madvise, start, len, MADV_POPULATE_WRITE) };
-}
-
-/// Sets the protection (PROT_* bits) of whole pages.
-pub(crate) fn protect(start: u64, len: u64, prot: usize) -> Result<()> {
-    // SAFETY: callers name memory of ours, or text they are about to patch and
-    // restore.
-    unsafe { syscall!(Sysno::mprotect, start, len, prot) }.map(drop)
 }
