@@ -500,11 +500,12 @@ pub(crate) fn unpark_one_level() -> bool {
 pub(crate) const ASIDE_WAITS: usize =
     offset_of!(ThreadBlock, aside) + offset_of!(crate::signal::Aside, waits);
 
-/// Whether a thunk of this thread found no level since the last time asked.
+/// Whether a thunk of this thread found no level since the last time asked. Thunks know
+/// only of the words at the thread pointer.
 #[inline(always)]
 pub(crate) fn take_lost() -> bool {
-    let tls = tls::current();
-    // SAFETY: the TLS block is this thread's own.
+    let tls = tls::of(tls::thread_pointer());
+    // SAFETY: the calling thread's storage.
     unsafe {
         let lost = (&raw const (*tls).lost).read_volatile() != 0;
         if lost {
