@@ -10,6 +10,8 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use interceptor_rewrite::Width;
 
+use crate::sys::page_up;
+
 /// What a hook may touch beyond the general registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vectors {
@@ -45,6 +47,8 @@ static interceptor_has_xsave: AtomicU64 = AtomicU64::new(0);
 static HAS_AVX2: AtomicBool = AtomicBool::new(false);
 /// Bytes that FXSAVE writes.
 const LEGACY_SIZE: u64 = 512;
+/// Bytes of the frames of all signals; a whole number of pages.
+static ALL_FRAMES: AtomicU64 = AtomicU64::new(0);
 
 const XCR0_AVX: u64 = 0b110;
 const XCR0_AVX512: u64 = 0b1110_0110;
@@ -74,6 +78,27 @@ pub(crate) fn choose(use_xsave: bool) {
         interceptor_save_sse_control
     };
     interceptor_save_all.store(routine as usize as u64, Relaxed);
+    measure_frames(xcr0);
+}
+
+/// Finds out how large the frame of a signal can be.
+fn measure_frames(xcr0: u64) {
+    /// Those up to the keys of pages, whose area is the largest without tiles.
+    const SMALL: u64 = 0x3ff;
+    const SMALL_AREA: u64 = 2696;
+    /// The red zone, what is lost by aligning, context and siginfo, the mark at the end of
+    /// the area.
+    const BESIDE: u64 = 704;
+    /// All but SIGKILL and SIGSTOP, and as much again as one for a handler of ours.
+    const SIGNALS: u64 = 62 + 1;
+    let is_small = xcr0 & !SMALL == 0;
+    let area = if is_small { SMALL_AREA } else { u64::from(__cpuid_count(0xd, 0).ebx) };
+    ALL_FRAMES.store(page_up(SIGNALS * (area + BESIDE)), Relaxed);
+}
+
+/// Bytes that the frames of all signals need, one on another.
+pub(crate) fn all_frames() -> u64 {
+    ALL_FRAMES.load(Relaxed)
 }
 
 /// How text may be searched at start-up, when nobody's vector state is live.

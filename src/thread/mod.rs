@@ -4,8 +4,12 @@
 //! private stacks, one for each level:
 //!
 //! ```text
-//! low    guard page | environment | stack 3 | stack 2 | stack 1 | stack 0 (largest) | block   high
+//! low    guard page | environment | signals | stack 3 | stack 2 | stack 1 | stack 0 (largest) | block   high
 //! ```
+//!
+//! Below the stack in use there is always room for the frames of all signals: the kernel
+//! builds one for each that it has to deliver, one on another, before a handler of ours
+//! can hold the others off.
 //!
 //! Each stack ends with that level's [`SyscallFrame`]. That of level 0 lies on one page
 //! with the words of the block that every call needs, so that a thread has one page to
@@ -35,6 +39,7 @@ use crate::sys::{self, Mapping, PAGE, page_up};
 use crate::thunk;
 use crate::tls::{self, LEVELS, PARKED_MARK, Tls};
 use crate::trace::PendingLine;
+use crate::vector;
 
 #[cfg(feature = "capi")]
 pub(crate) use in_flight::CAPACITY as CALLS_IN_FLIGHT;
@@ -51,7 +56,7 @@ const STACK_0: u64 = 192 * 1024;
 const STACK_N: u64 = 16 * 1024;
 /// Bytes for an environment that exec gets.
 const ENVIRONMENT: u64 = 4 * PAGE;
-/// Bytes of the whole mapping.
+/// Bytes of the whole mapping, but for the room for signals.
 const REGION: u64 = page_up(PAGE + ENVIRONMENT + (LEVELS as u64 - 1) * STACK_N + STACK_0 + BLOCK);
 /// Bytes reserved for the block.
 const BLOCK: u64 = SHARED + 5 * PAGE;
@@ -204,8 +209,13 @@ impl ThreadBlock {
     /// The same of a block that need not be there any more.
     fn region_of(block: *const Self) -> core::ops::Range<u64> {
         let end = (block as u64).wrapping_add(BLOCK);
-        end.wrapping_sub(REGION)..end
+        end.wrapping_sub(region_len())..end
     }
+}
+
+/// Bytes of the whole mapping.
+fn region_len() -> u64 {
+    REGION + vector::all_frames()
 }
 
 /// Makes a block for the calling thread, if it has none.

@@ -21,7 +21,7 @@ use spin::{Mutex, MutexGuard};
 
 #[cfg(feature = "capi")]
 use super::inside;
-use super::{REGION, ThreadBlock};
+use super::{ThreadBlock, region_len};
 use crate::group::TGSTAT;
 use crate::sys::{self, Mapping};
 
@@ -53,12 +53,12 @@ pub(super) fn take() -> sys::Result<*mut ThreadBlock> {
         inside::enlist(block);
         return Ok(block);
     }
-    let mapping = Mapping::anonymous(REGION)?;
+    let mapping = Mapping::anonymous(region_len())?;
     if let Err(error) = mapping.guard_lowest_page() {
         mapping.unmap();
         return Err(error);
     }
-    let block = (mapping.start + REGION - super::BLOCK) as *mut ThreadBlock;
+    let block = (mapping.start + mapping.len - super::BLOCK) as *mut ThreadBlock;
     #[cfg(feature = "capi")]
     inside::enlist(block);
     Ok(block)

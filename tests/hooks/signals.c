@@ -261,6 +261,53 @@ static void ordered_ones(void) {
     CHECK(how_many == 3, "%d handled, %d are not ignored", how_many, 3);
 }
 
+// All signals at once, when a hook has used nearly all of its stack: the kernel builds their frames one on another before
+// a handler has run.
+enum { HOOKS_STACK = 192 * 1024, SPARED = 12 * 1024 };
+static volatile int times[65], deep_hooks;
+static void count(int sig) {
+    times[sig]++;
+    getppid();
+}
+// Those that stop discard SIGCONT.
+static int comes(int sig) { return sig != SIGKILL && sig != SIGSTOP && sig != SIGCONT; }
+static long use_stack_in_hook(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
+    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
+    if (nr == SYS_getpgrp) {
+        volatile char room[HOOKS_STACK - SPARED];
+        for (unsigned i = 0; i < sizeof room; i += 64)
+            room[i] = (char)(i / 64);
+        unsigned long all = ~0ul, old = 0;
+        interceptor_syscall(SYS_rt_sigprocmask, (long)SIG_BLOCK, &all, &old, 8L);
+        long tid = interceptor_syscall(SYS_gettid), pid = interceptor_syscall(SYS_getpid);
+        for (long sig = 1; sig <= 64; sig++)
+            if (comes((int)sig))
+                CHECK(interceptor_syscall(SYS_tgkill, pid, tid, sig) == 0, "tgkill %ld", sig);
+        interceptor_syscall(SYS_rt_sigprocmask, (long)SIG_SETMASK, &old, NULL, 8L);
+        for (unsigned i = 0; i < sizeof room; i += 64)
+            CHECK(room[i] == (char)(i / 64), "the stack of the hook at %u", i);
+        for (int sig = 1; sig <= 64; sig++)
+            CHECK(!comes(sig) || times[sig] == deep_hooks, "%d was handled in the hook", sig);
+        deep_hooks++;
+    }
+    *forward = 1;
+    return 0;
+}
+static void all_at_once(void) {
+    signal(SIGUSR1, count);
+    // Those of libc, too: as the kernel has it.
+    unsigned long action[4];
+    CHECK(syscall(SYS_rt_sigaction, SIGUSR1, NULL, action, 8) == 0, "rt_sigaction");
+    for (int sig = 1; sig <= 64; sig++)
+        CHECK(!comes(sig) || syscall(SYS_rt_sigaction, sig, action, NULL, 8) == 0, "rt_sigaction of %d", sig);
+    interceptor_syscall_hook = use_stack_in_hook;
+    for (int round = 1; round < 20; round++) {
+        CHECK(syscall(SYS_getpgrp) == getpgrp(), "result");
+        for (int sig = 1; sig <= 64; sig++)
+            CHECK(times[sig] == (comes(sig) ? deep_hooks : 0), "%d handled %d times", sig, times[sig]);
+    }
+}
+
 // Ignored signals stay ignored over exec, although the hook sees them; children are reaped.
 static void ignored_ones(void) {
     interceptor_signal_subscribe(INTERCEPTOR_SIGNALS_IGNORED);
@@ -484,7 +531,7 @@ __attribute__((constructor(102))) static void start(void) {
         void (*run)(void);
     } all[] = {{"handled", handled_ones}, {"fatal", fatal_ones},   {"stopped", stopped_ones}, {"ignored", ignored_ones},
                {"edited", edited},        {"internal", internal_ones}, {"nested", nested_ones},
-               {"sent", sent_ones},       {"ordered", ordered_ones},
+               {"sent", sent_ones},       {"ordered", ordered_ones}, {"at once", all_at_once},
                {"interruptible", interruptible_ones}};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(scenario, all[i].name)) {

@@ -35,6 +35,7 @@ scenarios! {
     hooks_are_interrupted_and_left: "nested",
     faults_that_are_sent_wait_for_a_hook: "sent",
     a_hook_may_let_itself_be_interrupted: "interruptible",
+    all_signals_at_once_find_room_on_the_stack_of_a_hook: "at once",
     queued_signals_keep_their_order_though_a_hook_ran: "ordered",
 }
 
