@@ -18,13 +18,20 @@
 
 // DW_CFA_def_cfa_expression: CFA = *(rsp + frame_rsp + \extra)
 // DW_CFA_val_expression r16: RA = a + 9 + *(int32 *)(a + 5), a = anchor
-// Both are written with a two-byte SLEB128 offset.
+// Both are written with a two-byte SLEB128 offset. Of operations, only those that every
+// reader knows: Valgrind's has neither dup, nor deref_size, nor shra. So the displacement
+// is the upper half of the 8 bytes at a + 1; adding 1 << 63 before the shift and taking
+// 1 << 31 off after it extends its sign.
 .macro INTERCEPTOR_CFI_FRAME base, extra
     .cfi_escape 0x0f, 4, 0x70 + \base, (({frame_rsp} + \extra) & 0x7f) | 0x80, (({frame_rsp} + \extra) >> 7) & 0x7f, 0x06
-    .cfi_escape 0x16, 16, 18, 0x70 + \base, (({frame_anchor} + \extra) & 0x7f) | 0x80, (({frame_anchor} + \extra) >> 7) & 0x7f, 0x06
-    .cfi_escape 0x12, 0x23, 5, 0x94, 4                      // dup, plus_uconst 5, deref_size 4
-    .cfi_escape 0x08, 32, 0x24, 0x08, 32, 0x26              // sign extension: 32 shl, 32 shra
-    .cfi_escape 0x22, 0x23, 9                               // plus, plus_uconst 9
+    .cfi_escape 0x16, 16, 26
+    .rept 2                                                 // breg, deref
+    .cfi_escape 0x70 + \base, (({frame_anchor} + \extra) & 0x7f) | 0x80, (({frame_anchor} + \extra) >> 7) & 0x7f, 0x06
+    .endr
+    .cfi_escape 0x23, 1, 0x06                               // plus_uconst 1, deref
+    .cfi_escape 0x31, 0x08, 63, 0x24, 0x22                  // lit1, const1u 63, shl, plus
+    .cfi_escape 0x08, 32, 0x25                              // const1u 32, shr
+    .cfi_escape 0x22, 0x31, 0x4f, 0x24, 0x1c, 0x23, 9       // plus, lit1, lit31, shl, minus, plus_uconst 9
 .endm
 
 // The two bodies differ only in what they call.
@@ -89,15 +96,15 @@ interceptor_stage_\hook:
     mov     rdi, rsp
     mov     qword ptr [rsp + {frame_rbx}], rbx
     mov     rbx, rsp
+    .cfi_remember_state
     INTERCEPTOR_CFI_FRAME 3, 0
     .cfi_escape 0x10, 3, 3, 0x73, ({frame_rbx} & 0x7f) | 0x80, ({frame_rbx} >> 7) & 0x7f   // rbx at rbx + frame_rbx
 .endm
 
 .macro INTERCEPTOR_SAVE_END name
     mov     rsp, rbx
-    INTERCEPTOR_CFI_FRAME 7, 0
+    .cfi_restore_state
     mov     rbx, qword ptr [rsp + {frame_rbx}]
-    .cfi_same_value rbx
     jmp     interceptor_finish
     .cfi_endproc
     .size   \name, . - \name
@@ -203,6 +210,7 @@ interceptor_leave_by_sigreturn:
     mov     qword ptr [rsp + 32], r14
     mov     qword ptr [rsp + 40], r15
     mov     rbx, rdi
+    .cfi_remember_state
     INTERCEPTOR_CFI_FRAME 3, 0
     mov     r13, rsp
     cmp     qword ptr [rip + interceptor_xsave_size], 0
@@ -242,7 +250,7 @@ interceptor_leave_by_sigreturn:
 7:  fxrstor64 [r12]
 8:
     mov     rsp, rbx
-    INTERCEPTOR_CFI_FRAME 7, 0
+    .cfi_restore_state
     mov     rbx, qword ptr [r13]
     mov     r12, qword ptr [r13 + 16]
     mov     r13, qword ptr [r13 + 24]

@@ -21,8 +21,6 @@ fn faults(report: &str) -> Vec<String> {
         .lines()
         .take_while(|line| !line.starts_with("Shadow bytes around"))
         .filter(|line| !line.starts_with("interceptor: "))
-        // Valgrind knows few of the operations that unwind information is made of.
-        .filter(|line| !line.contains("Warning: DWARF2 CFI reader: unhandled"))
         .map(|line| {
             let words = line.split_inclusive(|letter| !is_word(letter));
             words
