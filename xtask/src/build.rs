@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::dist;
 use crate::link::{self, Shared};
+use crate::rustc;
 use crate::tool;
 use crate::workspace::{Product, Profile, Workspace};
 
@@ -66,14 +67,10 @@ const SYSCALL_INTERCEPT: &[&str] = &[
 fn static_library(workspace: &Workspace, package: &str) -> Result<PathBuf> {
     // Not a shared one: rustc's own version script would end up in it, and two
     // whole-program optimisations take twice as long.
-    tool::run(workspace.cargo().args([
-        "rustc",
-        "--quiet",
-        "--release",
-        "--package",
-        package,
-        "--crate-type=staticlib",
-    ]))?;
+    let mut cargo = workspace.cargo();
+    rustc::use_for(&mut cargo)?;
+    cargo.args(["rustc", "--quiet", "--release", "--package", package, "--crate-type=staticlib"]);
+    tool::run(&mut cargo)?;
     let file = format!("release/lib{}.a", package.replace('-', "_"));
     Ok(workspace.target().join(file))
 }
@@ -96,6 +93,7 @@ pub fn rust_hook(
     features: &[&str],
 ) -> Result<()> {
     let mut cargo = workspace.cargo();
+    rustc::use_for(&mut cargo)?;
     cargo.args(["build", "--quiet", "--release", "--package", package]);
     tool::run(cargo.args(features))?;
     let archive = workspace.target().join(format!("release/lib{}.a", package.replace('-', "_")));

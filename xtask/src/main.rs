@@ -16,6 +16,7 @@ mod link;
 mod lint;
 mod qemu;
 mod run;
+mod rustc;
 mod ship;
 mod soak;
 mod symbols;
@@ -56,6 +57,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = rustc::become_it() {
+        return code;
+    }
     let task = Task::parse();
     match execute(task) {
         Ok(code) => code,
