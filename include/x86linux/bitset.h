@@ -21,6 +21,13 @@ static inline uint64_t x86linux_bit(size_t number)
     return (uint64_t)1 << (number & 63);
 }
 
+/* What an array is made of; and by the names of libx86linuxextra, the words and the bytes
+ * of one for so many numbers. */
+typedef uint64_t bitset_t;
+#define BITS_PER_BITSET (8 * sizeof(bitset_t))
+#define BITSET_LEN(count) BITSET_WORDS(count)
+#define BITSET_SIZE(count) (sizeof(bitset_t) * BITSET_LEN(count))
+
 /* Makes it empty. */
 static inline void bitset_clear(uint64_t *set, size_t count)
 {
@@ -146,6 +153,56 @@ static inline size_t bitset_claim_atomic(uint64_t *set, size_t count, size_t fro
         }
     }
     return count;
+}
+
+/* bitset_has by the name of libx86linuxextra. */
+static inline unsigned char bitset_test(const bitset_t *set, uint32_t number)
+{
+    return (unsigned char)bitset_has(set, number);
+}
+
+/* bitset_add. */
+static inline unsigned char bitset_set(bitset_t *set, uint32_t number)
+{
+    return (unsigned char)bitset_add(set, number);
+}
+
+/* bitset_remove. */
+static inline unsigned char bitset_unset(bitset_t *set, uint32_t number)
+{
+    return (unsigned char)bitset_remove(set, number);
+}
+
+/* bitset_add_atomic, and a full barrier. */
+static inline unsigned char bitset_set_atomic(volatile bitset_t *set, uint32_t number)
+{
+    const uint64_t bit = x86linux_bit(number);
+    return (__atomic_fetch_or(&set[number / 64], bit, __ATOMIC_SEQ_CST) & bit) != 0;
+}
+
+/* bitset_remove_atomic, and a full barrier. */
+static inline unsigned char bitset_unset_atomic(volatile bitset_t *set, uint32_t number)
+{
+    const uint64_t bit = x86linux_bit(number);
+    return (__atomic_fetch_and(&set[number / 64], ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
+}
+
+/* The smallest number from first to last that is in a set; -1 if there is none. */
+static inline int32_t bitset_search_lowest(const bitset_t *set, uint32_t first, uint32_t last)
+{
+    const size_t count = (size_t)last + 1, number = bitset_next(set, count, first);
+    return number < count ? (int32_t)number : -1;
+}
+
+/* The smallest that is in both. */
+static inline int32_t bitset_search_lowest_common(const bitset_t *set, const bitset_t *other,
+                                                  uint32_t first, uint32_t last)
+{
+    const size_t count = (size_t)last + 1;
+    for (size_t number = first; (number = bitset_next(set, count, number)) < count; number++)
+        if (bitset_has(other, number))
+            return (int32_t)number;
+    return -1;
 }
 
 #endif

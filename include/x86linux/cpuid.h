@@ -63,4 +63,27 @@ static inline void x86linux_cpu_vendor(char vendor[13])
     vendor[12] = 0;
 }
 
+/*
+ * CPUID by the names of libx86linuxextra. *eax is the leaf, *ecx the subleaf; all become what
+ * the processor says, which may be another leaf's. ebx and edx may be NULL.
+ */
+static inline void x86_cpuidex(uint32_t *eax, uint32_t *ebx, uint32_t *ecx, uint32_t *edx)
+{
+    uint32_t b, d;
+    __asm__ volatile("cpuid" : "+a"(*eax), "=b"(b), "+c"(*ecx), "=d"(d));
+    if (ebx)
+        *ebx = b;
+    if (edx)
+        *edx = d;
+}
+
+/* The same for leaves without a subleaf; ecx may be NULL, too. */
+static inline void x86_cpuid(uint32_t *eax, uint32_t *ebx, uint32_t *ecx, uint32_t *edx)
+{
+    uint32_t c = 0;
+    x86_cpuidex(eax, ebx, &c, edx);
+    if (ecx)
+        *ecx = c;
+}
+
 #endif

@@ -14,6 +14,11 @@
  *   bitset.h   sets of small numbers, with atomic operations
  *   cpuid.h    what the processor can do
  *   call.h     system calls without libc
+ *   usersched.h, general.h
+ *              waiting and locks by the names of libx86linuxextra, and its small things
+ *
+ * A hook that was written for libx86linuxextra compiles with it unchanged. What other
+ * headers may have other uses for is left out if X86LINUX_NO_SHORT_NAMES is defined.
  *
  * It uses no vector register when compiled with -mgeneral-regs-only, as hooks are that
  * declare themselves vector-free.
@@ -30,9 +35,11 @@
 #include "bitset.h"
 #include "call.h"
 #include "cpuid.h"
+#include "general.h"
 #include "lock.h"
 #include "log.h"
 #include "ring.h"
+#include "usersched.h"
 #include "wait.h"
 
 #endif

@@ -21,6 +21,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "call.h"
 #include "format.h"
@@ -31,13 +32,13 @@
 #define X86LINUX_SPIN_CYCLES 4000
 #endif
 
-static inline long x86linux_futex(uint32_t *word, int operation, int is_shared, uint32_t value,
-                                  uint32_t bits)
+static inline long x86linux_futex(volatile uint32_t *word, int operation, int is_shared,
+                                  uint32_t value, const struct timespec *until, uint32_t bits)
 {
     if (!is_shared)
         operation |= FUTEX_PRIVATE_FLAG;
-    return x86linux_call(SYS_futex, x86linux_address(word), operation, (long)value, 0, 0,
-                         (long)bits);
+    return x86linux_call(SYS_futex, x86linux_address(word), operation, (long)value,
+                         x86linux_address(until), 0, (long)bits);
 }
 
 /* A fair lock; all zero is a free one of one process. */
@@ -79,7 +80,7 @@ static inline void ticket_lock_lock(struct ticket_lock *lock)
      * we see what it has stored before. */
     __atomic_fetch_add(&lock->sleepers, 1, __ATOMIC_SEQ_CST);
     while ((serving = __atomic_load_n(&lock->serving, __ATOMIC_SEQ_CST)) != ticket)
-        x86linux_futex(&lock->serving, FUTEX_WAIT_BITSET, (int)lock->is_shared, serving,
+        x86linux_futex(&lock->serving, FUTEX_WAIT_BITSET, (int)lock->is_shared, serving, NULL,
                        x86linux_ticket_bit(ticket));
     __atomic_fetch_sub(&lock->sleepers, 1, __ATOMIC_RELAXED);
 }
@@ -99,7 +100,7 @@ static inline void ticket_lock_unlock(struct ticket_lock *lock)
     const uint32_t next = __atomic_load_n(&lock->serving, __ATOMIC_RELAXED) + 1;
     __atomic_store_n(&lock->serving, next, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&lock->sleepers, __ATOMIC_SEQ_CST) != 0)
-        x86linux_futex(&lock->serving, FUTEX_WAKE_BITSET, is_shared, INT_MAX,
+        x86linux_futex(&lock->serving, FUTEX_WAKE_BITSET, is_shared, INT_MAX, NULL,
                        x86linux_ticket_bit(next));
 }
 
@@ -168,48 +169,44 @@ static inline int x86linux_pi_is_orphan(uint32_t owner)
 }
 
 /* Takes it over from a holder that is gone. Returns whether it did. */
-static inline int x86linux_pi_take_over(struct pi_lock *lock, uint32_t tid)
+static inline int x86linux_pi_take_over(volatile uint32_t *word, uint32_t tid)
 {
-    uint32_t owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
+    uint32_t owner = __atomic_load_n(word, __ATOMIC_RELAXED);
     if (!x86linux_pi_is_orphan(owner))
         return 0;
-    return __atomic_compare_exchange_n(&lock->owner, &owner, tid | (owner & FUTEX_WAITERS), 0,
+    return __atomic_compare_exchange_n(word, &owner, tid | (owner & FUTEX_WAITERS), 0,
                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-/*
- * Takes the lock. Returns 0; or EOWNERDEAD when the last holder died with it: the lock is
- * taken all the same, but what it protects may be half changed. Otherwise it is
- * not taken: EDEADLK when the caller holds it, or another error number of futex(2).
- */
-static inline int pi_lock_lock(struct pi_lock *lock)
+/* Takes the lock of a word, after having spun until deadline; with a futex operation that
+ * takes one, and an absolute time that ends the wait. Returns as pi_lock_lock, or ETIMEDOUT. */
+static inline int x86linux_pi_acquire(volatile uint32_t *word, uint32_t tid, int is_shared,
+                                      uint64_t deadline, int operation,
+                                      const struct timespec *until)
 {
-    const uint32_t tid = (uint32_t)x86linux_gettid();
-    const uint64_t deadline = tsc_now() + X86LINUX_SPIN_CYCLES;
     uint64_t unclear_since = 0;
     uint32_t owner = 0, unclear = 0;
     for (;;) {
-        if (__atomic_compare_exchange_n(&lock->owner, &owner, tid, 0, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(word, &owner, tid, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             return 0;
         /* Who waits in the kernel is served by the kernel. */
         if ((owner & (FUTEX_WAITERS | FUTEX_OWNER_DIED)) != 0 ||
             (owner & FUTEX_TID_MASK) == tid || (int64_t)(deadline - tsc_now()) <= 0)
             break;
-        tsc_wait_while(&lock->owner, owner, deadline);
+        tsc_wait_while(word, owner, deadline);
         owner = 0;
     }
     for (;;) {
-        owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
-        const long error = -x86linux_futex(&lock->owner, FUTEX_LOCK_PI, (int)lock->is_shared, 0, 0);
+        owner = __atomic_load_n(word, __ATOMIC_RELAXED);
+        const long error = -x86linux_futex(word, operation, is_shared, 0, until, 0);
         switch (error) {
         case 0:
-            if ((__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) & FUTEX_OWNER_DIED) == 0)
+            if ((__atomic_load_n(word, __ATOMIC_ACQUIRE) & FUTEX_OWNER_DIED) == 0)
                 return 0;
-            __atomic_fetch_and(&lock->owner, ~(uint32_t)FUTEX_OWNER_DIED, __ATOMIC_RELAXED);
+            __atomic_fetch_and(word, ~(uint32_t)FUTEX_OWNER_DIED, __ATOMIC_RELAXED);
             return EOWNERDEAD;
         case ESRCH:
-            if (x86linux_pi_take_over(lock, tid))
+            if (x86linux_pi_take_over(word, tid))
                 return EOWNERDEAD;
             x86linux_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
             break;
@@ -232,6 +229,17 @@ static inline int pi_lock_lock(struct pi_lock *lock)
     }
 }
 
+/*
+ * Takes the lock. Returns 0; or EOWNERDEAD when the last holder died with it: the lock is
+ * taken all the same, but what it protects may be half changed. Otherwise it is
+ * not taken: EDEADLK when the caller holds it, or another error number of futex(2).
+ */
+static inline int pi_lock_lock(struct pi_lock *lock)
+{
+    return x86linux_pi_acquire(&lock->owner, (uint32_t)x86linux_gettid(), (int)lock->is_shared,
+                               tsc_now() + X86LINUX_SPIN_CYCLES, FUTEX_LOCK_PI, NULL);
+}
+
 /* Takes the lock if it is free. Returns whether it did. */
 static inline int pi_lock_try(struct pi_lock *lock)
 {
@@ -240,23 +248,26 @@ static inline int pi_lock_try(struct pi_lock *lock)
                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-/* Gives the lock to the waiter of the highest priority. Returns 0, or EPERM when the
- * caller does not hold it. */
-static inline int pi_lock_unlock(struct pi_lock *lock)
+/* Gives the lock of a word back. Returns as pi_lock_unlock. */
+static inline int x86linux_pi_release(volatile uint32_t *word, uint32_t tid, int is_shared)
 {
-    const uint32_t tid = (uint32_t)x86linux_gettid();
     uint32_t owner = tid;
-    if (__atomic_compare_exchange_n(&lock->owner, &owner, 0, 0, __ATOMIC_RELEASE,
-                                    __ATOMIC_RELAXED))
+    if (__atomic_compare_exchange_n(word, &owner, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         return 0;
     if ((owner & FUTEX_TID_MASK) != tid)
         return EPERM;
     for (;;) {
-        const long error =
-            -x86linux_futex(&lock->owner, FUTEX_UNLOCK_PI, (int)lock->is_shared, 0, 0);
+        const long error = -x86linux_futex(word, FUTEX_UNLOCK_PI, is_shared, 0, NULL, 0);
         if (error != EAGAIN && error != EINTR)
             return (int)error;
     }
+}
+
+/* Gives the lock to the waiter of the highest priority. Returns 0, or EPERM when the
+ * caller does not hold it. */
+static inline int pi_lock_unlock(struct pi_lock *lock)
+{
+    return x86linux_pi_release(&lock->owner, (uint32_t)x86linux_gettid(), (int)lock->is_shared);
 }
 
 /* Blocks signals and takes the lock; *before is the mask that the thread had. Returns

@@ -104,4 +104,65 @@ static inline uint64_t spsc_ring_lost(const struct spsc_ring *ring)
     return __atomic_load_n(&ring->lost, __ATOMIC_RELAXED);
 }
 
+/*
+ * A ring of bytes by the functions of libx86linuxextra, for those who keep the positions
+ * themselves: from start to end in a buffer, pos_r where the reader is and pos_w where the
+ * writer is. They are equal when it is empty, so one byte stays free. Each side stores its own
+ * position only, by spsc_read or spsc_write, and goes back to start when it has come to the
+ * end, by spsc_rewind_read or spsc_rewind_write.
+ */
+
+/* Bytes that can be read at pos_r at once: at most size. */
+static inline uint32_t spsc_read_peek(uint32_t pos_r, uint32_t pos_w, uint32_t pos_end,
+                                      uint32_t size)
+{
+    const uint32_t there = (pos_r <= pos_w ? pos_w : pos_end) - pos_r;
+    return there < size ? there : size;
+}
+
+/* Bytes that can be written at pos_w at once: at most size. */
+static inline uint32_t spsc_write_peek(uint32_t pos_r, uint32_t pos_w, uint32_t pos_end,
+                                       uint32_t size)
+{
+    const uint32_t room = pos_w < pos_r ? pos_r - pos_w - 1 : pos_end - pos_w;
+    return room < size ? room : size;
+}
+
+/* Copies size bytes out of the buffer; they must be there. Returns size. */
+static inline uint32_t spsc_read(const void *buffer, void *to, uint32_t *pos_r, uint32_t size)
+{
+    __builtin_memcpy(to, (const unsigned char *)buffer + *pos_r, size);
+    __atomic_store_n(pos_r, *pos_r + size, __ATOMIC_SEQ_CST);
+    return size;
+}
+
+/* Copies size bytes into the buffer; there must be room. Returns size. */
+static inline uint32_t spsc_write(void *buffer, const void *from, uint32_t *pos_w, uint32_t size)
+{
+    __builtin_memcpy((unsigned char *)buffer + *pos_w, from, size);
+    __atomic_store_n(pos_w, *pos_w + size, __ATOMIC_SEQ_CST);
+    return size;
+}
+
+/* Brings the reader from the end back to the start, if there is more. Returns whether. */
+static inline int spsc_rewind_read(uint32_t pos_start, uint32_t *pos_r, uint32_t pos_w,
+                                   uint32_t pos_end)
+{
+    if (*pos_r != pos_end || pos_w == *pos_r)
+        return 0;
+    __atomic_store_n(pos_r, pos_start, __ATOMIC_SEQ_CST);
+    return 1;
+}
+
+/* Brings the writer from the end back to the start, if the reader has left it. Returns
+ * whether. */
+static inline int spsc_rewind_write(uint32_t pos_start, uint32_t pos_r, uint32_t *pos_w,
+                                    uint32_t pos_end)
+{
+    if (*pos_w != pos_end || pos_r == pos_start)
+        return 0;
+    __atomic_store_n(pos_w, pos_start, __ATOMIC_SEQ_CST);
+    return 1;
+}
+
 #endif

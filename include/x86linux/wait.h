@@ -61,18 +61,33 @@ static inline uint64_t x86linux_tsc_hz_said(void)
     return 0;
 }
 
+/* The counter at a time, as exactly as can be told: of several looks at both, the one in
+ * which the thread was interrupted least. */
+static inline uint64_t x86linux_tsc_at(uint64_t *ns)
+{
+    uint64_t at = 0, shortest = UINT64_MAX;
+    for (int look = 0; look < 5; look++) {
+        const uint64_t before = tsc_now_ordered(), time = x86linux_monotonic_ns();
+        const uint64_t took = tsc_now_ordered() - before;
+        if (took < shortest) {
+            shortest = took;
+            at = before + took / 2;
+            *ns = time;
+        }
+    }
+    return at;
+}
+
 /* Measures for half a millisecond. */
 static inline uint64_t x86linux_tsc_hz_measured(void)
 {
     enum { LONG_ENOUGH_NS = 500000 };
-    const uint64_t start_ns = x86linux_monotonic_ns();
-    const uint64_t start = tsc_now_ordered();
-    uint64_t ns, now;
-    do {
-        ns = x86linux_monotonic_ns();
-        now = tsc_now_ordered();
-    } while (ns - start_ns < LONG_ENOUGH_NS);
-    return x86linux_scale(now - start, 1000000000u, ns - start_ns);
+    uint64_t start_ns = 0, end_ns = 0;
+    const uint64_t start = x86linux_tsc_at(&start_ns);
+    while (x86linux_monotonic_ns() - start_ns < LONG_ENOUGH_NS)
+        ;
+    const uint64_t end = x86linux_tsc_at(&end_ns);
+    return x86linux_scale(end - start, 1000000000u, end_ns - start_ns);
 }
 
 /*
@@ -113,14 +128,19 @@ static inline void x86linux_pause(void)
     __asm__ volatile("pause" : : : "memory");
 }
 
-/* The instructions by their bytes, since older assemblers do not know them. State
- * C0.1: the one that is left faster. */
-static inline void x86linux_tpause(uint64_t deadline)
+/* State C0.1, the one that is left faster; 0 is C0.2. */
+#define X86LINUX_REST 1u
+
+/* The instructions by their bytes, since older assemblers do not know them. They return 1
+ * when the system's own limit has ended the rest, before the deadline. */
+static inline unsigned char x86linux_tpause(uint32_t state, uint64_t deadline)
 {
+    unsigned char is_cut;
     __asm__ volatile(".byte 0x66, 0x0f, 0xae, 0xf1" /* tpause %ecx */
-                     :
-                     : "c"(1), "a"((uint32_t)deadline), "d"((uint32_t)(deadline >> 32))
-                     : "cc", "memory");
+                     : "=@ccc"(is_cut)
+                     : "c"(state), "a"((uint32_t)deadline), "d"((uint32_t)(deadline >> 32))
+                     : "memory");
+    return is_cut;
 }
 
 static inline void x86linux_umonitor(const volatile void *address)
@@ -131,12 +151,14 @@ static inline void x86linux_umonitor(const volatile void *address)
                      : "memory");
 }
 
-static inline void x86linux_umwait(uint64_t deadline)
+static inline unsigned char x86linux_umwait(uint32_t state, uint64_t deadline)
 {
+    unsigned char is_cut;
     __asm__ volatile(".byte 0xf2, 0x0f, 0xae, 0xf1" /* umwait %ecx */
-                     :
-                     : "c"(1), "a"((uint32_t)deadline), "d"((uint32_t)(deadline >> 32))
-                     : "cc", "memory");
+                     : "=@ccc"(is_cut)
+                     : "c"(state), "a"((uint32_t)deadline), "d"((uint32_t)(deadline >> 32))
+                     : "memory");
+    return is_cut;
 }
 
 /* Waits until the counter has reached deadline. */
@@ -146,7 +168,7 @@ static inline void tsc_wait_until(uint64_t deadline)
     while ((int64_t)(deadline - tsc_now()) > 0) {
         /* May return early: the system bounds how long it rests. */
         if (can_rest)
-            x86linux_tpause(deadline);
+            x86linux_tpause(X86LINUX_REST, deadline);
         else
             x86linux_pause();
     }
@@ -177,7 +199,7 @@ static inline uint32_t tsc_wait_while(const volatile uint32_t *word, uint32_t va
         x86linux_umonitor(word);
         /* A change before the monitor was set up would not end the wait. */
         if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value)
-            x86linux_umwait(deadline);
+            x86linux_umwait(X86LINUX_REST, deadline);
     }
 }
 

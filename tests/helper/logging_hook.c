@@ -4,8 +4,6 @@
 #include <sys/syscall.h>
 #include <x86linux/helper.h>
 
-LOG_INIT("hook", LOG_INFO);
-
 static struct ticket_lock lock = TICKET_LOCK_INIT;
 static long calls;
 
@@ -25,6 +23,8 @@ static long hook(long nr, long a0, long a1, long a2, long a3, long a4, long a5, 
 
 __attribute__((constructor(102))) static void start(void)
 {
+    log_init("hook", -1, -1, 0);
+    log_enable(LOG_INFO);
     log_verify(interceptor_allowed());
     interceptor_syscall_hook = hook;
 }

@@ -1,8 +1,6 @@
 // The logger. The argument says what is done.
 #include "check.h"
 
-LOG_INIT("logs", LOG_INFO);
-
 static void formats(void)
 {
     char line[300];
@@ -71,6 +69,19 @@ __attribute__((format(printf, 1, 2))) static void own(const char *format, ...)
     va_end(list);
 }
 
+__attribute__((format(printf, 1, 2), unused)) static void traced(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vtrace(LOG_WARNING, format, list);
+    va_end(list);
+}
+
+__attribute__((unused)) static int twice(int a, int b)
+{
+    return 2 * a + b;
+}
+
 static int evaluated(void)
 {
     puts("evaluated");
@@ -83,16 +94,39 @@ int main(int count, char **arguments)
     if (strcmp(what, "levels") == 0) {
         for (int level = LOG_EMERG; level <= LOG_DEBUG; level++)
             log(level, "level %d", level);
-        trace("traced %d", 1);
-        trace_here();
-        trace_enter();
-        trace_leave();
+        return 0;
+    }
+    LOG_INIT();
+    CHECK(log_lvl() == LOG_DISABLED || getenv("X86LINUX_LOG_LVL"));
+    CHECK(log_enable(LOG_INFO) == LOG_INFO);
+    if (strcmp(what, "traces") == 0) {
+        log_enable(LOG_DEBUG);
+        trace(LOG_INFO, "traced %d", 1);
+        errno = ENOENT;
+        trace_perror(LOG_ERR, "perror");
+        trace_perror_false(LOG_ERR, errno == 0);
+        trace_perror_errno(LOG_ERR, EINVAL);
+        trace_perror_error(LOG_ERR, close(-1));
+        trace_call(LOG_DEBUG, "%d", twice, "%d, %d", 2, 3);
+        trace_assert(count == 2);
+        trace_assert_errno(0);
+        trace_assert_error(getppid());
+        traced("v%s", "trace");
+        trace_backtrace(LOG_ERR);
     } else if (strcmp(what, "errors") == 0) {
         errno = ENOENT;
-        log_perror(LOG_ERR, "open %s", "/x");
+        log_perror(LOG_ERR, "open %s");
         CHECK(errno == ENOENT);
-        log_perror_code(LOG_ERR, -EACCES, "negative");
-        log_perror_code(LOG_ERR, 4000, "unknown");
+        log_perror(LOG_ERR, NULL);
+        log_perror_false(LOG_ERR, count == 0);
+        log_perror_false(LOG_ERR, count == 2);
+        log_perror_errno(LOG_ERR, -EACCES);
+        log_perror_errno(LOG_ERR, 4000);
+        log_perror_errno(LOG_ERR, 0);
+        log_perror_error(LOG_ERR, close(-1));
+        errno = ENOENT;
+        log_perror_error(LOG_ERR, getppid());
+        CHECK(log_call(LOG_INFO, "%d", twice, "%d, %d", 2, 3) == 7);
         errno = EAGAIN;
         own("own %s %m", "function");
         const char *volatile none = NULL;
@@ -101,18 +135,15 @@ int main(int count, char **arguments)
         formats();
         puts("ok");
     } else if (strcmp(what, "switches") == 0) {
-        CHECK(log_enable(0) == LOG_TO_STDERR);
-        log(LOG_ERR, "hidden");
-        CHECK(log_enable(LOG_TO_STDERR) == 0);
-        CHECK(log_level(LOG_ERR) == LOG_INFO);
+        log_disable();
+        log(LOG_EMERG, "hidden");
+        CHECK(log_lvl() == LOG_DISABLED && log_enable(LOG_ERR) == LOG_ERR);
         log(LOG_WARNING, "hidden");
         log(LOG_ERR, "shown");
-        CHECK(log_level(-1) == LOG_ERR);
-        log(LOG_EMERG, "hidden");
-        log_level(LOG_INFO);
-#ifndef __cplusplus
         log_perror(LOG_DEBUG, "hidden");
-#endif
+        log_backtrace(LOG_DEBUG);
+        log_deinit();
+        log(LOG_EMERG, "hidden");
         CHECK((log)(1.0) == 0.0);
     } else if (strcmp(what, "long") == 0) {
         static char text[5000];
@@ -120,15 +151,21 @@ int main(int count, char **arguments)
         log(LOG_INFO, "%s", text);
     } else if (strcmp(what, "verify") == 0) {
         log_verify(evaluated() == 1);
-        log_verify_msg(count == 2, "not shown");
-        errno = EPERM;
-        log_verify_perror(count == 3, "count is %d", count);
+        log_verify_errno(0);
+        log_verify_error(getppid());
+        // Also when nothing is to be logged.
+        log_disable();
+        log_verify(count == 3);
+    } else if (strcmp(what, "verify_errno") == 0) {
+        log_verify_errno(EPERM);
+    } else if (strcmp(what, "verify_error") == 0) {
+        log_verify_error(close(-1));
     } else if (strcmp(what, "abort") == 0) {
         signal(SIGABRT, SIG_IGN);
         sigset_t all;
         sigfillset(&all);
         sigprocmask(SIG_BLOCK, &all, NULL);
-        log_abort("the end of %s", what);
+        log_abort();
     } else if (strcmp(what, "backtrace") == 0) {
         outer();
     } else if (strcmp(what, "threads") == 0) {
@@ -164,10 +201,13 @@ int main(int count, char **arguments)
         }
         puts("ok");
     } else if (strcmp(what, "syslog") == 0) {
-        CHECK(log_enable(LOG_TO_SYSLOG) == LOG_TO_STDERR);
+        log_init("named", LOG_PID, LOG_LOCAL3, 1);
+        log(LOG_EMERG, "hidden");
+        log_enable(LOG_INFO);
         log(LOG_WARNING, "to %s", "syslog");
         log(LOG_DEBUG, "hidden");
-        log_enable(LOG_TO_SYSLOG | LOG_TO_STDERR);
+        log_init(NULL, -1, -1, 1);
+        log_enable(LOG_INFO);
         log(LOG_ERR, "to both");
         printf("%u\n", log_lost());
     }

@@ -86,6 +86,63 @@ fn rings_sets_and_waits_do_what_they_say() {
 }
 
 #[test]
+fn the_names_of_libx86linuxextra_mean_the_same() {
+    let built = need!(Built::get("names"));
+    for program in &built.programs {
+        assert_ok(&Program::new(program).natively());
+        assert_ok(&Program::new(program).under(&built.dist, &["stat", "-o", "/dev/null"]));
+    }
+}
+
+/// Compiles a text that includes headers, in a language, without a warning.
+fn compiles(dist: &Dist, compiler: &Path, language: &[&str], text: &str) {
+    let scratch = Scratch::new();
+    let source = scratch.file("source", 0o644, text);
+    let built = Command::new(compiler)
+        .args(language)
+        .args(["-O2", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"])
+        .arg(dist.include())
+        .arg(&source)
+        .output()
+        .expect("a compiler");
+    let said = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{compiler:?} {language:?} {text} {said}");
+}
+
+#[test]
+fn headers_are_c11_and_cxx17_for_gcc_and_clang_alone_and_in_any_order() {
+    let dist = need!(Dist::find());
+    let headers = ["x86linux/helper.h", "interceptor.h", "libsyscall_intercept_hook_point.h"];
+    let parts = ["log", "lock", "wait", "ring", "bitset", "cpuid", "call", "usersched", "general"];
+    let parts = parts.map(|part| format!("x86linux/{part}.h"));
+    let include = |header: &str| format!("#include <{header}>\n");
+    let alone: Vec<String> =
+        headers.iter().copied().chain(parts.iter().map(String::as_str)).map(include).collect();
+    let all = headers.map(include).concat();
+    let together = [
+        all.clone(),
+        headers.iter().rev().map(|header| include(header)).collect(),
+        "#define X86LINUX_NO_SHORT_NAMES\n".to_owned() + &all,
+        "#undef _GNU_SOURCE\n#define _GNU_SOURCE\n".to_owned() + &all,
+        "#define INTERCEPT_HOOK_POINT_THREAD_LOCAL\n".to_owned() + &all,
+    ];
+    let in_c = ["c -std=c11 -pedantic", "c -std=gnu11"];
+    let in_cxx = ["c++ -std=c++17"];
+    for (compiler, languages) in
+        [("cc", &in_c[..]), ("clang", &in_c), ("c++", &in_cxx), ("clang++", &in_cxx)]
+    {
+        let compiler = need!(installed(compiler));
+        for language in languages {
+            let words: Vec<&str> = ["-x"].into_iter().chain(language.split(' ')).collect();
+            let is_first = language == &in_c[0] && compiler.ends_with("cc");
+            for text in together.iter().chain(alone.iter().filter(|_| is_first)) {
+                compiles(&dist, &compiler, &words, text);
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_is_measured_before_it_is_asked_for() {
     let built = need!(Built::get("logs"));
     let strace = need!(installed("strace"));
@@ -144,7 +201,7 @@ fn stripped(text: &str) -> Vec<String> {
 
 #[test]
 fn lines_have_identity_level_place_and_message() {
-    for ended in need!(log("levels", &[])) {
+    for ended in need!(log("levels", &[("X86LINUX_LOG_LVL", "info")])) {
         let names = ["emerg", "alert", "crit", "err", "warning", "notice", "info"];
         let expected: Vec<String> = names
             .iter()
@@ -152,38 +209,75 @@ fn lines_have_identity_level_place_and_message() {
             .map(|(level, name)| format!("{name} logs.c level {level}"))
             .collect();
         assert_eq!(stripped(&ended.stderr), expected);
-        assert!(ended.stderr.starts_with("logs["), "{ended:?}");
+        assert!(ended.stderr.starts_with("logs."), "{ended:?}");
     }
 }
 
 #[test]
 fn the_environment_sets_the_level() {
     for (value, lines) in
-        [("err", 4), ("0", 1), ("7", 8), ("debug", 8), ("nonsense", 7), ("9", 7), ("", 7)]
+        [("err", 4), ("0", 1), ("7", 8), ("debug", 8), ("nonsense", 0), ("9", 0), ("", 0)]
     {
         for ended in need!(log("levels", &[("X86LINUX_LOG_LVL", value)])) {
             assert_eq!(ended.stderr.lines().count(), lines, "{value:?} {ended:?}");
         }
     }
-    for value in ["trace", "8"] {
-        for ended in need!(log("levels", &[("X86LINUX_LOG_LVL", value)])) {
-            let lines = stripped(&ended.stderr);
-            let expected = ["traced 1", "main", "> main", "< main"];
-            let expected = expected.map(|text| format!("trace logs.c {text}"));
-            assert_eq!(lines[8..], expected, "{ended:?}");
-        }
+    for ended in need!(log("levels", &[])) {
+        assert_eq!(ended.stderr, "", "nothing is logged before it is asked for");
     }
+}
+
+/// Standard error of a program that was compiled with NDEBUG, or not.
+fn traces(is_debug: bool) -> Result<String, Missing> {
+    let (dist, scratch) = (Dist::find()?, Scratch::new());
+    let program = scratch.path("logs");
+    let built = Command::new(installed("cc")?)
+        .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"])
+        .arg(dist.include())
+        .arg(if is_debug { "-UNDEBUG" } else { "-DNDEBUG" })
+        .arg(source("logs.c"))
+        .args(["-lm", "-o"])
+        .arg(&program)
+        .status()
+        .expect("a compiler");
+    assert!(built.success());
+    Ok(Program::new(program).arguments(["traces"]).natively().stderr)
+}
+
+#[test]
+fn traces_are_logs_unless_ndebug_is_defined() {
+    assert_eq!(need!(traces(false)), "");
+    let traced = need!(traces(true));
+    let lines = stripped(&traced);
+    let expected = [
+        "info logs.c traced 1",
+        "err logs.c perror: ENOENT",
+        "err logs.c errno == 0: ENOENT",
+        "err logs.c EINVAL: EINVAL",
+        "err logs.c close(-1): EBADF",
+        "debug logs.c twice(2, 3) = 7",
+        "warning logs.c vtrace",
+    ];
+    assert_eq!(lines[..expected.len()], expected, "{traced}");
+    assert!(traced.lines().nth(expected.len()).is_some_and(|line| line.contains("#0 0x")));
 }
 
 #[test]
 fn errors_have_names() {
     for ended in need!(log("errors", &[])) {
         let lines = stripped(&ended.stderr);
-        assert_eq!(lines[0], "err logs.c open /x: ENOENT");
-        assert_eq!(lines[1], "err logs.c negative: EACCES");
-        assert_eq!(lines[2], "err logs.c unknown: error 4000");
-        assert!(ended.stderr.contains("warning: own function EAGAIN\n"), "{ended:?}");
-        assert_eq!(lines[4], "info logs.c (null)");
+        let expected = [
+            "err logs.c open %s: ENOENT",
+            "err logs.c ENOENT",
+            "err logs.c count == 0: ENOENT",
+            "err logs.c -EACCES: EACCES",
+            "err logs.c 4000: error 4000",
+            "err logs.c close(-1): EBADF",
+            "info logs.c twice(2, 3) = 7",
+            "warning logs.c own function EAGAIN",
+            "info logs.c (null)",
+        ];
+        assert_eq!(lines, expected, "{ended:?}");
         assert_eq!(ended.status.code(), Some(0));
     }
 }
@@ -214,8 +308,10 @@ fn long_lines_are_cut() {
 #[test]
 fn what_does_not_hold_ends_the_process() {
     for (scenario, first, output) in [
-        ("verify", "crit logs.c count is 2: EPERM", "evaluated\n"),
-        ("abort", "crit logs.c the end of abort", ""),
+        ("verify", "crit logs.c count == 3 does not hold", "evaluated\n"),
+        ("verify_errno", "crit logs.c EPERM: EPERM", ""),
+        ("verify_error", "crit logs.c close(-1): EBADF", ""),
+        ("abort", "crit logs.c aborted", ""),
     ] {
         for ended in need!(log(scenario, &[])) {
             assert_eq!(ended.status.signal(), Some(6), "{ended:?}");
@@ -286,8 +382,8 @@ fn syslog_gets_priority_identity_and_message() {
         let ended = Program::new(program).arguments(["syslog"]).natively();
         assert_eq!(ended.stdout, "0\n");
         assert_eq!(stripped(&ended.stderr), ["err logs.c to both"]);
-        // user.warning and user.err
-        for (priority, text) in [("<12>logs[", "to syslog"), ("<11>logs[", "to both")] {
+        // local3.warning under its own name; user.err under the program's
+        for (priority, text) in [("<156>named[", "to syslog"), ("<11>logs.", "to both")] {
             let mut bytes = [0; 2048];
             let count = socket.recv(&mut bytes).expect("a message");
             let message = String::from_utf8_lossy(&bytes[..count]);
@@ -309,7 +405,6 @@ fn vector_free_hooks_may_use_all_of_it() {
         "hook.c",
         0o644,
         "#include <x86linux/helper.h>\n\
-         LOG_INIT(\"hook\", LOG_INFO);\n\
          static struct ticket_lock ticket;\n\
          static struct pi_lock pi;\n\
          static uint64_t set[4];\n\
@@ -360,15 +455,15 @@ fn a_hook_may_log_and_lock() {
     let shell = Program::shell(&format!("cat {}; exit 3", file.display()));
     let ended = shell.under(&built.dist, &options);
     assert_eq!((ended.stdout.as_str(), ended.status.code()), ("content\n", Some(3)));
-    let opened = format!("logging_hook.c:19: open {}\n", file.display());
+    let opened = format!("logging_hook.c:17: open {}\n", file.display());
     assert!(ended.stderr.contains(&opened), "{ended:?}");
-    assert!(ended.stderr.ends_with("notice: logging_hook.c:21: many calls\n"), "{ended:?}");
+    assert!(ended.stderr.ends_with("notice: logging_hook.c:19: many calls\n"), "{ended:?}");
     // In the program's own threads and handlers, which log and lock as well.
     for scenario in ["threads", "handlers"] {
         let program = Program::new(&built.programs[0]).arguments([scenario]);
         let ended = program.under(&built.dist, &options);
         assert_eq!(ended.status.code(), Some(0));
-        let lines = ended.stderr.lines().filter(|line| line.starts_with("logs[")).count();
+        let lines = ended.stderr.lines().filter(|line| line.starts_with("logs.")).count();
         assert!(lines >= 3000, "{lines}");
     }
 }

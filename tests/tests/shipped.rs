@@ -331,12 +331,14 @@ fn the_manuals_of_headers_name_each_declaration() {
     for (header, prefixes, least) in [
         ("interceptor.h", &["interceptor_", "INTERCEPTOR_"][..], 40),
         ("libsyscall_intercept_hook_point.h", &["intercept_", "syscall_", "INTERCEPT_"], 8),
-        ("x86linux/log.h", &["log", "LOG_", "trace", "vlog"], 20),
+        ("x86linux/log.h", &["log", "LOG_", "trace", "vlog", "vtrace"], 35),
         ("x86linux/lock.h", &["ticket_lock", "pi_lock"], 12),
         ("x86linux/wait.h", &["tsc_"], 7),
-        ("x86linux/ring.h", &["spsc_ring"], 6),
-        ("x86linux/bitset.h", &["bitset_", "BITSET_"], 10),
-        ("x86linux/cpuid.h", &["x86linux_cpu"], 5),
+        ("x86linux/ring.h", &["spsc_"], 12),
+        ("x86linux/bitset.h", &["bitset_", "BITSET_"], 19),
+        ("x86linux/cpuid.h", &["x86linux_cpu", "x86_cpuid"], 7),
+        ("x86linux/usersched.h", &["user_", "usersched_", "USERSCHED_", "as_", "X86_"], 25),
+        ("x86linux/general.h", &["align_val", "sizeof_elem", "typeof_elem", "memvcmp"], 6),
     ] {
         let text = fs::read_to_string(dist.include().join(header)).expect("a header");
         let page = page(&dist, &format!("{}.3", header.replace('/', "_")));
