@@ -106,10 +106,16 @@ extern long (*interceptor_syscall_hook)(long nr, long a0, long a1, long a2,
 /*
  * Executes a system call that no hook sees. Pass as many arguments as the call
  * has. Returns as syscall(2): -1 and errno for an error. Safe in hooks and in
- * signal handlers.
+ * signal handlers. What it does to threads, processes and signal actions is noticed.
  *
- * The runtime does not see it either: make clone, fork, exec, exit and sigaction by
- * the functions of libc, which are not hooked inside a hook, but noticed.
+ * A hook may execute the call that it is shown, and answer it with the result. But
+ * some cannot be executed under a hook: the birth of what shares its parent's memory or
+ * has a stack of its own (threads, vfork, posix_spawn), rt_sigreturn, exit, and what waits
+ * with a signal mask of its own (rt_sigsuspend, ppoll, pselect6, epoll_pwait). Asked for by
+ * the hook that is shown them, they return 0, and the call is made when the hook is done,
+ * whatever it decides. Other births of that kind fail with ENOSYS. A signal that comes while
+ * the hook's call waits is handled when the hook is done: the call fails with EINTR, is made
+ * anew after the handler if the program's would be, and returns 0 if it is tried again.
  */
 long interceptor_syscall(long nr, ...);
 

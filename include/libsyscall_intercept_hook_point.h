@@ -88,7 +88,8 @@ extern void (*intercept_hook_point_clone_parent)(long pid);
  * is done, whatever it returns. Other births of that kind fail with -ENOSYS.
  * A signal that comes while the hook waits in the kernel is handled when the hook is
  * done; then the hook's call returns -EINTR, and if the signal is one that does
- * not interrupt the program's calls, the call goes on after its handler.
+ * not interrupt the program's calls, the call goes on after its handler. Tried again by the
+ * hook, it returns 0.
  */
 long syscall_no_intercept(long syscall_number, ...);
 

@@ -19,7 +19,7 @@ global_asm!(include_str!("../asm/symfile.S"));
 global_asm!(include_str!("../asm/weak.S"));
 global_asm!(include_str!("../asm/sentinel.S"));
 
-#[cfg(feature = "drop_in")]
+#[cfg(feature = "own_calls")]
 global_asm!(include_str!("../asm/wait_call.S"), wait_off = const crate::signal::WAIT_OFF);
 
 global_asm!(

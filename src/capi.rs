@@ -28,6 +28,7 @@ use crate::hook::{
     Decision, Hook, RemoteEffect, SignalDecision, SignalDelivery, Signals, Subscription,
     SyscallEntry, SyscallExit, Thread, Vectors,
 };
+use crate::own_calls;
 use crate::thread;
 
 use chain::Life;
@@ -202,15 +203,20 @@ fn tell_life(life: &Life<'_>) {
 
 /// Asks the hook that the variable points to.
 #[inline(always)]
-fn call_hook(call: &SyscallEntry) -> Decision {
+fn call_hook(call: &mut SyscallEntry) -> Decision {
     let Some(hook) = variable_hook() else {
         return Decision::Forward;
     };
+    let frame = call.frame();
+    own_calls::nothing_is_put_off(frame);
     let errno = Errno::save(call.errno());
     let args = call.args().map(|arg| arg as c_long);
     let (result, forward) = call_function(hook, call.nr() as c_long, &args, &errno);
     errno.restore();
-    if forward == 0 { Decision::Answer(result) } else { Decision::Forward }
+    if forward != 0 || own_calls::is_put_off(frame) {
+        return Decision::Forward;
+    }
+    Decision::Answer(result)
 }
 
 #[inline(always)]
@@ -265,19 +271,9 @@ pub unsafe extern "C" fn interceptor_syscall(
     a4: c_long,
     a5: c_long,
 ) -> c_long {
-    let nr = nr as usize;
+    let args = [a0, a1, a2, a3, a4, a5].map(|argument| argument as u64);
     // SAFETY: the caller's.
-    let result = unsafe {
-        syscalls::raw::syscall6(
-            core::mem::transmute_copy(&nr),
-            a0 as usize,
-            a1 as usize,
-            a2 as usize,
-            a3 as usize,
-            a4 as usize,
-            a5 as usize,
-        )
-    } as c_long;
+    let result = unsafe { own_calls::make(nr as u64, &args) };
     if !(-4095..0).contains(&result) {
         return result;
     }

@@ -437,6 +437,13 @@ impl SyscallEntry {
         &mut self.0.args
     }
 
+    /// The call's frame.
+    #[cfg(feature = "own_calls")]
+    #[inline(always)]
+    pub(crate) fn frame(&mut self) -> *mut SyscallFrame {
+        &raw mut self.0
+    }
+
     /// Where the call's record is going to be if it goes into the kernel.
     #[cfg(feature = "capi")]
     pub(crate) fn record(&self) -> usize {

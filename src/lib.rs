@@ -26,6 +26,8 @@ mod interest;
 mod lifecycle;
 mod line;
 pub mod members;
+#[cfg(feature = "own_calls")]
+mod own_calls;
 mod patch;
 mod preload;
 mod signal;

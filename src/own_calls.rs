@@ -1,4 +1,4 @@
-//! Calls that a hook makes itself: `syscall_no_intercept`.
+//! Calls that a hook makes itself: `interceptor_syscall`, `syscall_no_intercept`.
 //!
 //! Many hooks execute each call themselves, to see its result. So the runtime
 //! does here what it does for the program's own calls: it keeps the books of
@@ -6,8 +6,10 @@
 //! (the birth of a thread, whose stack knows nothing of the hook's frames; the
 //! return from a signal handler, and waiting for one) is put off: it is executed
 //! when the hook is done, whatever that returns.
+//!
+//! Neighbours: `capi` and `drop_in`, the two faces that lead here. Forbidden here: the
+//! hook, which must not see these calls.
 
-use core::ffi::c_long;
 use core::mem::MaybeUninit;
 
 use syscalls::{Errno, Sysno};
@@ -22,60 +24,48 @@ use crate::tls;
 
 const CLONE_VM: u64 = 0x100;
 /// Words of `struct clone_args`.
-pub(super) const CLONE3_STACK: usize = 5;
+pub(crate) const CLONE3_STACK: usize = 5;
 const CLONE3_FLAGS: usize = 0;
 
 /// Executes a system call that no hook sees. Returns what the kernel does: a
-/// value, or an error number, negative.
+/// value, or an error number, negative; 0 for a call that is put off.
 ///
 /// # Safety
 ///
 /// As the call that is made.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn syscall_no_intercept(
-    nr: c_long,
-    a0: c_long,
-    a1: c_long,
-    a2: c_long,
-    a3: c_long,
-    a4: c_long,
-    a5: c_long,
-) -> c_long {
-    let nr = nr as u64;
-    let args = [a0, a1, a2, a3, a4, a5].map(|argument| argument as u64);
-    if belongs_to_program(nr, &args)
-        && let Some(block) = thread::own_block()
-        && put_off(block, nr, &args)
-    {
+pub(crate) unsafe fn make(nr: u64, args: &[u64; 6]) -> i64 {
+    let Some(block) = thread::own_block() else {
+        return execute(nr, args);
+    };
+    if belongs_to_program(nr, args) && put_off(block, nr, args) {
         return 0;
     }
-    if interest::of(nr) & LIFECYCLE != 0
-        && let Some(block) = thread::own_block()
-    {
-        return keep_books(block, nr, &args);
+    if interest::of(nr) & LIFECYCLE != 0 {
+        return keep_books(block, nr, args);
     }
-    match thread::own_block() {
-        Some(block) => execute_or_put_off(block, nr, &args),
-        None => execute(nr, &args),
-    }
+    execute_or_put_off(block, nr, args)
 }
 
 /// Executes a call; one that was shown to the hook is put off if a signal comes
 /// that the program is to handle before, or after which it goes on.
-fn execute_or_put_off(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> c_long {
+fn execute_or_put_off(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> i64 {
     let Some(frame) = shown(block, nr, args).filter(|frame| {
         // SAFETY: the frame of the call that was shown to the hook.
         unsafe { (**frame).args == *args }
     }) else {
         return execute(nr, args);
     };
+    if is_put_off(frame) {
+        // Tried again, as after a signal that was handled.
+        return 0;
+    }
     let result = signal::wait_call(block, nr, args);
     if result != signal::WAIT_OFF {
         return result;
     }
     // SAFETY: as above.
     unsafe { (&raw mut (*frame).word).write_volatile(PUT_OFF) };
-    -c_long::from(Errno::EINTR.into_raw())
+    -i64::from(Errno::EINTR.into_raw())
 }
 
 /// Whether a call ends what the program runs in, or waits for signals with a mask of
@@ -93,7 +83,7 @@ fn belongs_to_program(nr: u64, args: &[u64; 6]) -> bool {
 
 /// A call that the runtime must know of.
 #[cold]
-fn keep_books(block: &mut ThreadBlock, nr: u64, args: &[u64; 6]) -> c_long {
+fn keep_books(block: &mut ThreadBlock, nr: u64, args: &[u64; 6]) -> i64 {
     let shares_memory = |flags: u64| flags & CLONE_VM != 0;
     let is_birth = match Sysno::new(nr as u32 as usize) {
         Some(Sysno::vfork) => true,
@@ -105,7 +95,7 @@ fn keep_books(block: &mut ThreadBlock, nr: u64, args: &[u64; 6]) -> c_long {
         _ => false,
     };
     if is_birth && !put_off(block, nr, args) {
-        return -c_long::from(Errno::ENOSYS.into_raw());
+        return -i64::from(Errno::ENOSYS.into_raw());
     }
     if is_birth {
         return 0;
@@ -148,13 +138,13 @@ static NO_STUB: [u8; 32] = [0; 32];
 const PUT_OFF: u64 = 1;
 
 /// The hook that is about to be called has not asked for anything yet.
-pub(super) fn nothing_is_put_off(frame: *mut SyscallFrame) {
+pub(crate) fn nothing_is_put_off(frame: *mut SyscallFrame) {
     // SAFETY: the frame of the call that is shown to the hook.
     unsafe { (&raw mut (*frame).word).write_volatile(0) };
 }
 
 /// Whether it has asked for the call that it was shown.
-pub(super) fn is_put_off(frame: *const SyscallFrame) -> bool {
+pub(crate) fn is_put_off(frame: *const SyscallFrame) -> bool {
     // SAFETY: as above.
     unsafe { (&raw const (*frame).word).read_volatile() == PUT_OFF }
 }
@@ -185,18 +175,18 @@ fn shown(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> Option<*mut SyscallFr
 }
 
 /// A word of the structure that clone3 is given, if it can be read.
-pub(super) fn clone3_word(args: &[u64; 6], word: usize) -> Option<u64> {
+pub(crate) fn clone3_word(args: &[u64; 6], word: usize) -> Option<u64> {
     let mut bytes = [0; 8];
     let is_read = sys::read_guest(args[0] + 8 * word as u64, &mut bytes) == bytes.len();
     is_read.then(|| u64::from_le_bytes(bytes))
 }
 
-fn execute(nr: u64, args: &[u64; 6]) -> c_long {
+fn execute(nr: u64, args: &[u64; 6]) -> i64 {
     let nr = nr as usize;
     let [a0, a1, a2, a3, a4, a5] = args.map(|argument| argument as usize);
-    // SAFETY: the caller of `syscall_no_intercept` answers for the call. The number is
+    // SAFETY: the caller of `make` answers for the call. The number is
     // passed as it is: the type has the layout of a number.
     unsafe {
-        syscalls::raw::syscall6(core::mem::transmute_copy(&nr), a0, a1, a2, a3, a4, a5) as c_long
+        syscalls::raw::syscall6(core::mem::transmute_copy(&nr), a0, a1, a2, a3, a4, a5) as i64
     }
 }

@@ -18,6 +18,7 @@ use core::sync::atomic::{
 use super::errno::Errno;
 use super::numbers::Numbers;
 use crate::hook::{Decision, SignalDelivery, SyscallEntry, SyscallExit, Thread};
+use crate::own_calls;
 use crate::thread::{self, CALLS_IN_FLIGHT, keeping_errno};
 
 /// Hooks that can be registered at once.
@@ -243,13 +244,15 @@ pub(super) fn enter(entry: &mut SyscallEntry) -> Decision {
     };
     let errno = Errno::save(entry.errno());
     let mut pending = Pending { record: entry.record(), hooks: 0 };
+    let frame = entry.frame();
+    own_calls::nothing_is_put_off(frame);
     // Pairs with the release in `registry`.
     let order = ORDER.load(Acquire);
     let answered = items(order).any(|item| match SLOTS.get(item as usize - 1) {
         Some(slot) => ask(slot, item as usize - 1, &mut call, &mut pending),
         None => ask_variable(&mut call, &errno),
     });
-    if answered {
+    if answered && !own_calls::is_put_off(frame) {
         tell(order, &mut call, &pending);
         errno.restore();
         return Decision::Answer(call.result);

@@ -9,7 +9,6 @@
 //! variables and is linked in by the final link. Forbidden here: anything a hook
 //! written for the original could not rely on.
 
-mod calls;
 mod log;
 mod objects;
 
@@ -18,8 +17,9 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering::Relaxed};
 
 use syscalls::Sysno;
 
-use crate::frame::SyscallFrame;
 use crate::hook::{Decision, Hook, Subscription, SyscallEntry, SyscallExit, Thread, Vectors};
+use crate::own_calls;
+use crate::thread::keeping_errno;
 use crate::tls;
 use interceptor_calls::Outcome;
 
@@ -166,8 +166,8 @@ fn ask(call: &mut SyscallEntry) -> Option<i64> {
     // As the kernel, the original looks at the low half only.
     let nr = c_long::from(call.nr() as c_int);
     let [a0, a1, a2, a3, a4, a5] = call.args().map(|argument| argument as c_long);
-    let frame = (&raw mut *call).cast::<SyscallFrame>();
-    calls::nothing_is_put_off(frame);
+    let frame = call.frame();
+    own_calls::nothing_is_put_off(frame);
     let mut result = 0;
     // SAFETY: the hook author's contract, in the header.
     let forward = keeping_errno(|| unsafe { hook(nr, a0, a1, a2, a3, a4, a5, &mut result) });
@@ -175,7 +175,7 @@ fn ask(call: &mut SyscallEntry) -> Option<i64> {
         // The original does not listen for these either: there is no way to make them for
         // somebody else.
         && !matches!(Sysno::new(nr as usize), Some(Sysno::rt_sigreturn | Sysno::vfork))
-        && !calls::is_put_off(frame);
+        && !own_calls::is_put_off(frame);
     is_answered.then_some(result)
 }
 
@@ -197,7 +197,7 @@ fn note_birth(nr: u64, args: &[u64; 6]) {
     let has_stack = match Sysno::new(nr as u32 as usize) {
         Some(Sysno::fork | Sysno::vfork) => false,
         Some(Sysno::clone) => args[1] != 0,
-        Some(Sysno::clone3) => calls::clone3_word(args, calls::CLONE3_STACK) != Some(0),
+        Some(Sysno::clone3) => own_calls::clone3_word(args, own_calls::CLONE3_STACK) != Some(0),
         _ => return,
     };
     // SAFETY: this thread's own words.
@@ -209,17 +209,25 @@ fn is_birth_on_stack() -> bool {
     unsafe { (&raw const (*tls::current()).birth_on_stack).read() != 0 }
 }
 
-/// Runs a hook, which may change libc's errno. It belongs to the program.
-fn keeping_errno<T>(call: impl FnOnce() -> T) -> T {
-    let errno = crate::thread::libc_errno();
-    // SAFETY: null, or this thread's errno.
-    let value = unsafe { errno.as_ref() }.copied();
-    let result = call();
-    if let Some(value) = value {
-        // SAFETY: not null, as above.
-        unsafe { errno.write(value) };
-    }
-    result
+/// Executes a system call that no hook sees. Returns what the kernel does: a
+/// value, or an error number, negative.
+///
+/// # Safety
+///
+/// As the call that is made.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syscall_no_intercept(
+    nr: c_long,
+    a0: c_long,
+    a1: c_long,
+    a2: c_long,
+    a3: c_long,
+    a4: c_long,
+    a5: c_long,
+) -> c_long {
+    let args = [a0, a1, a2, a3, a4, a5].map(|argument| argument as u64);
+    // SAFETY: the caller's.
+    unsafe { own_calls::make(nr as u64, &args) }
 }
 
 /// 1 when the system calls of this process are intercepted; 0 when the filter in

@@ -159,19 +159,19 @@ unsafe fn is_inside(block: &ThreadBlock, context: &UContext) -> bool {
 
 /// Result of a call in the program's place that was not made; no result of the
 /// kernel's.
-#[cfg(feature = "drop_in")]
+#[cfg(feature = "own_calls")]
 pub(crate) const WAIT_OFF: i64 = i64::MIN;
 
 /// Makes a call in the program's place (`asm/wait_call.S`). Returns [`WAIT_OFF`] when a
 /// signal that waits for the thread to leave the runtime has come before, or
 /// would have restarted it.
-#[cfg(feature = "drop_in")]
+#[cfg(feature = "own_calls")]
 pub(crate) fn wait_call(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> i64 {
     // SAFETY: whoever makes the call answers for it; the rest is readable.
     unsafe { interceptor_wait_call(nr, args, &block.aside.waits) }
 }
 
-#[cfg(feature = "drop_in")]
+#[cfg(feature = "own_calls")]
 unsafe extern "C" {
     fn interceptor_wait_call(nr: u64, args: &[u64; 6], waits: &AtomicU32) -> i64;
     static interceptor_wait_begin: u8;
@@ -180,7 +180,7 @@ unsafe extern "C" {
 }
 
 /// Where a call in the program's place goes on that is not to be made.
-#[cfg(feature = "drop_in")]
+#[cfg(feature = "own_calls")]
 fn way_off(rip: u64) -> Option<u64> {
     let call = &raw const interceptor_wait_begin as u64..&raw const interceptor_wait_end as u64;
     call.contains(&rip).then_some(&raw const interceptor_wait_off as u64)
@@ -220,7 +220,7 @@ unsafe fn keep(
     }
     interrupted.mask |= all;
     leave::go_back_to_check(interrupted);
-    #[cfg(feature = "drop_in")]
+    #[cfg(feature = "own_calls")]
     if let Some(off) = way_off(interrupted.rip) {
         interrupted.rip = off;
     }

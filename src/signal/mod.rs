@@ -38,7 +38,7 @@ use actions::SigAction;
 pub(crate) use actions::{adopt, rt_sigaction};
 pub(crate) use alternate::{is_on, set_mask};
 pub(crate) use defer::{Aside, KEPT, Kept, Suspended, interrupt_hooks};
-#[cfg(feature = "drop_in")]
+#[cfg(feature = "own_calls")]
 pub(crate) use defer::{WAIT_OFF, wait_call};
 pub(crate) use entry::INFO_IN_FRAME;
 pub(crate) use given_stack::{are_given, give_stack, give_stacks, sigaltstack_done};

@@ -68,6 +68,37 @@ fn a_hook_of_the_interceptor_before_this_one_works_unchanged() {
     assert!(!scratch.path("d").exists());
 }
 
+#[test]
+fn a_hook_in_the_style_of_the_published_documentation_compiles_and_works() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libpublished.so"));
+    let script = "cd /nowhere; kill -USR1 $$; (exit 3); echo $?";
+    let bash = Program::new(need!(installed("bash"))).arguments(["-c", script]);
+    let trapped = Program::new(need!(installed("bash")))
+        .arguments(["-c", &format!("trap 'echo usr1' USR1; {script}")]);
+    let python = Program::new(need!(installed("python3"))).arguments([
+        "-Sc",
+        "import os, threading\n\
+         threads = [threading.Thread(target=os.write, args=(1, b'x')) for _ in range(9)]\n\
+         [thread.start() for thread in threads]; [thread.join() for thread in threads]",
+    ]);
+    for program in [bash, trapped, python, Program::new("/bin/ls").arguments(["/"])] {
+        let native = program.natively();
+        for (level, least) in [("3", 0), ("4", 0), ("7", 20)] {
+            let ended = under(&dist, &hook, &program.clone().environment("LOG_LVL", level));
+            assert_eq!((&ended.stdout, ended.status), (&native.stdout, native.status), "{ended:?}");
+            assert!(ended.stderr.lines().count() >= least, "{ended:?}");
+            if native.stdout.starts_with("usr1") {
+                let is_said = |text: &str| ended.stderr.lines().any(|line| line.contains(text));
+                assert!(is_said("chdir(") && is_said("ENOENT (No such file or directory)"));
+                assert_eq!(is_said("SIGUSR1"), level != "3", "{ended:?}");
+                assert_eq!(is_said("threads of"), level == "7", "{ended:?}");
+                assert_eq!(is_said("exit_group(") || is_said("close("), level == "7", "{ended:?}");
+            }
+        }
+    }
+}
+
 /// A hook that answers one call with a number.
 fn answering(call: &str, answer: u32) -> String {
     format!(
