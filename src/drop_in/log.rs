@@ -29,13 +29,14 @@ const INSTRUCTION: u64 = 2;
 
 static FD: AtomicI32 = AtomicI32::new(-1);
 
-/// Opens the log. A path that ends with `-` gets the process's id behind it.
+/// Opens the log, in place of one that is open. A path that ends with `-` gets the process's
+/// id behind it.
 pub(super) fn start(path: &[u8], is_kept: bool) {
-    if path.is_empty() {
+    if path.is_empty() || sys::is_confined() {
         return;
     }
     match open(path, is_kept) {
-        Ok(fd) => FD.store(fd, Relaxed),
+        Ok(fd) => close(FD.swap(fd, Relaxed)),
         Err(error) => {
             say(format_args!("no log: {}: {}", Lossy(path), Why(error)));
         }
@@ -66,6 +67,21 @@ fn open(path: &[u8], is_kept: bool) -> sys::Result<i32> {
     let high = sys::duplicate_above(low, NUMBER);
     sys::close(low);
     high
+}
+
+/// Ends the log.
+pub(super) fn stop() {
+    if is_on() {
+        let fd = FD.swap(-1, Relaxed);
+        lifecycle::keep_descriptor(Kept::Log, -1);
+        close(fd);
+    }
+}
+
+fn close(fd: i32) {
+    if fd >= 0 {
+        sys::close(fd);
+    }
 }
 
 /// Takes the log's descriptor out of the program's reach.

@@ -232,6 +232,26 @@ fn the_hook_is_shown_libcs_calls_unless_it_wants_all() {
 }
 
 #[test]
+fn what_is_patched_is_said_on_demand_and_jumps_always_reach() {
+    let workshop = need!(Workshop::open());
+    let hook = workshop.hook("answers.c", Link::Shared);
+    for (setting, is_said) in [("INTERCEPT_DEBUG_DUMP", true), ("INTERCEPT_NO_TRAMPOLINE", false)] {
+        for value in ["", "1"] {
+            let program = Program::shell("echo $PPID").environment(setting, value);
+            let ended = workshop.under(&hook, Link::Shared, &program);
+            assert_eq!(ended.stdout, "4711\n", "{setting}={value} {ended:?}");
+            let says = |line: &str| {
+                line.starts_with("interceptor: ")
+                    && line.contains("/libc.so.6: hole ")
+                    && line.contains(" missed 0 ")
+            };
+            assert_eq!(ended.stderr.lines().any(says), is_said, "{setting}={value} {ended:?}");
+            assert_eq!(ended.stderr.is_empty(), !is_said, "{setting}={value} {ended:?}");
+        }
+    }
+}
+
+#[test]
 fn our_command_runs_such_hooks_and_sees_through_them() {
     let workshop = need!(Workshop::open());
     for link in [Link::Shared, Link::Static, Link::ThreadLocal] {

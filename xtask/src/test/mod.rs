@@ -14,6 +14,7 @@ use crate::tool;
 use crate::workspace::{Profile, Workspace};
 
 pub mod guests;
+mod original;
 pub mod packages;
 mod tally;
 mod userlands;
@@ -40,6 +41,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if tool::is_installed("dpkg-deb") {
         deb::make(workspace)?;
     }
+    original::provide(workspace)?;
     userlands.finish(workspace)?;
 
     let mut tally = Tally::default();

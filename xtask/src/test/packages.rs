@@ -80,6 +80,11 @@ pub const FOR_TESTS: &[Package] = &[
     program("ksh", "ksh"),
     program("less", "less"),
     program("lua5.4", "lua5.4"),
+    Package {
+        name: "libcapstone-dev",
+        proof: "/usr/include/capstone/capstone.h",
+        needed_by: "the original libsyscall_intercept",
+    },
     program("m4", "m4"),
     program("make", "make"),
     program("memcached", "memcached"),
@@ -126,7 +131,7 @@ pub const FOR_TESTS: &[Package] = &[
 /// What heavy programs need, which run only on demand.
 pub const FOR_EVERYTHING: &[Package] = &[
     program("chromium", "chromium"),
-    program("clang", "clang"),
+    Package { name: "clang", proof: "clang", needed_by: "tests/programs, and the headers in lint" },
     program("emacs-nox", "emacs"),
     program("ffmpeg", "ffmpeg"),
     program("ocaml-nox", "ocaml"),
