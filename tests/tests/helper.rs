@@ -110,34 +110,26 @@ fn compiles(dist: &Dist, compiler: &Path, language: &[&str], text: &str) {
 }
 
 #[test]
-fn headers_are_c11_and_cxx17_for_gcc_and_clang_alone_and_in_any_order() {
+fn headers_go_together_in_any_order() {
     let dist = need!(Dist::find());
     let headers = ["x86linux/helper.h", "interceptor.h", "libsyscall_intercept_hook_point.h"];
-    let parts = ["log", "lock", "wait", "ring", "bitset", "cpuid", "call", "usersched", "general"];
-    let parts = parts.map(|part| format!("x86linux/{part}.h"));
     let include = |header: &str| format!("#include <{header}>\n");
-    let alone: Vec<String> =
-        headers.iter().copied().chain(parts.iter().map(String::as_str)).map(include).collect();
     let all = headers.map(include).concat();
-    let together = [
+    let texts = [
         all.clone(),
         headers.iter().rev().map(|header| include(header)).collect(),
         "#define X86LINUX_NO_SHORT_NAMES\n".to_owned() + &all,
         "#undef _GNU_SOURCE\n#define _GNU_SOURCE\n".to_owned() + &all,
         "#define INTERCEPT_HOOK_POINT_THREAD_LOCAL\n".to_owned() + &all,
     ];
-    let in_c = ["c -std=c11 -pedantic", "c -std=gnu11"];
-    let in_cxx = ["c++ -std=c++17"];
-    for (compiler, languages) in
-        [("cc", &in_c[..]), ("clang", &in_c), ("c++", &in_cxx), ("clang++", &in_cxx)]
-    {
+    for (compiler, language) in [
+        ("cc", &["-x", "c", "-std=c11", "-pedantic"][..]),
+        ("cc", &["-x", "c", "-std=gnu11"]),
+        ("c++", &["-x", "c++", "-std=c++17"]),
+    ] {
         let compiler = need!(installed(compiler));
-        for language in languages {
-            let words: Vec<&str> = ["-x"].into_iter().chain(language.split(' ')).collect();
-            let is_first = language == &in_c[0] && compiler.ends_with("cc");
-            for text in together.iter().chain(alone.iter().filter(|_| is_first)) {
-                compiles(&dist, &compiler, &words, text);
-            }
+        for text in &texts {
+            compiles(&dist, &compiler, language, text);
         }
     }
 }
