@@ -405,21 +405,33 @@ static void sent_ones(void) {
     }
 }
 
-static volatile int in_hook, interrupted_hook;
+// Signals that come while a hook of signals runs: all of them after it, in order.
+static volatile int in_hook, hooks_run;
 static void slow(int sig, siginfo_t *info, void *context, int *forward) {
     (void)info, (void)context;
-    in_hook++;
-    if (sig == SIGUSR1 && in_hook == 1)
-        raise(SIGUSR2); // its handler runs on top of the hook
-    in_hook--;
-    *forward = 1;
+    CHECK(in_hook == 0, "a hook in a hook");
+    in_hook = 1;
+    hooks_run++;
+    if (sig == SIGUSR1) {
+        int before = handled + how_many;
+        raise(SIGUSR2);
+        for (int i = 1; i < 4; i++) {
+            queue_to_self(41, i);
+            queue_to_self(42, i);
+        }
+        for (volatile int i = 0; i < 10000; i++)
+            ;
+        CHECK(handled + how_many == before, "handled in the hook");
+    }
+    in_hook = 0;
+    *forward = !swallows || sig != SIGUSR1;
 }
-static void in_between(int sig) {
+static void after_it(int sig) {
     (void)sig;
-    interrupted_hook = in_hook;
+    CHECK(in_hook == 0, "a handler in the hook");
     int before = hooked_calls;
     getppid();
-    CHECK(hooked_calls == before + 1, "a handler that interrupted a hook is hooked");
+    CHECK(hooked_calls == before + 1, "a handler that waited for a hook is hooked");
     handled++;
 }
 static void leave(int sig) {
@@ -428,15 +440,35 @@ static void leave(int sig) {
 }
 
 static void nested_ones(void) {
+    static const int expected[] = {101, 102, 103, 201, 202, 203};
+    struct sigaction queued = {.sa_sigaction = take, .sa_flags = SA_SIGINFO};
+    sigfillset(&queued.sa_mask);
+    sigaction(41, &queued, NULL);
+    sigaction(42, &queued, NULL);
     interceptor_signal_hook = slow;
-    signal(SIGUSR2, in_between);
-    signal(SIGUSR1, handle);
-    raise(SIGUSR1);
-    CHECK(handled == 2 && interrupted_hook == 1, "handled %d, interrupted %d", handled, interrupted_hook);
-    // Left by siglongjmp out of a hook that was interrupted, many times.
+    // Let go, swallowed, with a handler that blocks nothing, and without one.
+    for (int way = 0; way < 6; way++) {
+        signal(SIGUSR2, after_it);
+        struct sigaction action = {.sa_handler = after_it, .sa_flags = way & 2 ? SA_NODEFER : 0};
+        if (way & 4)
+            action.sa_handler = SIG_DFL;
+        sigaction(SIGUSR1, &action, NULL);
+        swallows = (way & 1) || way & 4;
+        handled = how_many = hooks_run = 0;
+        errno = ENOTTY;
+        raise(SIGUSR1);
+        CHECK(errno == ENOTTY, "errno is %d", errno);
+        CHECK(handled == 2 - swallows && hooks_run == 8, "way %d: handled %d, hooks %d", way, handled, hooks_run);
+        CHECK(how_many == 6, "way %d: %d queued ones", way, how_many);
+        for (int i = 0; i < 6; i++)
+            CHECK(came[i] == expected[i], "way %d: %d came as number %d, not %d", way, came[i], i, expected[i]);
+    }
+    swallows = 0;
+    // Left by siglongjmp out of the handler that waited, many times.
+    signal(SIGUSR1, after_it);
     signal(SIGUSR2, leave);
     for (volatile int i = 0; i < 100; i++) {
-        in_hook = 0;
+        how_many = 0;
         if (sigsetjmp(out, 1) == 0) {
             raise(SIGUSR1);
             CHECK(0, "not left");
@@ -444,6 +476,7 @@ static void nested_ones(void) {
         int before = hooked_calls;
         getppid();
         CHECK(hooked_calls == before + 1, "hooked after siglongjmp, round %d", i);
+        CHECK(how_many == 6, "round %d: %d queued ones", i, how_many);
     }
 }
 

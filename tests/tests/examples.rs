@@ -386,7 +386,7 @@ fn the_example_in_rust_tells_of_lives() {
 }
 
 #[test]
-fn calls_have_types_in_rust_and_their_pointers_are_guarded() {
+fn calls_have_types_in_rust_their_pointers_are_guarded_and_signals_come_in_order() {
     let examples = need!(Examples::in_rust());
     // Numbers, since the functions of libc make other calls.
     let script = "import ctypes, os, threading\n\
@@ -406,8 +406,10 @@ fn calls_have_types_in_rust_and_their_pointers_are_guarded() {
         text = ctypes.create_string_buffer(b'abc')\n\
         at = ctypes.addressof(text)\n\
         print(call(20, 1, (ctypes.c_long * 4)(at, 1, at + 1, 2), 2), call(20, 1, (ctypes.c_long * 2)(8, 1), 1))\n\
-        print(call(500))";
+        print(call(500))\n\
+        call(62, os.getpid(), 10)\n\
+        print(call(501))";
     let ended = examples.run("typed", &python(script));
-    let expected = "10 20 30\n10 20 30\n0o22\n0 100 101 -14\n3007 -14\nTrue\n294 -14\n-38\n";
+    let expected = "10 20 30\n10 20 30\n0o22\n0 100 101 -14\n3007 -14\nTrue\n294 -14\n-38\n13212\n";
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), (expected, ""), "{ended:?}");
 }

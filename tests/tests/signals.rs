@@ -32,7 +32,7 @@ scenarios! {
     ignored_signals_stay_ignored: "ignored",
     a_hook_mends_a_fault: "edited",
     signals_of_libc_are_not_shown: "internal",
-    hooks_are_interrupted_and_left: "nested",
+    signals_come_after_a_hook_of_signals_in_their_order: "nested",
     faults_that_are_sent_wait_for_a_hook: "sent",
     a_hook_may_let_itself_be_interrupted: "interruptible",
     all_signals_at_once_find_room_on_the_stack_of_a_hook: "at once",

@@ -2,19 +2,58 @@
 //! words of calls and threads. `tests/tests/examples.rs` makes the calls.
 #![no_std]
 
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use interceptor::calls::{self, TypedCall};
+
+use interceptor::syscalls::syscall;
 use interceptor::{
-    Decision, Errno, Hook, Subscription, SyscallEntry, SyscallExit, Sysno, thread_word,
+    Decision, Errno, Hook, SignalDecision, SignalDelivery, Signals, Subscription, SyscallEntry,
+    SyscallExit, Sysno, thread_word,
 };
 
-struct Typed;
+/// No system call's number: asks for the begins (1) and ends (2) of the hook for signals.
+const ASK_FOR_SIGNALS: u64 = 501;
+const SIGUSR1: i32 = 10;
+const SIGUSR2: i32 = 12;
+
+struct Typed {
+    signals: AtomicU64,
+}
+
+impl Typed {
+    fn note(&self, digit: u64) {
+        self.signals.store(self.signals.load(Relaxed) * 10 + digit, Relaxed);
+    }
+}
 
 impl Hook for Typed {
     fn subscription(&self) -> Subscription {
-        Subscription::List("getppid,umask,pipe2,nanosleep,dup,writev,500")
+        Subscription::List("getppid,umask,pipe2,nanosleep,dup,writev,500,501")
+    }
+
+    const SIGNALS: Signals = Signals::DELIVERED;
+
+    /// While the first is seen a second is sent, which comes after it. Neither goes on.
+    fn signal(&self, delivery: &SignalDelivery) -> SignalDecision {
+        if !matches!(delivery.signal(), SIGUSR1 | SIGUSR2) {
+            return SignalDecision::Forward;
+        }
+        self.note(1);
+        if delivery.signal() == SIGUSR1 {
+            // SAFETY: numbers only.
+            let sent = unsafe {
+                syscall!(Sysno::getpid).and_then(|pid| syscall!(Sysno::kill, pid, SIGUSR2))
+            };
+            self.note(if sent.is_ok() { 3 } else { 4 });
+        }
+        self.note(2);
+        SignalDecision::Swallow
     }
 
     fn enter(&self, call: &mut SyscallEntry) -> Decision {
+        if call.nr() == ASK_FOR_SIGNALS {
+            return Decision::Answer(self.signals.swap(0, Relaxed) as i64);
+        }
         match call.sysno() {
             // How many of these the thread has made, ten times, by way of both words.
             Some(Sysno::getppid) => {
@@ -60,4 +99,4 @@ fn total(write: &calls::writev) -> Result<usize, Errno> {
     Ok(total)
 }
 
-interceptor::preload!(Typed = Typed);
+interceptor::preload!(Typed = Typed { signals: AtomicU64::new(0) });
