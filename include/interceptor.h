@@ -40,8 +40,9 @@
  * A library that cannot be loaded is refused by `interceptor run`; from LD_PRELOAD the
  * dynamic linker says so, and runs the program without it. One that needs a function
  * that libinterceptor.so does not have, or another version of the interface than
- * INTERCEPTOR_0, is not run: the dynamic linker says what is missing and ends with a
- * status of 1 or 127, at once if the library is linked with -z now.
+ * INTERCEPTOR_0, is refused, too, with a line that names it; from LD_PRELOAD the dynamic
+ * linker says what is missing and ends with a status of 1 or 127, at once if the library
+ * is linked with -z now.
  */
 #ifndef INTERCEPTOR_H
 #define INTERCEPTOR_H

@@ -212,9 +212,24 @@ fn a_library_that_needs_what_ours_lacks_is_not_run() {
         (lazy, "interceptor_of_the_future"),
         (now, "interceptor_of_the_future"),
     ] {
-        let ended = under(&dist, &library, &Program::shell("echo runs"));
+        // The command says so before anything runs; else the dynamic linker does.
+        let program = Program::shell("echo runs");
+        let ended = under(&dist, &library, &program);
+        assert_eq!((ended.stdout.as_str(), ended.status.code()), ("", Some(2)), "{ended:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+        assert!(ended.stderr.contains(&format!(": needs {missing}, which ")), "{ended:?}");
+        let list = format!("{}:{}", library.display(), dist.runtime().display());
+        let ended = program.environment("LD_PRELOAD", list).natively();
         assert_eq!(ended.stdout, "", "{ended:?}");
         assert!(matches!(ended.status.code(), Some(1 | 127)), "{ended:?}");
         assert!(ended.stderr.contains(missing), "{ended:?}");
     }
+    // What another hook library has is there.
+    let other = "int interceptor_of_the_future(void) { return 0; }\n";
+    let other = need!(library(&dist, &scratch, "future", other, &[]));
+    let lazy = scratch.path("lazy.so");
+    let options = ["run", "--hook"].map(AsRef::as_ref);
+    let hooks = [lazy.as_os_str(), "--hook".as_ref(), other.as_os_str()];
+    let ended = Program::shell("echo runs").under(&dist, &[&options[..], &hooks].concat());
+    assert_eq!(ended.stdout, "runs\n", "{ended:?}");
 }

@@ -17,6 +17,7 @@ mod failure;
 #[cfg(test)]
 mod hostile;
 mod launch;
+mod needs;
 mod notice;
 mod observe;
 mod outcome;

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, cause};
+use crate::needs::Names;
 use crate::program::elf::{Head, Unreadable};
 
 /// Overrides where the runtime is looked for.
@@ -23,6 +24,7 @@ pub fn prepare(hooks: &[PathBuf]) -> Result<(), Failure> {
         entries.push(checked_hook(hook)?);
     }
     entries.push(runtime);
+    check_needs(&entries)?;
     for entry in &entries {
         if entry.as_os_str().as_bytes().iter().any(is_separator) {
             return Err(Failure::refused(format!(
@@ -81,6 +83,27 @@ fn checked_hook(hook: &Path) -> Result<PathBuf, Failure> {
         Err(Unreadable::Io(error)) => refuse(&cause(&error)),
         Err(Unreadable::NotElf) => refuse("not a shared library"),
     }
+}
+
+/// Finds hooks that need what neither the runtime, the last entry, has, nor another hook.
+fn check_needs(entries: &[PathBuf]) -> Result<(), Failure> {
+    let names: Vec<Names> = entries.iter().map(|entry| Names::of(entry)).collect();
+    let all: Vec<&Names> = names.iter().collect();
+    let (Some(runtime), false) = (entries.last(), entries.len() < 2) else {
+        return Ok(());
+    };
+    for (entry, names) in entries.iter().zip(&names) {
+        if let Some(missing) = names.missing(&all) {
+            return Err(Failure::refused(format!(
+                "hook {}: needs {}, which {} does not have; compile it for this version, or \
+                 install the one that it was compiled for; nothing was started",
+                entry.display(),
+                String::from_utf8_lossy(missing),
+                runtime.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Our entries, then those that were set before and are not ours.
