@@ -193,6 +193,8 @@ enum interceptor_decision {
     INTERCEPTOR_ANSWER = 2
 };
 
+struct interceptor_remote; /* below */
+
 /* A thread, in the functions about lives. */
 struct interceptor_thread {
     pid_t tid;
@@ -247,6 +249,13 @@ struct interceptor_hook {
      * INTERCEPTOR_FORWARD, or INTERCEPTOR_ANSWER to swallow it.
      */
     int (*signal)(int sig, siginfo_t *info, void *context, void *data);
+
+    /*
+     * What another member of the group did to this thread or process, as
+     * interceptor_remote_hook sees it. Where nothing refers to a name of the group
+     * (below) there is none, and nothing to tell.
+     */
+    void (*remote)(const struct interceptor_remote *effect, void *data);
 };
 
 /* Hooks that can be registered at once. */
@@ -546,7 +555,8 @@ struct interceptor_remote {
 
 /*
  * Called in the target, at its next intercepted call (subscribe to the calls
- * at which you want to be told); NULL (the initial value) for none.
+ * at which you want to be told); NULL (the initial value) for none. Registered hooks are
+ * told before.
  */
 extern void (*interceptor_remote_hook)(const struct interceptor_remote *effect);
 

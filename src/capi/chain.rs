@@ -17,7 +17,7 @@ use core::sync::atomic::{
 
 use super::errno::Errno;
 use super::numbers::Numbers;
-use crate::hook::{Decision, SignalDelivery, SyscallEntry, SyscallExit, Thread};
+use crate::hook::{Decision, RemoteEffect, SignalDelivery, SyscallEntry, SyscallExit, Thread};
 use crate::own_calls;
 use crate::thread::{self, CALLS_IN_FLIGHT, keeping_errno};
 
@@ -69,6 +69,7 @@ pub(super) type Start = unsafe extern "C" fn(*const CThread, c_int, *mut c_void)
 pub(super) type End = unsafe extern "C" fn(*const CThread, *mut c_void);
 pub(super) type Born = unsafe extern "C" fn(c_int, *mut c_void);
 pub(super) type ProcessExit = unsafe extern "C" fn(*const CThread, c_int, *mut c_void);
+pub(super) type Remote = unsafe extern "C" fn(*const RemoteEffect, *mut c_void);
 pub(super) type Signal =
     unsafe extern "C" fn(c_int, *mut c_void, *mut c_void, *mut c_void) -> c_int;
 
@@ -84,6 +85,7 @@ pub struct Functions<P> {
     pub process_exec: P,
     pub process_exit: P,
     pub signal: P,
+    pub remote: P,
 }
 
 impl<P> Functions<P> {
@@ -142,6 +144,7 @@ pub(super) static SLOTS: [Slot; HOOKS] = [const {
             process_exec: null(),
             process_exit: null(),
             signal: null(),
+            remote: null(),
         },
         data: AtomicPtr::new(core::ptr::null_mut()),
     }
@@ -372,6 +375,18 @@ pub(super) fn signal_goes_on(delivery: &SignalDelivery) -> bool {
             unsafe { signal(delivery.signal(), delivery.info(), delivery.context(), data) }
         }) == FORWARD
     })
+}
+
+/// Tells the registered hooks what another member of the group did.
+pub(super) fn tell_effect(effect: &RemoteEffect) {
+    for (_, slot) in slots(ORDER.load(Acquire)) {
+        // SAFETY: the type is that of the field; the hook author's contract.
+        unsafe {
+            if let Some(remote) = function::<Remote>(&slot.functions.remote) {
+                remote(effect, slot.data.load(Relaxed));
+            }
+        }
+    }
 }
 
 /// Something that happens to threads and processes.

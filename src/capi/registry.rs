@@ -20,9 +20,11 @@ use super::errno::returned;
 use super::numbers::Numbers;
 use super::{ALLOWED, CHAINED, MODE, NOTING};
 use crate::diagnostics::{Lossy, say};
-use crate::group::TGSTAT;
+use crate::group::{self, TGSTAT};
 use crate::hook::Signals;
 use crate::interest;
+use crate::lifecycle;
+use crate::patch;
 use crate::signal;
 use crate::thread;
 
@@ -114,6 +116,12 @@ unsafe fn register(description: *const Description) -> Result<usize, Errno> {
     if !description.functions.signal.is_null() {
         signal::watch_more(Signals::DELIVERED);
     }
+    if !description.functions.remote.is_null() {
+        patch::watch_remote();
+        if group::segment().is_some() {
+            lifecycle::subscribe_remote();
+        }
+    }
     Ok((generation as usize) << SLOT_BITS | (index + 1))
 }
 
@@ -182,6 +190,7 @@ fn fill_in(slot: &Slot, from: &Functions<*mut ()>) {
     to.process_exec.store(from.process_exec, Relaxed);
     to.process_exit.store(from.process_exit, Relaxed);
     to.signal.store(from.signal, Relaxed);
+    to.remote.store(from.remote, Relaxed);
 }
 
 /// The order with one more item: after those of the same priority.

@@ -5,6 +5,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use core::time::Duration;
 
+use super::chain;
 use crate::hook::RemoteEffect;
 use crate::members;
 use crate::thread::keeping_errno;
@@ -16,15 +17,18 @@ type RemoteHook = unsafe extern "C" fn(*const RemoteEffect);
 #[allow(non_upper_case_globals, reason = "the name is the C API's")]
 pub static interceptor_remote_hook: AtomicPtr<()> = AtomicPtr::new(null_mut());
 
-/// Tells the hook.
+/// Tells the hooks.
 pub(super) fn effect(effect: &RemoteEffect) {
-    let hook = interceptor_remote_hook.load(Relaxed);
-    if !hook.is_null() {
-        // SAFETY: the header says that only a function of this type may be assigned.
-        let hook = unsafe { core::mem::transmute::<*mut (), RemoteHook>(hook) };
-        // SAFETY: the hook author's contract, in the header.
-        keeping_errno(|| unsafe { hook(effect) });
-    }
+    keeping_errno(|| {
+        chain::tell_effect(effect);
+        let hook = interceptor_remote_hook.load(Relaxed);
+        if !hook.is_null() {
+            // SAFETY: the header says that only a function of this type may be assigned.
+            let hook = unsafe { core::mem::transmute::<*mut (), RemoteHook>(hook) };
+            // SAFETY: the hook author's contract, in the header.
+            unsafe { hook(effect) };
+        }
+    });
 }
 
 /// Waits until somebody does something to a thread of this process, and takes

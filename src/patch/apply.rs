@@ -180,6 +180,12 @@ pub(crate) fn remote_is_imported() -> bool {
     REMOTE_IS_IMPORTED.load(Relaxed)
 }
 
+/// A registered hook wants to be told of them, too.
+#[cfg(feature = "capi")]
+pub(crate) fn watch_remote() {
+    REMOTE_IS_IMPORTED.store(true, Relaxed);
+}
+
 /// Whether one refers to counts of calls.
 #[cfg(feature = "capi")]
 pub(crate) fn counts_are_imported() -> bool {

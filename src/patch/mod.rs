@@ -22,7 +22,7 @@ use crate::sys::{self, Maps, page_up};
 #[cfg(feature = "capi")]
 pub(crate) use apply::{
     counts_are_imported, group_is_imported, hook_is_imported, remote_is_imported,
-    signal_is_imported,
+    signal_is_imported, watch_remote,
 };
 pub(crate) use apply::{is_in_libc, patch_generated, patch_image, stack_of_libc};
 pub(crate) use clients::are_for_drop_in;

@@ -68,6 +68,11 @@ static void *watch(void *argument) {
     return argument;
 }
 
+static void is_told(const struct interceptor_remote *effect, void *data) {
+    on_effect(effect);
+    (void)data;
+}
+
 static int enter(struct interceptor_call *call, void *data) {
     *(int *)data += call->nr == SYS_getppid && call->return_address && call->stack_pointer;
     call->word = (unsigned long)call->args[0];
@@ -132,6 +137,7 @@ static void hooks(void) {
     hook.process_exec = ends;
     hook.process_exit = exits;
     hook.signal = pass;
+    hook.remote = is_told;
     int handle = interceptor_register(&hook);
     EXPECT(handle > 0 && *interceptor_thread_word(handle) == NULL);
     EXPECT(syscall(SYS_getppid, 11) == 12 && hooked == 2);

@@ -171,13 +171,40 @@ static void act(int with_monitor) {
     CHECK(waitpid(other, &status, 0) == other && status == 0, "status %#x", status);
 }
 
+/* Two registered hooks, told in their order before the hook of the variable, which notes. */
+static _Thread_local int steps;
+
+static void is_told(const struct interceptor_remote *effect, void *second) {
+    CHECK(effect->caller_tid && effect->nr, "not an effect");
+    CHECK(!second || steps == 1, "told as number %d", steps);
+    steps = second ? 2 : 1;
+}
+
+static void note_last(const struct interceptor_remote *effect) {
+    CHECK(steps == 2, "%d were told before", steps);
+    steps = 0;
+    note(effect);
+}
+
+static void register_two(void) {
+    struct interceptor_hook hook = {.size = sizeof hook, .priority = 1, .data = "second", .remote = is_told};
+    CHECK(interceptor_register(&hook) > 0, "register");
+    hook.priority = 0, hook.data = NULL;
+    CHECK(interceptor_register(&hook) > 0, "register");
+    interceptor_remote_hook = note_last;
+}
+
 __attribute__((constructor(102))) static void start(void) {
     interceptor_remote_hook = note;
     interceptor_subscribe(SYS_getppid);
     interceptor_subscribe(SYS_clock_nanosleep);
-    if (!getenv("REMOTE"))
+    const char *how = getenv("REMOTE");
+    if (!how)
         return;
+    how = strdup(how);
     unsetenv("REMOTE");
+    if (!strcmp(how, "registered"))
+        register_two();
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     act(0);
     act(1);

@@ -77,9 +77,12 @@ fn a_group_without_a_file_is_said_and_counts_forked_children() {
 fn members_are_told_what_others_did_to_them() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libremote.so"));
-    let program = Program::new("/bin/true").environment("REMOTE", "1");
-    let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
-    assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
+    // By the hook of the variable, and by two that are registered, before it.
+    for hooks in ["1", "registered"] {
+        let program = Program::new("/bin/true").environment("REMOTE", hooks);
+        let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+        assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
+    }
 }
 
 /// Programs beside a monitor behave as without one.
