@@ -144,13 +144,7 @@ pub(super) fn place_in(area: Mapping, address: u64) -> Option<Place> {
         (site + 2 + (at - GATE_BACK - AFTER_AHEAD).min(u64::from(after)), Phase::Moved)
     };
     let stub = area.start + u64::from(stub);
-    Some(Place {
-        address,
-        after: site + 2,
-        anchor: stub + GATE_BACK,
-        start: stub + entry(),
-        phase,
-    })
+    Some(Place { address, after: site + 2, anchor: stub + GATE_BACK, start: stub + entry(), phase })
 }
 
 /// Offset in a stub of where it begins to deal with the call.
