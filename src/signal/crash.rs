@@ -15,6 +15,14 @@ const SI_USER: i32 = 0;
 const SI_QUEUE: i32 = -1;
 const SI_TKILL: i32 = -6;
 
+/// Registers, four in a line.
+const NAMES: [[[u8; 3]; 4]; 4] = [
+    [*b"rax", *b"rbx", *b"rcx", *b"rdx"],
+    [*b"rsi", *b"rdi", *b"rbp", *b"rsp"],
+    [*b"r8 ", *b"r9 ", *b"r10", *b"r11"],
+    [*b"r12", *b"r13", *b"r14", *b"r15"],
+];
+
 /// Writes it to standard error.
 pub(super) fn report(info: &SigInfo, context: &UContext) {
     if IS_REPORTED.swap(true, Relaxed) {
@@ -38,10 +46,8 @@ pub(super) fn report(info: &SigInfo, context: &UContext) {
     }
     let UContext { rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, .. } = *context;
     let UContext { r8, r9, r10, r11, r12, r13, r14, r15, rip, eflags, .. } = *context;
-    say(format_args!("crash: rax {rax:016x} rbx {rbx:016x} rcx {rcx:016x} rdx {rdx:016x}"));
-    say(format_args!("crash: rsi {rsi:016x} rdi {rdi:016x} rbp {rbp:016x} rsp {rsp:016x}"));
-    say(format_args!("crash: r8  {r8:016x} r9  {r9:016x} r10 {r10:016x} r11 {r11:016x}"));
-    say(format_args!("crash: r12 {r12:016x} r13 {r13:016x} r14 {r14:016x} r15 {r15:016x}"));
+    let named = [rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15];
+    NAMES.iter().zip(named.as_chunks().0).for_each(tell_registers);
     say(format_args!("crash: rip {rip:016x} flags {eflags:x}"));
     if sys::is_confined() {
         return;
@@ -59,6 +65,18 @@ pub(super) fn report(info: &SigInfo, context: &UContext) {
         number += 1;
     });
     maps.release();
+}
+
+#[inline(never)]
+fn tell_registers((names, row): (&[[u8; 3]; 4], &[u64; 4])) {
+    let ([a, b, c, d], [first, second, third, fourth]) = (names, row);
+    say(format_args!(
+        "crash: {} {first:016x} {} {second:016x} {} {third:016x} {} {fourth:016x}",
+        Lossy(a),
+        Lossy(b),
+        Lossy(c),
+        Lossy(d),
+    ));
 }
 
 fn tell(number: usize, place: &Place<'_>) {
