@@ -197,6 +197,7 @@ fn patch_process(config: &Config<'_>) -> Result<Maps, Failure> {
         return Err(Failure::Thread);
     }
     sys::probe_guest_access();
+    sys::look_for_tracer();
     let maps = Maps::read().map_err(Failure::Maps)?;
     patch::patch_everything(&maps, config).map_err(Failure::Text)?;
     Ok(maps)

@@ -26,7 +26,9 @@ pub(crate) use guest::{
     read_guest_ranges, read_guest_string, write_guest, write_guest_bytes, write_guest_near,
 };
 pub(crate) use maps::{Maps, Vma};
-pub(crate) use memory::{Mapping, PAGE, page_down, page_up, populate, release, unmap};
+pub(crate) use memory::{
+    Mapping, PAGE, look_for_tracer, page_down, page_up, populate, release, unmap,
+};
 pub(crate) use quiet::{MayBreak, write_all_quietly};
 
 /// A result of the kernel: a value, or the error it returned.
