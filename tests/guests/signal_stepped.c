@@ -4,14 +4,18 @@
 // shown and the child at what came out. The calls: one that returns at once; a read that blocks, restarted and
 // interrupted (the handler fills the pipe if it was shown the site, so that a lie about it ends in EINTR missing or in
 // a hang); calls whose number, result or RIP the handler changes; calls that a handler leaves by siglongjmp;
-// calls in a handler on the alternate stack, interrupted by another one there. Then two signals, one n instructions
+// calls in a handler on the alternate stack, interrupted by another one there; handlers that interrupt each other, ten
+// deep, which return or leave all at once by siglongjmp. Then two signals, one n instructions
 // into the call and one m instructions later, be it in the delivery of the first: wherever that is, the second handler
-// sees the program, perhaps at the first instruction of the first handler, or on its way back. That takes long; by default
-// only some instructions have their turn, with STEPS=each all for one signal, with STEPS=all also all of a delivery for
-// the second, and most pairs for two.
-// STEP_PRELOAD=LIBRARIES preloads them into the child alone.
+// sees the program, perhaps at the first instruction of the first handler, or on its way back; or it leaves from there
+// by siglongjmp, and with it the first one, wherever that is. That takes long; by default
+// only some instructions have their turn, with STEPS=each all for one signal in most ways, with STEPS=all in all, and
+// all of a delivery for the second.
+// STEP_PRELOAD=LIBRARIES preloads them into the child alone. STEP_CHANGED says that they turn calls with other numbers and
+// arguments into these (tests/hooks/change_calls.c): handlers are shown what the program asked for.
 // ends: 0
 #include "guest.h"
+#include <fcntl.h>
 #include <link.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -54,6 +58,9 @@ step_call:
     movd %r12d, %xmm3
     lea saved_rsp(%rip), %r9
     mov %rsp, (%r9)
+    mov %rdi, saved_args(%rip)
+    mov %rsi, saved_args+8(%rip)
+    mov %rdx, saved_args+16(%rip)
     mov $0x09090909, %r9d
     int3
 step_site:
@@ -71,6 +78,12 @@ step_end:
     cmp $0x08080808, %r8
     jne 3f
     cmp $0x09090909, %r9
+    jne 3f
+    cmp saved_args(%rip), %rdi
+    jne 3f
+    cmp saved_args+8(%rip), %rsi
+    jne 3f
+    cmp saved_args+16(%rip), %rdx
     jne 3f
     cmp $0x1b1b1b1b, %rbx
     jne 3f
@@ -99,12 +112,27 @@ step_elsewhere:
 )");
 long step_call(long nr, long a, long b, long c);
 extern char step_site[], step_after[], step_end[], step_elsewhere[];
-long saved_rsp;
+long saved_rsp, saved_args[3];
 
-enum way { PLAIN, RESTART, INTERRUPT, NUMBER, ELSEWHERE, LONGJMP, ONSTACK, WAYS };
-static const char *const names[] = {"plain",          "restarted",     "interrupted", "number and result changed",
-                                    "RIP changed", "left by siglongjmp", "on the alternate stack"};
+enum way { PLAIN, RESTART, INTERRUPT, NUMBER, ELSEWHERE, LONGJMP, ONSTACK, DEEP, DEEP_LONGJMP, WAYS, LEFT = WAYS, LEFT_ONSTACK };
+static const char *const names[] = {"plain",
+                                    "restarted",
+                                    "interrupted",
+                                    "number and result changed",
+                                    "RIP changed",
+                                    "left by siglongjmp",
+                                    "on the alternate stack",
+                                    "ten deep",
+                                    "ten deep, left by siglongjmp",
+                                    "left by the second",
+                                    "left by the second on the alternate stack"};
+enum { DEPTH = 10 };
 static enum way way;
+static int is_changed, depth;
+static int is_on_alternate(void) { return way == ONSTACK || way == LEFT_ONSTACK; }
+static int is_left_by_second(void) { return way == LEFT || way == LEFT_ONSTACK; }
+static int is_deep(enum way some) { return some == DEEP || some == DEEP_LONGJMP; }
+static int is_left(void) { return way == LONGJMP || way == DEEP_LONGJMP || is_left_by_second(); }
 static int is_double;
 static int ends[2];
 static volatile int handled, second, at_site;
@@ -122,6 +150,8 @@ static void check_context(const ucontext_t *context, long nr, const char *what) 
     CHECK(regs[REG_RBX] == RBX && regs[REG_RBP] == RBP && regs[REG_R12] == R12 && regs[REG_R13] == R13 &&
               regs[REG_R14] == R14 && regs[REG_R15] == R15,
           "%s: a register that calls keep", what);
+    CHECK(regs[REG_RDI] == saved_args[0] && regs[REG_RSI] == saved_args[1] && regs[REG_RDX] == saved_args[2],
+          "%s: one of the first arguments", what);
     CHECK(regs[REG_R10] == 0x10101010 && regs[REG_R8] == 0x08080808 && regs[REG_R9] == 0x09090909, "%s: an argument", what);
     CHECK(context->uc_mcontext.fpregs->_xmm[3].element[0] == R12, "%s: xmm3", what);
     if (rip == step_site)
@@ -133,9 +163,9 @@ static void check_context(const ucontext_t *context, long nr, const char *what) 
 
 static void check_stack(void *here, const stack_t *alternate) {
     char *place = here;
-    int is_on_alternate = place >= (char *)alternate->ss_sp && place < (char *)alternate->ss_sp + alternate->ss_size;
-    if (way == ONSTACK)
-        CHECK(is_on_alternate, "the frame is not on the alternate stack");
+    int is_there = place >= (char *)alternate->ss_sp && place < (char *)alternate->ss_sp + alternate->ss_size;
+    if (is_on_alternate())
+        CHECK(is_there, "the frame is not on the alternate stack");
     else
         CHECK(place < (char *)saved_rsp - 128 && place > (char *)saved_rsp - 65536, "the frame is at %p", here);
 }
@@ -162,13 +192,18 @@ static int find_texts(struct dl_phdr_info *info, size_t size, void *unused) {
 
 static void handle(int sig, siginfo_t *info, void *given);
 
+static int is_in_program(const greg_t *regs) {
+    char *rip = (char *)regs[REG_RIP];
+    for (int i = 0; i < count_texts; i++)
+        if (rip >= texts[i].start && rip < texts[i].end)
+            return 1;
+    return 0;
+}
+
 // What the second handler sees when it has interrupted the first one, or what is around it.
 static void check_in_handler(const greg_t *regs) {
     char *rip = (char *)regs[REG_RIP];
-    int is_program = 0;
-    for (int i = 0; i < count_texts; i++)
-        is_program |= rip >= texts[i].start && rip < texts[i].end;
-    CHECK(is_program, "second: RIP %p is none of the program's", (void *)rip);
+    CHECK(is_in_program(regs), "second: RIP %p is none of the program's", (void *)rip);
     if (rip != (char *)handle)
         return;
     const siginfo_t *info = (void *)regs[REG_RSI];
@@ -180,12 +215,30 @@ static void check_in_handler(const greg_t *regs) {
 }
 
 static stack_t alternate;
-static long number(void) { return way == RESTART || way == INTERRUPT ? SYS_read : SYS_getppid; }
+// What a hook makes of these, and of the first argument: see tests/hooks/change_calls.c.
+enum { IS_GETPPID = 5000, IS_READ, FURTHER = 1000 };
+static int is_read(void) { return way == RESTART || way == INTERRUPT; }
+static long number(void) {
+    if (is_changed)
+        return is_read() ? IS_READ : IS_GETPPID;
+    return is_read() ? SYS_read : SYS_getppid;
+}
+
+// Of ten handlers, each interrupts the one before.
+static void go_deeper(const greg_t *regs) {
+    int here = depth++;
+    CHECK(here == 0 || is_in_program(regs), "%d deep: RIP %p is none of the program's", here, (void *)regs[REG_RIP]);
+    if (depth < DEPTH) {
+        CHECK(raw3(SYS_tgkill, self, self, SIGUSR1) == 0, "tgkill");
+        CHECK(depth == DEPTH, "%d deep, not %d", depth, DEPTH);
+    } else if (way == DEEP_LONGJMP)
+        siglongjmp(out, 1);
+}
 
 static void handle(int sig, siginfo_t *info, void *given) {
     ucontext_t *context = given;
     greg_t *regs = context->uc_mcontext.gregs;
-    CHECK(info->si_signo == sig && info->si_pid == parent, "siginfo");
+    CHECK(info->si_signo == sig && info->si_pid == (depth && sig == SIGUSR1 ? self : parent), "siginfo");
     check_stack(__builtin_frame_address(0), &alternate);
     CHECK(raw0(SYS_getpid) == self, "a call in the handler");
     if (sig == SIGUSR2) {
@@ -195,6 +248,12 @@ static void handle(int sig, siginfo_t *info, void *given) {
         else
             check_in_handler(regs);
         second++;
+        if (is_left_by_second())
+            siglongjmp(out, 1);
+        return;
+    }
+    if (depth) {
+        go_deeper(regs);
         return;
     }
     check_context(context, number(), "first");
@@ -209,26 +268,30 @@ static void handle(int sig, siginfo_t *info, void *given) {
     case NUMBER: regs[REG_RAX] = at_site ? SYS_getpid : 4711; break;
     case ELSEWHERE: regs[REG_RIP] = (greg_t)step_elsewhere; break;
     case LONGJMP: siglongjmp(out, 1);
+    case DEEP:
+    case DEEP_LONGJMP: go_deeper(regs); break;
     default: break;
     }
 }
 
 // One call, during which the signals come. What came out must be what the handler was told.
 static void round_of_calls(void) {
-    handled = second = 0;
+    handled = second = depth = 0;
     volatile unsigned long canary[64];
     for (int i = 0; i < 64; i++)
         canary[i] = 0x5ca1ab1e00000000u + (unsigned)i;
-    if (way == LONGJMP && sigsetjmp(out, 1)) {
+    if (is_left() && sigsetjmp(out, 1)) {
         __asm__ volatile("int3");
-        CHECK(handled == 1, "left, handled %d times", handled);
+        // Whoever leaves may have come before the first instruction of the first one's handler.
+        CHECK(handled == 1 || (handled == 0 && is_left_by_second()), "left, handled %d times", handled);
+        CHECK(second == is_left_by_second(), "left, second handled %d times", second);
         CHECK(raw0(SYS_getppid) == parent, "a call after siglongjmp");
         return;
     }
-    long ret = step_call(number(), ends[0], (long)buffer, sizeof buffer);
+    long ret = step_call(number(), ends[0] + (is_changed ? FURTHER : 0), (long)buffer, sizeof buffer);
+    CHECK(!is_left(), "not left");
     CHECK(handled == 1, "handled %d times", handled);
     CHECK(second == is_double, "second handled %d times", second);
-    int is_read = way == RESTART || way == INTERRUPT;
     long expected = way == RESTART ? 1 : way == INTERRUPT ? (at_site ? 1 : -EINTR) : way == ELSEWHERE ? 4242 : parent;
     if (way == NUMBER)
         expected = at_site ? self : 4711;
@@ -236,7 +299,7 @@ static void round_of_calls(void) {
     for (int i = 0; i < 64; i++)
         CHECK(canary[i] == 0x5ca1ab1e00000000u + (unsigned)i, "the stack was overwritten");
     struct pollfd left = {ends[0], POLLIN, 0};
-    if (is_read && poll(&left, 1, 0) == 1)
+    if (is_read() && poll(&left, 1, 0) == 1)
         CHECK(ret != 1 && read(ends[0], buffer, 16) == 1, "a byte is left");
 }
 
@@ -249,6 +312,7 @@ static void host(int sig) {
 
 static void traced(void) {
     self = getpid();
+    is_changed = getenv("STEP_CHANGED") != NULL;
     dl_iterate_phdr(find_texts, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     static char stack[65536];
@@ -257,8 +321,10 @@ static void traced(void) {
     struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
     if (way == RESTART)
         action.sa_flags |= SA_RESTART;
-    if (way == ONSTACK)
+    if (is_on_alternate())
         action.sa_flags |= SA_ONSTACK;
+    if (is_deep(way))
+        action.sa_flags |= SA_NODEFER;
     sigaction(SIGUSR1, &action, NULL);
     action.sa_flags |= SA_RESTART;
     sigaction(SIGUSR2, &action, NULL);
@@ -267,7 +333,7 @@ static void traced(void) {
     CHECK(pipe(ends) == 0, "pipe");
     ptrace(PTRACE_TRACEME, 0, 0, 0);
     raise(SIGSTOP);
-    if (way == ONSTACK)
+    if (is_on_alternate())
         raise(SIGHUP);
     for (;;)
         round_of_calls();
@@ -277,15 +343,27 @@ static void traced(void) {
 
 static int status;
 
-// Whether the child stopped within a moment; otherwise it waits in the kernel.
-static int stopped_soon(pid_t child) {
+// Whether the child sleeps: one that has only to wait for a processor is not in the kernel.
+static int is_asleep(pid_t child) {
+    char path[32], line[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", child);
+    int fd = open(path, O_RDONLY);
+    CHECK(fd >= 0 && read(fd, line, sizeof line - 1) > 0, "%s", path);
+    close(fd);
+    const char *behind_name = strrchr(line, ')');
+    CHECK(behind_name, "%s: %s", path, line);
+    return behind_name[2] == 'S';
+}
+
+// Whether the child stopped; otherwise it waits in the kernel.
+static int stopped(pid_t child) {
     sigset_t of_child;
     sigemptyset(&of_child);
     sigaddset(&of_child, SIGCHLD);
     for (;;) {
         if (waitpid(child, &status, WNOHANG | __WALL) == child)
             return 1;
-        if (sigtimedwait(&of_child, NULL, &(struct timespec){0, 40000000}) == -1 && errno == EAGAIN)
+        if (sigtimedwait(&of_child, NULL, &(struct timespec){0, 5000000}) == -1 && errno == EAGAIN && is_asleep(child))
             return waitpid(child, &status, WNOHANG | __WALL) == child;
     }
 }
@@ -321,7 +399,7 @@ static void run_to_breakpoint(pid_t child) {
 static int steps(pid_t child, int count) {
     for (int n = 0; n < count; n++) {
         ptrace(PTRACE_SINGLESTEP, child, 0, passed_on());
-        if (!stopped_soon(child))
+        if (!stopped(child))
             return -1 - n;
         if (!WIFSTOPPED(status))
             _exit(2);
@@ -385,10 +463,10 @@ static int one_round(pid_t child, int first, int later) {
         must_stop(child);
     // To the end of the call; what it waited for, the handlers do.
     do {
-        if (WSTOPSIG(status) == SIGTRAP && rip_of(child) == (unsigned long)step_end)
+        if (!is_left_by_second() && WSTOPSIG(status) == SIGTRAP && rip_of(child) == (unsigned long)step_end)
             break;
         run_to_breakpoint(child);
-    } while (way != LONGJMP && way != ELSEWHERE && rip_of(child) != (unsigned long)step_end);
+    } while (!is_left() && way != ELSEWHERE && rip_of(child) != (unsigned long)step_end);
     run_to_breakpoint(child);
     CHECK(rip_of(child) == (unsigned long)step_site, "stopped at %lx by %x, not at the beginning of a call at %lx, signals after %d and %d", rip_of(child), status, (unsigned long)step_site, first, later);
     return !is_over;
@@ -411,11 +489,12 @@ int main(int argc, char **argv) {
     sigaddset(&of_child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &of_child, NULL);
     const char *given = getenv("STEPS");
-    int is_each = given && (!strcmp(given, "each") || !strcmp(given, "all")), is_all = given && !strcmp(given, "all");
+    enum { FEW, EACH, ALL } asked = !given ? FEW : !strcmp(given, "each") ? EACH : !strcmp(given, "all") ? ALL : FEW;
     for (enum way now = 0; now < WAYS; now++) {
         pid_t child = start(now, 0);
         run_to_breakpoint(child);
         int first = 0, rounds = 0;
+        int is_each = asked == ALL || (asked == EACH && !is_deep(now));
         // Not quite the same instructions each way.
         for (int next = 0; one_round(child, first, -1); first = next, rounds++)
             next = first + (is_each || first < 8 ? 1 : 1 + (first + now) / 3);
@@ -424,30 +503,35 @@ int main(int argc, char **argv) {
             fprintf(stderr, "%s: %d of %d instructions\n", names[now], rounds, first);
         ok("%s", names[now]);
     }
-    static const enum way twice[] = {PLAIN, RESTART, ONSTACK};
+    static const enum way twice[] = {PLAIN, RESTART, ONSTACK, LEFT, LEFT_ONSTACK, DEEP};
     for (size_t i = 0; i < sizeof twice / sizeof *twice; i++) {
-        pid_t child = start(twice[i], 1);
+        enum way now = twice[i];
+        int how = asked == EACH && (is_deep(now) || now >= LEFT) ? FEW : (int)asked;
+        pid_t child = start(now, 1);
         run_to_breakpoint(child);
         int rounds = 0, later = 1;
-        for (int first = 0, goes_on = 1; goes_on; first += is_all ? 5 : is_each ? 1 + first / 4 : 1 + first)
-            for (int n = 0; n < (is_all ? 30 : is_each ? 4 : 1); n++, rounds++) {
+        for (int first = 0, goes_on = 1; goes_on; first += how == ALL ? 5 : how == EACH ? 1 + first / 4 : 1 + first)
+            for (int n = 0; n < (how == ALL ? 8 : how == EACH ? 4 : 1); n++, rounds++) {
                 later = later * 7919 % 1999;
                 goes_on = one_round(child, first, later % 1000);
             }
         stop(child);
         if (given)
-            fprintf(stderr, "%s, two signals: %d rounds\n", names[twice[i]], rounds);
-        ok("%s, two signals", names[twice[i]]);
+            fprintf(stderr, "%s, two signals: %d rounds\n", names[now], rounds);
+        ok("%s, two signals", names[now]);
         // All of one delivery: from the stop that announces the first signal, past its handler's return.
-        child = start(twice[i], 1);
+        child = start(now, 1);
         run_to_breakpoint(child);
         is_second_over = 0;
-        for (later = rounds = 0; !is_second_over; later += is_all ? 1 : 1 + later / (is_each ? 16 : 4), rounds++)
+        // What is longer is mostly the same over again.
+        int apart = how != ALL ? 1 : is_deep(now) ? 97 : now == ONSTACK ? 3 : now == LEFT_ONSTACK ? 7 : 1;
+        int growth = how == ALL ? 1 << 20 : how == EACH ? 16 : is_deep(now) ? 1 : 4;
+        for (later = rounds = 0; !is_second_over; later += apart + later / growth, rounds++)
             one_round(child, 0, later);
         stop(child);
         if (given)
-            fprintf(stderr, "%s, a second signal after each of %d instructions: %d rounds\n", names[twice[i]], later, rounds);
-        ok("%s, a second signal in the delivery of the first", names[twice[i]]);
+            fprintf(stderr, "%s, a second signal after each of %d instructions: %d rounds\n", names[now], later, rounds);
+        ok("%s, a second signal in the delivery of the first", names[now]);
     }
     return 0;
 }

@@ -1,13 +1,18 @@
 //! A signal at each single instruction of a call's way: `tests/guests/signal_stepped.c`
-//! with a tracer that is not intercepted itself, and takes no shortcut.
+//! with a tracer that is not intercepted itself, and takes no shortcut; with
+//! `INTERCEPTOR_EVERYTHING=1` all that it can do, which takes an hour.
 
+use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use interceptor_tests::{Dist, Program, guest, need};
 
-/// Steps through calls with these libraries preloaded.
-fn steps(libraries: &[std::path::PathBuf], environment: &[(&str, &str)]) {
+/// Steps through calls with these libraries preloaded; `density` is a value of `STEPS`.
+fn steps(libraries: &[PathBuf], density: &str, environment: &[(&str, &str)]) {
+    let is_everything = env::var_os("INTERCEPTOR_EVERYTHING").is_some();
+    let (density, limit) = if is_everything { ("all", 7200) } else { (density, 300) };
     let mut preload = OsString::new();
     for library in libraries {
         preload.push(library);
@@ -15,8 +20,8 @@ fn steps(libraries: &[std::path::PathBuf], environment: &[(&str, &str)]) {
     }
     let mut program = Program::new(need!(guest("signal_stepped")))
         .environment("STEP_PRELOAD", preload)
-        .environment("STEPS", "each")
-        .limit(Duration::from_secs(300));
+        .environment("STEPS", density)
+        .limit(Duration::from_secs(limit));
     for (name, value) in environment {
         program = program.environment(name, value);
     }
@@ -35,7 +40,7 @@ fn steps(libraries: &[std::path::PathBuf], environment: &[(&str, &str)]) {
 fn nobody_is_interested() {
     let dist = need!(Dist::find());
     for rung in ["hole", "after", "before"] {
-        steps(&[dist.runtime()], &[("INTERCEPTOR_FORCE_RUNG", rung)]);
+        steps(&[dist.runtime()], "each", &[("INTERCEPTOR_FORCE_RUNG", rung)]);
     }
 }
 
@@ -43,12 +48,25 @@ fn nobody_is_interested() {
 fn a_hook_forwards() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libforward_all.so"));
-    steps(&[hook, dist.runtime()], &[]);
+    steps(&[hook, dist.runtime()], "each", &[]);
 }
 
 #[test]
 fn a_hook_sees_signals() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libforward_signals.so"));
-    steps(&[hook, dist.runtime()], &[]);
+    steps(&[hook, dist.runtime()], "each", &[]);
+}
+
+#[test]
+fn a_hook_changes_number_and_arguments() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libchange_calls.so"));
+    steps(&[hook, dist.runtime()], "few", &[("STEP_CHANGED", "1")]);
+}
+
+#[test]
+fn a_hook_in_rust_sees_results() {
+    need!(Dist::find());
+    steps(&[need!(guest("librust_forward.so"))], "few", &[]);
 }
