@@ -79,6 +79,11 @@ pub fn userland(suite: &str) -> Result<PathBuf, Missing> {
     }
 }
 
+/// Where other people's test suites are built.
+pub(crate) fn built_suites() -> PathBuf {
+    directory("INTERCEPTOR_SUITES", "suites")
+}
+
 /// A program of the system.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ pub enum Where {
 
 /// One known difference.
 pub struct Known {
-    /// The program.
+    /// The program; or suite, part and test.
     pub guest: &'static str,
     modes: Where,
     differs: Differs,
@@ -75,7 +75,20 @@ pub const KNOWN: &[Known] = &[
     },
 ];
 
+/// Those of tests that others have written.
+pub const KNOWN_IN_SUITES: &[Known] = &[Known {
+    guest: "stress_ng calls usersyscall",
+    modes: Where::Everywhere,
+    differs: Differs::Always,
+    reason: "Syscall User Dispatch is refused as by a kernel without it",
+}];
+
 impl Known {
+    /// Whether the difference is in every run.
+    pub fn is_certain(&self) -> bool {
+        self.differs == Differs::Always
+    }
+
     /// Whether the difference is known in a mode.
     pub fn is_in(&self, mode: &Mode) -> bool {
         match self.modes {
@@ -93,9 +106,9 @@ impl Known {
     }
 }
 
-/// The list as CAPABILITIES.md has it.
-pub fn table() -> String {
-    let rows = KNOWN.iter().map(|known| {
+/// A list as CAPABILITIES.md has it, of what stands in its first column.
+pub fn table(of: &str, list: &[Known]) -> String {
+    let rows = list.iter().map(|known| {
         let modes = match known.modes {
             Where::Everywhere => "all".to_owned(),
             Where::Forced => "those that force a rung".to_owned(),
@@ -107,11 +120,8 @@ pub fn table() -> String {
         };
         format!("| {} | {modes} | {how} | {} |\n", known.guest, known.reason)
     });
-    ["| guest | modes | differs | because |\n", "|---|---|---|---|\n"]
-        .into_iter()
-        .map(str::to_owned)
-        .chain(rows)
-        .collect()
+    let head = format!("| {of} | modes | differs | because |\n|---|---|---|---|\n");
+    std::iter::once(head).chain(rows).collect()
 }
 
 /// What a comparison comes to.

@@ -125,15 +125,15 @@ impl Program {
         let input = self.input.clone();
         // A program need not read its input before it writes, or at all.
         thread::spawn(move || drop(stdin.write_all(&input)));
-        let stdout = collect(child.stdout.take().expect("a pipe"));
-        let stderr = collect(child.stderr.take().expect("a pipe"));
+        let from_stdout = collect(child.stdout.take().expect("a pipe"));
+        let from_stderr = collect(child.stderr.take().expect("a pipe"));
         let (send, ended) = mpsc::channel();
         thread::spawn(move || send.send(child.wait()));
 
         // In this order a program is waited for as a shell does: its output may
         // stay open in a descendant that it left behind.
         let status = receive(&ended, deadline);
-        let (stdout, stderr) = (receive(&stdout, deadline), receive(&stderr, deadline));
+        let (stdout, stderr) = (receive(&from_stdout, deadline), receive(&from_stderr, deadline));
         if let (Some(status), Some(stdout), Some(stderr)) = (status, stdout, stderr) {
             let left = self.directory.as_deref().map(left_in).unwrap_or_default();
             return Ended {
@@ -144,9 +144,25 @@ impl Program {
             };
         }
         kill_group(group);
-        let _ = receive(&ended, Instant::now() + GRACE);
-        panic!("not ended after {} s: {command:?}", self.limit.as_secs());
+        let grace = Instant::now() + GRACE;
+        let _ = receive(&ended, grace);
+        // What it printed may say where it hangs. What was received before is gone.
+        let said = [from_stdout, from_stderr].map(|from| receive(&from, grace).unwrap_or_default());
+        let said = said.map(|said| String::from_utf8_lossy(&said).into_owned());
+        let ends = said.iter().map(|said| end_of(said)).collect::<Vec<_>>().join("");
+        panic!("not ended after {} s: {command:?}\n{ends}", self.limit.as_secs());
     }
+}
+
+/// The last lines of what a program printed.
+fn end_of(said: &str) -> String {
+    const LINES: usize = 20;
+    let lines: Vec<&str> = said.lines().collect();
+    lines
+        .iter()
+        .skip(lines.len().saturating_sub(LINES))
+        .map(|line| format!("    {line}\n"))
+        .collect()
 }
 
 /// Every file below a directory: its kind, its permissions and its path.

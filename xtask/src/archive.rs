@@ -59,6 +59,31 @@ impl Root {
     }
 }
 
+/// Fetches the archives of a source package of this machine's release, unless they are
+/// there already.
+pub fn source(package: &str, directory: &Path) -> Result<()> {
+    let complete = directory.join(COMPLETE);
+    if complete.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(directory)?;
+    let directory = directory.canonicalize()?;
+    let state = State::prepare_for("deb-src", &release()?, &directory.with_extension("apt"))?;
+    tool::run(state.apt_get().arg("update"))?;
+    let mut download = state.apt_get();
+    download.args(["source", "--download-only", package]).current_dir(&directory);
+    tool::run(&mut download)?;
+    fs::remove_dir_all(&state.directory)?;
+    Ok(fs::write(&complete, "")?)
+}
+
+/// The name of the release of Debian that this machine runs.
+fn release() -> Result<String> {
+    let text = fs::read_to_string("/etc/os-release")?;
+    let name = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    Ok(name.context("/etc/os-release has no VERSION_CODENAME")?.to_owned())
+}
+
 /// What apt knows about one release.
 pub struct State {
     directory: PathBuf,
@@ -67,6 +92,11 @@ pub struct State {
 impl State {
     /// Prepares one in `directory`; knows nothing before `apt-get update`.
     pub fn prepare(suite: &str, directory: &Path) -> Result<State> {
+        State::prepare_for("deb", suite, directory)
+    }
+
+    /// Prepares one for packages of a kind: `deb`, or `deb-src` for their sources.
+    fn prepare_for(kind: &str, suite: &str, directory: &Path) -> Result<State> {
         for below in ["state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(directory.join(below))?;
         }
@@ -76,7 +106,10 @@ impl State {
         } else {
             String::new()
         };
-        fs::write(directory.join("sources.list"), format!("deb {trust}{mirror} {suite} main\n"))?;
+        fs::write(
+            directory.join("sources.list"),
+            format!("{kind} {trust}{mirror} {suite} main\n"),
+        )?;
         fs::write(directory.join("status"), "")?;
         fs::write(directory.join("apt.conf"), configuration(directory))?;
         Ok(State { directory: directory.to_path_buf() })

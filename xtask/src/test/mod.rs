@@ -3,7 +3,7 @@
 use std::env;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::build;
 use crate::dist;
@@ -16,23 +16,38 @@ use crate::workspace::{Profile, Workspace};
 pub mod guests;
 mod original;
 pub mod packages;
+mod suites;
 mod tally;
 mod userlands;
 
 use tally::Tally;
 
+/// What selects the comparisons of programs, as a filter of tests.
+const CONFORMANCE: &str = "conformance";
+
 /// Arguments of `test`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only tests whose name contains this; `conformance`: all programs in all modes
+    /// Only tests whose name contains this; `conformance`: all programs in all modes;
+    /// `suites`: all of other people's test suites
     filter: Option<String>,
+    /// Of `conformance` and `suites`, only tests whose name contains this
+    part: Option<String>,
 }
 
 /// Prepares, tests, and closes with one line of totals.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let has_suites = args.filter.as_deref() == Some(suites::FILTER);
+    if args.part.is_some() && !has_suites && args.filter.as_deref() != Some(CONFORMANCE) {
+        bail!("only `{CONFORMANCE}` and `{}` have parts", suites::FILTER);
+    }
     packages::provide(packages::FOR_TESTS)?;
-    if std::env::var_os("INTERCEPTOR_EVERYTHING").is_some() {
+    let is_everything = env::var_os("INTERCEPTOR_EVERYTHING").is_some();
+    if is_everything {
         packages::provide(packages::FOR_EVERYTHING)?;
+    }
+    if has_suites || is_everything {
+        suites::fetch(workspace)?;
     }
     let userlands = userlands::fetch(workspace, args.filter.as_deref());
     dist::lay_out(workspace, Profile::Dev)?;
@@ -50,10 +65,13 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             .cargo()
             // All of them, also after one test program has failed.
             .args(["test", "--no-fail-fast"])
-            .args(selection(args.filter.as_deref()))
+            .args(selection(args))
+            // Of suites, too, all are run when they are asked for.
+            .envs(has_suites.then_some(("INTERCEPTOR_EVERYTHING", "1")))
             .env("INTERCEPTOR_DIST", workspace.dist())
             .env("INTERCEPTOR_GUESTS", guests)
             .env("INTERCEPTOR_PACKAGES", workspace.target().join("packages"))
+            .env("INTERCEPTOR_SUITES", suites::directory(workspace))
             .env("INTERCEPTOR_USERLANDS", userlands::directory(workspace)),
     )?;
     if args.filter.is_none() {
@@ -69,7 +87,7 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 }
 
 /// What `cargo test` is to run.
-fn selection(filter: Option<&str>) -> Vec<&str> {
+fn selection(args: &Args) -> Vec<&str> {
     const WORKSPACE: &[&str] = &[
         "--workspace",
         // Have no tests, and only `build` and `bench` can link them.
@@ -79,12 +97,16 @@ fn selection(filter: Option<&str>) -> Vec<&str> {
         "--exclude=interceptor-forward-hook",
     ];
     /// Programs that are run natively and in every mode.
-    const CONFORMANCE: &[&str] =
-        &["--package=interceptor-tests", "--test=guests", "--test=programs"];
-    match filter {
-        Some("conformance") => CONFORMANCE.to_vec(),
-        _ => WORKSPACE.iter().copied().chain(["--"]).chain(filter).collect(),
-    }
+    const PROGRAMS: &[&str] = &["--package=interceptor-tests", "--test=guests", "--test=programs"];
+    /// Tests that others have written.
+    const SUITES: &[&str] = &["--package=interceptor-tests", "--test=suites"];
+    let (filter, part) = (args.filter.as_deref(), args.part.as_deref());
+    let (programs, names) = match filter {
+        Some(CONFORMANCE) => (PROGRAMS, part),
+        Some(suites::FILTER) => (SUITES, part),
+        _ => (WORKSPACE, filter),
+    };
+    programs.iter().copied().chain(["--"]).chain(names).collect()
 }
 
 /// Boots other kernels and processors. Where the emulator or a kernel cannot be had

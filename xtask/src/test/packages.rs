@@ -79,6 +79,11 @@ pub const FOR_TESTS: &[Package] = &[
     program("jq", "jq"),
     program("ksh", "ksh"),
     program("less", "less"),
+    Package {
+        name: "libpython3.11-testsuite",
+        proof: "/usr/lib/python3.11/test/test_signal.py",
+        needed_by: "tests/suites",
+    },
     program("lua5.4", "lua5.4"),
     Package {
         name: "libcapstone-dev",
