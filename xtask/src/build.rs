@@ -7,11 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::dist;
 use crate::link::{self, Shared};
 use crate::rustc;
+use crate::symbols;
 use crate::tool;
 use crate::workspace::{Product, Profile, Workspace};
 
@@ -31,8 +32,19 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds all libraries.
+/// Builds all libraries. What they export is their interface: one that exports anything else
+/// than its golden list is no library.
 pub fn libraries(workspace: &Workspace) -> Result<()> {
+    link_libraries(workspace)?;
+    let changes = symbols::exports_that_differ(workspace)?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    bail!("{}; if that is meant, `cargo xtask symbols --bless`", changes.join("; "))
+}
+
+/// Builds all libraries, whatever they export.
+pub fn link_libraries(workspace: &Workspace) -> Result<()> {
     let archive = static_library(workspace, "interceptor-preload")?;
     let output = workspace.unstripped(Product::Interceptor);
     link::shared(workspace, &link::INTERCEPTOR, &archive, &output)?;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use object::Endianness;
 use object::read::elf::ElfFile64;
 
+use crate::build;
 use crate::dist;
 use crate::workspace::{Product, Profile, Workspace};
 
@@ -44,6 +45,12 @@ pub struct Args {
 
 /// Builds the libraries and checks them.
 pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if args.bless {
+        build::link_libraries(workspace)?;
+        for product in Product::ALL {
+            exports_of(workspace, product, true)?;
+        }
+    }
     if args.library.is_none() {
         dist::lay_out(workspace, Profile::Dev)?;
     }
@@ -74,6 +81,28 @@ pub fn inspect(workspace: &Workspace, args: &Args) -> Result<Vec<String>> {
     Ok(failures)
 }
 
+/// What the libraries that were linked last export, and their lists do not have, or the other
+/// way round.
+pub fn exports_that_differ(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut changes = Vec::new();
+    for product in Product::ALL {
+        let found = exports_of(workspace, product, false)?;
+        changes.extend(found.iter().map(|change| format!("{}: {change}", product.file())));
+    }
+    Ok(changes)
+}
+
+fn exports_of(workspace: &Workspace, product: Product, bless: bool) -> Result<Vec<String>> {
+    let file = workspace.unstripped(product);
+    let data = read(&file)?;
+    exports::check(&parse(&file, &data)?, &golden(workspace, product), bless)
+}
+
+/// The list of what a library exports.
+fn golden(workspace: &Workspace, product: Product) -> PathBuf {
+    workspace.root().join("xtask").join(product.symbols())
+}
+
 fn check(
     workspace: &Workspace,
     args: &Args,
@@ -89,11 +118,7 @@ fn check(
         failures.push(format!("{} bytes stripped, the limit is {SIZE_LIMIT}", data.len()));
     }
     failures.extend(linkage::check(&library)?);
-    failures.extend(exports::check(
-        &library,
-        &workspace.root().join("xtask").join(product.symbols()),
-        args.bless,
-    )?);
+    failures.extend(exports::check(&library, &golden(workspace, product), false)?);
 
     let data = read(unstripped)?;
     let library = parse(unstripped, &data)?;
