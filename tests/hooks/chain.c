@@ -281,6 +281,67 @@ static void replaced(void) {
     CHECK(interceptor_synchronize(-1) == 0, "nobody is inside: %d", errno);
 }
 
+// What is assigned, the next call and the next signal of every thread see.
+
+enum { ASSIGNED_THREADS = 4 };
+static volatile int assigned_round, asked;
+static volatile long seen_results[ASSIGNED_THREADS];
+static _Thread_local volatile int seen_signals;
+
+static long answering(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
+    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
+    *forward = nr != SYS_getppid;
+    return 4711;
+}
+
+static void swallowing(int sig, siginfo_t *info, void *context, int *forward) {
+    (void)info, (void)context;
+    *forward = sig != SIGUSR1;
+}
+
+static void count_signal(int sig) {
+    seen_signals += sig == SIGUSR1;
+}
+
+static void *ask_each_round(void *index) {
+    for (int round = 1; round <= 400; round++) {
+        while (assigned_round < round)
+            interceptor_syscall(SYS_sched_yield);
+        seen_signals = 0;
+        long result = syscall(SYS_getppid);
+        raise(SIGUSR1);
+        seen_results[(long)index] = 10 * result + seen_signals;
+        __atomic_add_fetch(&asked, 1, __ATOMIC_SEQ_CST);
+    }
+    return NULL;
+}
+
+static void assigned(void) {
+    pthread_t threads[ASSIGNED_THREADS];
+    long parent = syscall(SYS_getppid);
+    signal(SIGUSR1, count_signal);
+    for (long i = 0; i < ASSIGNED_THREADS; i++)
+        pthread_create(&threads[i], NULL, ask_each_round, (void *)i);
+    for (int round = 1; round <= 400; round++) {
+        int is_hooked = round % 2, is_subscribed = round % 4 < 2, is_swallowed = round % 8 < 4;
+        interceptor_syscall_hook = is_hooked ? answering : NULL;
+        if (is_subscribed)
+            interceptor_subscribe(SYS_getppid);
+        else
+            interceptor_unsubscribe(SYS_getppid);
+        interceptor_signal_hook = is_swallowed ? swallowing : NULL;
+        asked = 0;
+        assigned_round = round;
+        while (asked < ASSIGNED_THREADS)
+            interceptor_syscall(SYS_sched_yield);
+        long wanted = 10 * (is_hooked && is_subscribed ? 4711 : parent) + !is_swallowed;
+        for (int i = 0; i < ASSIGNED_THREADS; i++)
+            CHECK(seen_results[i] == wanted, "round %d: %ld, not %ld", round, seen_results[i], wanted);
+    }
+    for (int i = 0; i < ASSIGNED_THREADS; i++)
+        pthread_join(threads[i], NULL);
+}
+
 // Words of threads.
 
 static int handles[2];
@@ -515,6 +576,7 @@ static const struct {
     {"pairs", pairs},   {"order", order},         {"calls", calls},   {"limits", limits},
     {"replaced", replaced}, {"words", words},     {"lives", lives},   {"signals", signals},
     {"reentered", reentered}, {"memory", memory}, {"names", names},   {"versions", versions},
+    {"assigned", assigned},
 };
 
 __attribute__((constructor)) static void start(void) {

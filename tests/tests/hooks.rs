@@ -43,6 +43,7 @@ interceptor: hook bad: `%flie` is no system call or class of calls (did you mean
     hooks_are_limited_in_number_and_known_by_their_size: "limits"
         says "interceptor: a hook was compiled for a newer libinterceptor.so, and needs what this one lacks",
     a_hook_that_was_taken_back_is_left_by_all_threads: "replaced",
+    what_is_assigned_every_thread_sees_at_once: "assigned",
     each_thread_has_a_word_for_each_hook: "words",
     registered_hooks_are_told_of_lives: "lives",
     registered_hooks_see_signals: "signals",
