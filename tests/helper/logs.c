@@ -69,6 +69,14 @@ __attribute__((format(printf, 1, 2))) static void own(const char *format, ...)
     va_end(list);
 }
 
+__attribute__((format(printf, 1, 2))) static void vlog_of(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vlog_at(LOG_INFO, "elsewhere.c", 1, format, list);
+    va_end(list);
+}
+
 __attribute__((format(printf, 1, 2), unused)) static void traced(const char *format, ...)
 {
     va_list list;
@@ -144,9 +152,14 @@ int main(int count, char **arguments)
         log_backtrace(LOG_DEBUG);
         log_deinit();
         log(LOG_EMERG, "hidden");
+        CHECK(log_is_on(LOG_ERR) == 0 && log_enable(LOG_INFO) == LOG_INFO && log_is_on(LOG_INFO));
+        // By the functions that the macros call.
+        log_perror_at(LOG_DEBUG, __FILE__, __LINE__, "hidden", ENOENT);
+        log_at(LOG_NOTICE, __FILE__, __LINE__, "at %d", 1);
+        vlog_of("vlog_at %d", 2);
         CHECK((log)(1.0) == 0.0);
     } else if (strcmp(what, "long") == 0) {
-        static char text[5000];
+        static char text[LOG_LINE_MAX * 5];
         memset(text, 'x', sizeof(text) - 1);
         log(LOG_INFO, "%s", text);
     } else if (strcmp(what, "verify") == 0) {

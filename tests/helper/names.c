@@ -18,7 +18,8 @@ static uint32_t spin(void)
 static void *count_fair(void *argument)
 {
     for (int i = 0; i < ROUNDS; i++) {
-        CHECK(usersched_lock(&fair, FUTEX_PRIVATE_FLAG | USERSCHED_RESTART, spin(), NULL) == 0);
+        const int flags = FUTEX_PRIVATE_FLAG | USERSCHED_RESTART | USERSCHED_NOEAGAIN;
+        CHECK(usersched_lock(&fair, flags, spin(), NULL) == 0);
         counter = counter + 1;
         CHECK(usersched_unlock(&fair, FUTEX_PRIVATE_FLAG) >= 0);
     }

@@ -4,7 +4,8 @@
 //! Sources are in `tests/drop_in`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use interceptor_tests::{Dist, Ended, Link, Program, Workshop, guest, installed, need};
 
@@ -47,6 +48,60 @@ fn a_hook_works_with_musl() {
     let program = workshop.run(&compiler, &[source.to_str().expect("a path in UTF-8")], "musl");
     let ended = workshop.under(&hooked, Link::Shared, &Program::new(program));
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("unseen seen\n", ""));
+}
+
+#[test]
+fn every_declaration_is_used_by_a_program_in_c_in_cxx_and_in_rust() {
+    let workshop = need!(Workshop::open());
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.map(str::to_owned).collect()
+    };
+    let read = |path: &Path| words(&fs::read_to_string(path).expect("a source"));
+    let header = workshop.dist.include().join("libsyscall_intercept_hook_point.h");
+    let text = fs::read_to_string(header).expect("the header");
+    let is_ours = |name: &&str| name.starts_with("intercept_") || name.starts_with("syscall_");
+    // A declaration: a name before its arguments.
+    let declared: Vec<&str> = text
+        .split(['(', ')'])
+        .map(|part| part.rsplit([' ', '*', '\n']).next().unwrap_or(""))
+        .filter(is_ours)
+        .collect();
+    assert!(declared.len() >= 6, "{declared:?}");
+    let (in_c, in_rust) =
+        (read(&Workshop::source("declarations.c")), read(&Workshop::source("declarations.rs")));
+    for name in declared {
+        assert!(in_c.iter().any(|word| word == name), "{name} is not used in C");
+        // That is an inline function of the header.
+        let is_exported = name != "syscall_error_code";
+        assert!(!is_exported || in_rust.iter().any(|word| word == name), "{name}: Rust");
+    }
+    let cxx = need!(installed("c++"));
+    let mut programs = Vec::new();
+    for link in [Link::Shared, Link::ThreadLocal] {
+        let run = |program: PathBuf| {
+            Program::new(program)
+                .environment("LD_LIBRARY_PATH", workshop.search_path(link))
+                .natively()
+        };
+        programs.push(run(workshop.program("declarations.c", link, &["-std=gnu11"])));
+        let flags = ["-x", "none", "-std=c++17"];
+        programs.push(run(workshop.build_by(&cxx, "declarations.c", link, &flags)));
+    }
+    let program = workshop.scratch.path("in_rust");
+    let built = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .args(["--edition=2024", "-O", "-lsyscall_intercept", "-L"])
+        .arg(workshop.dist.lib())
+        .arg("-o")
+        .args([&program, &Workshop::source("declarations.rs")])
+        .status()
+        .expect("a compiler");
+    assert!(built.success());
+    let in_rust = Program::new(program).environment("LD_LIBRARY_PATH", workshop.dist.lib());
+    programs.push(in_rust.natively());
+    for ended in programs {
+        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("1 4711 1 1 1 1 0\n", ""));
+    }
 }
 
 #[test]

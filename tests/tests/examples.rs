@@ -408,8 +408,9 @@ fn calls_have_types_in_rust_their_pointers_are_guarded_and_signals_come_in_order
         print(call(20, 1, (ctypes.c_long * 4)(at, 1, at + 1, 2), 2), call(20, 1, (ctypes.c_long * 2)(8, 1), 1))\n\
         print(call(500))\n\
         call(62, os.getpid(), 10)\n\
-        print(call(501))";
+        print(call(501), call(502))";
     let ended = examples.run("typed", &python(script));
-    let expected = "10 20 30\n10 20 30\n0o22\n0 100 101 -14\n3007 -14\nTrue\n294 -14\n-38\n13212\n";
+    let expected =
+        "10 20 30\n10 20 30\n0o22\n0 100 101 -14\n3007 -14\nTrue\n294 -14\n-38\n13212 100\n";
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), (expected, ""), "{ended:?}");
 }

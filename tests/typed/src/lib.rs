@@ -2,6 +2,8 @@
 //! words of calls and threads. `tests/tests/examples.rs` makes the calls.
 #![no_std]
 
+mod common;
+
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use interceptor::calls::{self, TypedCall};
 
@@ -13,6 +15,8 @@ use interceptor::{
 
 /// No system call's number: asks for the begins (1) and ends (2) of the hook for signals.
 const ASK_FOR_SIGNALS: u64 = 501;
+/// Nor this: asks for the number of common calls whose views are right.
+const ASK_FOR_VIEWS: u64 = 502;
 const SIGUSR1: i32 = 10;
 const SIGUSR2: i32 = 12;
 
@@ -28,7 +32,7 @@ impl Typed {
 
 impl Hook for Typed {
     fn subscription(&self) -> Subscription {
-        Subscription::List("getppid,umask,pipe2,nanosleep,dup,writev,500,501")
+        Subscription::List("getppid,umask,pipe2,nanosleep,dup,writev,500,501,502")
     }
 
     const SIGNALS: Signals = Signals::DELIVERED;
@@ -53,6 +57,9 @@ impl Hook for Typed {
     fn enter(&self, call: &mut SyscallEntry) -> Decision {
         if call.nr() == ASK_FOR_SIGNALS {
             return Decision::Answer(self.signals.swap(0, Relaxed) as i64);
+        }
+        if call.nr() == ASK_FOR_VIEWS {
+            return Decision::Answer(common::count() as i64);
         }
         match call.sysno() {
             // How many of these the thread has made, ten times, by way of both words.
