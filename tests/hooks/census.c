@@ -538,6 +538,51 @@ static void *tick(void *argument) {
 
 static void *returns(void *argument) { return (char *)argument + 1; }
 
+/* Bytes of stack that a monitor has found, once it has. */
+static atomic_size_t measured;
+
+static void *measures(void *argument) {
+    pthread_attr_t attr;
+    size_t size = 0;
+    CHECK(!pthread_getattr_np(pthread_self(), &attr), "pthread_getattr_np");
+    pthread_attr_getstacksize(&attr, &size);
+    pthread_attr_destroy(&attr);
+    measured = size;
+    return argument;
+}
+
+/* Of the attributes that are asked for, here and in what fork makes; there with what the
+ * child's hook has returned. */
+static void check_measured(pthread_t monitor, void *argument, size_t size) {
+    void *result = NULL;
+    for (int i = 0; !measured; i++) {
+        CHECK(i < 5000, "the monitor does not run");
+        usleep(1000);
+    }
+    usleep(20000);
+    CHECK(interceptor_destruct_monitor(&result) == monitor, "destruct");
+    CHECK(result == argument && measured == size, "argument %p, %zu bytes of stack", result, (size_t)measured);
+    measured = 0;
+}
+
+static void attributes(void) {
+    pthread_attr_t attr;
+    size_t size = 1200 * 1024;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, size);
+    interceptor_monitor_attr = &attr;
+    interceptor_monitor_fn = measures;
+    check_measured(INTERCEPTOR_ATTACH_MONITOR_NOW(&attr), &attr, size);
+    pid_t child = fork();
+    if (child == 0) {
+        check_measured(interceptor_tgstat.monitor, (void *)(intptr_t)getpid(), size);
+        _exit(5);
+    }
+    await(child, 5 << 8);
+    interceptor_monitor_attr = NULL;
+    interceptor_monitor_fn = NULL;
+}
+
 static void monitors(void) {
     begin();
     void *result = NULL;
@@ -554,6 +599,7 @@ static void monitors(void) {
     usleep(20000);
     CHECK(interceptor_destruct_monitor(&result) == monitor && result == (void *)42, "its result");
     expect("monitors", 2, 0, 0);
+    attributes();
 
     /* For every group that fork makes. */
     interceptor_monitor_fn = tick;
