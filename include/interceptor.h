@@ -95,7 +95,7 @@ int interceptor_check_version(unsigned header_version, const char *name);
  *           hook has returned. Then the hook's own return value is ignored.
  *
  * Returns the result that the program sees: a value, or -1 with the error in
- * errno, as from syscall(2).
+ * errno, as from syscall(2). A value from -2 to -4095 is an error, too, as from the kernel.
  *
  * There is one variable: of two libraries that assign it the later one has it. Those
  * that are to work together register their hooks instead.
@@ -131,11 +131,11 @@ int interceptor_allowed(void);
  * Shows the hook of the variable the calls with number nr (0 .. 511), or all calls for
  * nr -1. A call that nobody subscribed to costs nothing. A library that refers to
  * interceptor_syscall_hook starts subscribed to everything.
- * Returns 0, or -1 for a number out of range. Takes effect at once.
+ * Returns 0; or -1: EINVAL for a number out of range. Takes effect at once.
  */
 int interceptor_subscribe(long nr);
 
-/* The opposite of interceptor_subscribe. */
+/* The opposite of interceptor_subscribe. Returns as that. */
 int interceptor_unsubscribe(long nr);
 
 /*
@@ -374,7 +374,7 @@ struct interceptor_coverage {
  * Fills in *coverage for the index-th object of this process in which system
  * call instructions were found, from 0, in the order of patching. Objects that
  * were unmapped since are still counted.
- * Returns 0, or -1 when there are no more. Safe in hooks.
+ * Returns 0; or -1: ENOENT when there are no more. Safe in hooks.
  */
 int interceptor_coverage(unsigned index, struct interceptor_coverage *coverage);
 
@@ -533,8 +533,8 @@ extern void (*interceptor_signal_hook)(int sig, siginfo_t *info, void *context,
 #define INTERCEPTOR_SIGNALS_INTERNAL 4u
 
 /*
- * Shows the hook these signals, too. Returns 0; -1 when there are bits that mean
- * nothing, or when the process is not intercepted.
+ * Shows the hook these signals, too. Returns 0; or -1: EINVAL when there are bits that mean
+ * nothing, ENOSYS when the process is not intercepted.
  */
 int interceptor_signal_subscribe(unsigned signals);
 

@@ -18,8 +18,8 @@ pub struct CCoverage {
     sites: [u32; crate::Outcome::COUNT],
 }
 
-/// Fills in the coverage of an object. Returns 0, or -1 when there is no object
-/// with this index.
+/// Fills in the coverage of an object. Returns 0, or -1 and errno when there is no
+/// object with this index.
 ///
 /// # Safety
 ///
@@ -27,7 +27,7 @@ pub struct CCoverage {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn interceptor_coverage(index: c_uint, coverage: *mut CCoverage) -> c_int {
     let Some(object) = crate::coverage().nth(index as usize) else {
-        return -1;
+        return returned(Err(Errno::ENOENT)) as c_int;
     };
     // SAFETY: the caller's.
     unsafe { coverage.write(CCoverage { object: object.name, sites: object.sites }) };

@@ -302,7 +302,7 @@ unsafe fn subscribe_calls(handle: c_int, list: *const c_char) -> Result<(), Errn
 }
 
 /// Shows the hook variable calls with this number; `nr` -1 stands for all. Returns 0,
-/// or -1 for a number that has no entry.
+/// or -1 and errno for a number that has no entry.
 #[unsafe(no_mangle)]
 pub extern "C" fn interceptor_subscribe(nr: c_long) -> c_int {
     match usize::try_from(nr) {
@@ -314,7 +314,7 @@ pub extern "C" fn interceptor_subscribe(nr: c_long) -> c_int {
             VARIABLE_CALLS.become_set(&CallSet::ALL, true);
             interest::add_all(interest::HOOK);
         }
-        _ => return -1,
+        _ => return returned(Err(Errno::EINVAL)) as c_int,
     }
     0
 }
@@ -331,7 +331,7 @@ pub extern "C" fn interceptor_unsubscribe(nr: c_long) -> c_int {
             VARIABLE_CALLS.become_set(&CallSet::EMPTY, false);
             refresh();
         }
-        _ => return -1,
+        _ => return returned(Err(Errno::EINVAL)) as c_int,
     }
     0
 }

@@ -4,7 +4,10 @@ use core::ffi::{c_int, c_uint, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
+use syscalls::Errno;
+
 use super::chain;
+use super::errno::returned;
 use crate::hook::{SignalDecision, SignalDelivery, Signals};
 use crate::signal;
 use crate::thread::keeping_errno;
@@ -42,15 +45,17 @@ pub(super) fn ask(delivery: &SignalDelivery) -> SignalDecision {
 }
 
 /// Shows the hook more signals: `INTERCEPTOR_SIGNALS_*` of the header, as bits.
-/// Returns 0, or -1 when there are bits that mean nothing, or no interception.
+/// Returns 0, or -1 and errno when there are bits that mean nothing, or no interception.
 #[unsafe(no_mangle)]
 pub extern "C" fn interceptor_signal_subscribe(signals: c_uint) -> c_int {
     let signals = u8::try_from(signals).ok().and_then(Signals::from_bits);
-    match signals.filter(|_| super::ALLOWED.load(Relaxed) != 0) {
+    let wanted = match signals {
+        Some(_) if super::ALLOWED.load(Relaxed) == 0 => Err(Errno::ENOSYS),
         Some(signals) => {
             signal::watch_more(signals);
-            0
+            Ok(0)
         }
-        None => -1,
-    }
+        None => Err(Errno::EINVAL),
+    };
+    returned(wanted) as c_int
 }

@@ -342,6 +342,47 @@ static void assigned(void) {
         pthread_join(threads[i], NULL);
 }
 
+// What the hook of the variable returns, and what the program gets.
+
+static long returning(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
+    (void)nr, (void)a4, (void)a5;
+    CHECK(*forward == 0, "forward is %d at first", *forward);
+    *forward = (int)a2;
+    errno = (int)a1;
+    (void)a3;
+    return a0;
+}
+
+static void results(void) {
+    static const struct {
+        long returned, error, forward, result;
+        int errno_after;
+    } cases[] = {
+        {42, 0, 0, 42, 77},      {0, EDOM, 0, 0, 77},        {-1, EDOM, 0, -1, EDOM},
+        {-EDOM, 0, 0, -1, EDOM}, {-4095, 0, 0, -1, 4095},    {-4096, 0, 0, -4096, 77},
+        {-1, 0, 0, 0, 77},       {-1, EDOM, 1, -2, 77},      {42, EDOM, -1, -2, 77},
+    };
+    long parent = syscall(SYS_getppid);
+    interceptor_syscall_hook = returning;
+    CHECK(interceptor_subscribe(SYS_getppid) == 0, "subscribe");
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        errno = 77;
+        long result = syscall(SYS_getppid, cases[i].returned, cases[i].error, cases[i].forward);
+        long wanted = cases[i].result == -2 ? parent : cases[i].result;
+        CHECK(result == wanted && errno == cases[i].errno_after, "case %u: %ld, errno %d", i, result, errno);
+    }
+    interceptor_syscall_hook = NULL;
+    errno = 0;
+    CHECK(interceptor_subscribe(512) == -1 && errno == EINVAL, "a number out of range");
+    errno = 0;
+    CHECK(interceptor_unsubscribe(-2) == -1 && errno == EINVAL, "a number out of range");
+    errno = 0;
+    CHECK(interceptor_signal_subscribe(8) == -1 && errno == EINVAL, "a bit that means nothing");
+    struct interceptor_coverage coverage;
+    errno = 0;
+    CHECK(interceptor_coverage(10000, &coverage) == -1 && errno == ENOENT, "an object too many");
+}
+
 // Words of threads.
 
 static int handles[2];
@@ -576,7 +617,7 @@ static const struct {
     {"pairs", pairs},   {"order", order},         {"calls", calls},   {"limits", limits},
     {"replaced", replaced}, {"words", words},     {"lives", lives},   {"signals", signals},
     {"reentered", reentered}, {"memory", memory}, {"names", names},   {"versions", versions},
-    {"assigned", assigned},
+    {"assigned", assigned}, {"results", results},
 };
 
 __attribute__((constructor)) static void start(void) {

@@ -99,6 +99,24 @@ fn a_hook_in_the_style_of_the_published_documentation_compiles_and_works() {
     }
 }
 
+#[test]
+fn a_process_that_is_left_alone_runs_and_its_hook_is_told() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("liballowed.so"));
+    let list = format!("{}:{}", hook.display(), dist.runtime().display());
+    let program = Program::shell("echo $0").environment("LD_PRELOAD", list);
+    for (name, value, said) in [
+        ("INTERCEPTOR", "off", "not allowed"),
+        ("INTERCEPTOR_CMDLINE_FILTER", "other", "not allowed"),
+        ("INTERCEPTOR_CMDLINE_FILTER", "sh", "allowed"),
+    ] {
+        let ended = program.clone().environment(name, value).natively();
+        assert_eq!(ended.stdout.lines().next(), Some(said), "{name}={value} {ended:?}");
+        assert_eq!((ended.stdout.lines().count(), ended.status.code()), (2, Some(0)), "{ended:?}");
+        assert_eq!(ended.stderr, "");
+    }
+}
+
 /// A hook that answers one call with a number.
 fn answering(call: &str, answer: u32) -> String {
     format!(

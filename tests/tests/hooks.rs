@@ -44,6 +44,7 @@ interceptor: hook bad: `%flie` is no system call or class of calls (did you mean
         says "interceptor: a hook was compiled for a newer libinterceptor.so, and needs what this one lacks",
     a_hook_that_was_taken_back_is_left_by_all_threads: "replaced",
     what_is_assigned_every_thread_sees_at_once: "assigned",
+    what_a_hook_returns_is_the_result_and_minus_one_means_errno: "results",
     each_thread_has_a_word_for_each_hook: "words",
     registered_hooks_are_told_of_lives: "lives",
     registered_hooks_see_signals: "signals",
