@@ -1,5 +1,6 @@
 // Hooks that do what they may not, in the process that loads this library.
-// MISBEHAVE names the scenario. The hook sees getppid.
+// MISBEHAVE names the scenario. The hook sees getppid. It is that of the variable or, with
+// MISBEHAVES=registered, a registered one.
 #define _GNU_SOURCE
 #include "interceptor.h"
 
@@ -20,6 +21,13 @@ static long hook(long nr, long a0, long a1, long a2, long a3, long a4, long a5, 
     (void)nr, (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5, (void)forward;
     calls++;
     return misbehave();
+}
+
+static int registered(struct interceptor_call *call, void *data) {
+    (void)data;
+    calls++;
+    call->result = misbehave();
+    return INTERCEPTOR_ANSWER;
 }
 
 // Runs a child to its end. Returns its status.
@@ -203,9 +211,15 @@ __attribute__((constructor)) static void start(void) {
     interceptor_subscribe(SYS_getppid);
     for (size_t i = 0; name && i < sizeof scenarios / sizeof *scenarios; i++)
         if (!strcmp(scenarios[i].name, name)) {
-            interceptor_syscall_hook = hook;
+            const struct interceptor_hook another = {.size = sizeof another, .calls = "getppid", .enter = registered};
+            int handle = 0;
+            if (!getenv("MISBEHAVES"))
+                interceptor_syscall_hook = hook;
+            else
+                CHECK((handle = interceptor_register(&another)) > 0, "not registered: %d", errno);
             scenarios[i].run();
             dprintf(1, "ok\n");
             interceptor_syscall_hook = NULL;
+            CHECK(!handle || interceptor_unregister(handle, 1000) == 0, "not left: %d", errno);
         }
 }

@@ -64,12 +64,15 @@ macro_rules! misbehaviours {
                 let dist = need!(Dist::find());
                 let hook = need!(guest("libmisbehaving.so"));
                 let program = Program::new("/bin/true").environment("MISBEHAVE", $name);
-                let ended = under(&dist, &hook, &program);
-                assert_eq!(
-                    (ended.stdout.as_str(), ended.status.code()),
-                    ("ok\n", Some(0)),
-                    "{ended:?}"
-                );
+                let registered = program.clone().environment("MISBEHAVES", "registered");
+                for program in [program, registered] {
+                    let ended = under(&dist, &hook, &program);
+                    assert_eq!(
+                        (ended.stdout.as_str(), ended.status.code()),
+                        ("ok\n", Some(0)),
+                        "{ended:?}"
+                    );
+                }
             }
         )*
     };
