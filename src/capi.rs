@@ -7,6 +7,7 @@
 //! Forbidden here: anything a C program could not rely on; every exported name
 //! is in the golden list of symbols.
 
+mod attachment;
 mod chain;
 mod errno;
 mod group;
@@ -89,7 +90,7 @@ impl Hook for CHook {
 
     #[inline(always)]
     fn observes_lifecycle(&self) -> bool {
-        group::observes() || monitor::is_attached() || registry::observes_lifecycle()
+        group::observes() || attachment::is_attached() || registry::observes_lifecycle()
     }
 
     fn wants_group(&self) -> bool {

@@ -1,22 +1,19 @@
-//! The monitor thread of a thread group.
+//! The monitor thread of a thread group: libc's side of it. Who may change it says
+//! [`attachment`].
 
-use core::ffi::{c_int, c_ulong, c_void};
+use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
-use core::sync::atomic::{
-    AtomicPtr,
-    Ordering::{AcqRel, Relaxed},
-};
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use syscalls::Sysno;
 
+use super::attachment::{self, Pthread};
 use crate::diagnostics::say;
 use crate::group::TGSTAT;
 use crate::interest;
 use crate::signal::without_signals;
 use crate::tls;
 
-/// `pthread_t`, as both libcs have it.
-type Pthread = c_ulong;
 type Function = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 type Create = unsafe extern "C" fn(*mut Pthread, *const c_void, Function, *mut c_void) -> c_int;
 type Cancel = unsafe extern "C" fn(Pthread) -> c_int;
@@ -35,9 +32,6 @@ unsafe extern "C" {
     fn interceptor_libc_pthread_join() -> Option<Join>;
     fn interceptor_libc_register_atfork() -> Option<RegisterAtfork>;
 }
-
-/// Somebody attaches or destructs at the moment.
-const BUSY: Pthread = Pthread::MAX;
 
 /// Calls in which a monitor waits, and after which it looks at the counts.
 const WAITS: [Sysno; 9] = [
@@ -102,9 +96,16 @@ pub unsafe extern "C" fn interceptor_attach_monitor(
     let Some(function) = function else {
         return 0;
     };
-    if let Err(current) = TGSTAT.monitor.compare_exchange(0, BUSY, AcqRel, Relaxed) {
-        return current;
-    }
+    // SAFETY: the caller's.
+    attachment::attach(|| unsafe { make(attributes, function, argument) })
+}
+
+/// Makes the thread. Returns 0 when it cannot be made, which is said.
+///
+/// # Safety
+///
+/// As pthread_create(3).
+unsafe fn make(attributes: *const c_void, function: Function, argument: *mut c_void) -> Pthread {
     let mut thread = 0;
     // SAFETY: null, or libc's function.
     let result = match unsafe { interceptor_libc_pthread_create() } {
@@ -120,14 +121,10 @@ pub unsafe extern "C" fn interceptor_attach_monitor(
     if result > 0 {
         say(format_args!("no monitor thread: pthread_create failed ({result})"));
     }
-    if result != 0 {
-        thread = 0;
-    }
     for sysno in WAITS {
         interest::add(sysno as usize, interest::LIFECYCLE);
     }
-    TGSTAT.monitor.store(thread, Relaxed);
-    thread
+    if result == 0 { thread } else { 0 }
 }
 
 /// Ends the monitor of the calling thread group and stores its result, if
@@ -139,43 +136,29 @@ pub unsafe extern "C" fn interceptor_attach_monitor(
 /// As pthread_join(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn interceptor_destruct_monitor(result: *mut *mut c_void) -> Pthread {
-    let thread = TGSTAT.monitor.load(Relaxed);
-    if thread == 0 || thread == BUSY {
-        return thread;
-    }
-    if TGSTAT.monitor.compare_exchange(thread, BUSY, AcqRel, Relaxed).is_err() {
-        return BUSY;
-    }
-    // SAFETY: a thread that nobody has joined; libc's functions.
-    unsafe {
-        if let (Some(cancel), Some(join)) =
-            (interceptor_libc_pthread_cancel(), interceptor_libc_pthread_join())
-        {
-            cancel(thread);
-            join(thread, result);
+    attachment::destruct(|thread| {
+        // SAFETY: a thread that nobody has joined; libc's functions.
+        unsafe {
+            if let (Some(cancel), Some(join)) =
+                (interceptor_libc_pthread_cancel(), interceptor_libc_pthread_join())
+            {
+                cancel(thread);
+                join(thread, result);
+            }
         }
-    }
-    TGSTAT.monitor.store(0, Relaxed);
-    thread
+    })
 }
 
-/// A thread is about to end. If only the monitor is left then, it ends, too,
-/// and with it the process.
+/// A thread has ended. If only the monitor is left then, it ends, too, and with it the
+/// process.
 pub(super) fn thread_exits() {
-    let monitor = TGSTAT.monitor.load(Relaxed);
-    if monitor == 0 || monitor == BUSY || is_monitor() || TGSTAT.nr_local_thread.load(Relaxed) > 1 {
-        return;
-    }
-    // SAFETY: as above.
-    if let Some(cancel) = unsafe { interceptor_libc_pthread_cancel() } {
-        // SAFETY: it has not been joined.
-        unsafe { cancel(monitor) };
-    }
-}
-
-/// Whether there is one.
-pub(super) fn is_attached() -> bool {
-    TGSTAT.monitor.load(Relaxed) != 0
+    attachment::end_with_last(is_monitor, |thread| {
+        // SAFETY: null, or libc's function.
+        if let Some(cancel) = unsafe { interceptor_libc_pthread_cancel() } {
+            // SAFETY: it has not been joined.
+            unsafe { cancel(thread) };
+        }
+    });
 }
 
 /// Whether the calling thread is the monitor: both libcs' `pthread_t` is the

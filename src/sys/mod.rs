@@ -138,3 +138,26 @@ pub(crate) fn monotonic_time() -> Duration {
     let _ = unsafe { syscall!(Sysno::clock_gettime, CLOCK_MONOTONIC, time.as_mut_ptr()) };
     Duration::new(time[0], time[1] as u32)
 }
+
+/// Sleeps, or until a signal comes.
+#[cfg(feature = "capi")]
+pub(crate) fn sleep(time: Duration) {
+    let time = [time.as_secs(), u64::from(time.subsec_nanos())];
+    // SAFETY: the kernel reads one struct timespec.
+    let _ = unsafe { syscall!(Sysno::nanosleep, time.as_ptr(), 0) };
+}
+
+/// Lets every running thread of the process pass a full barrier: what it has read
+/// before, it has said before.
+#[cfg(feature = "capi")]
+pub(crate) fn barrier_everywhere() -> Result<()> {
+    const REGISTER_PRIVATE_EXPEDITED: usize = 1 << 4;
+    const PRIVATE_EXPEDITED: usize = 1 << 3;
+    // SAFETY: takes numbers only.
+    let ask = |command: usize| unsafe { syscall!(Sysno::membarrier, command, 0) };
+    match ask(PRIVATE_EXPEDITED) {
+        Err(Errno::EPERM) => ask(REGISTER_PRIVATE_EXPEDITED).and_then(|_| ask(PRIVATE_EXPEDITED)),
+        asked => asked,
+    }
+    .map(|_| ())
+}

@@ -17,7 +17,7 @@ use core::sync::atomic::{
 };
 use core::time::Duration;
 
-use syscalls::{Errno, Sysno, syscall};
+use syscalls::Errno;
 
 use super::{ThreadBlock, own_block};
 use crate::sys;
@@ -27,9 +27,9 @@ use crate::tls;
 #[repr(C)]
 pub(super) struct Listed {
     /// The next older block.
-    older: *mut ThreadBlock,
+    older: AtomicPtr<ThreadBlock>,
     /// [`PROCESS`] when it came into the list.
-    process: u32,
+    process: AtomicU32,
     /// The wait during which its thread entered a hook.
     entered: AtomicU32,
 }
@@ -47,17 +47,15 @@ static WAIT: AtomicU32 = AtomicU32::new(0);
 /// Puts a block into the list, if it is not in that of this process.
 pub(super) fn enlist(block: *mut ThreadBlock) {
     let process = PROCESS.load(Relaxed);
-    // SAFETY: the caller's own block. Walkers only read the link.
-    unsafe {
-        if (*block).listed.process == process {
-            return;
-        }
-        (*block).listed.process = process;
+    // SAFETY: the caller's own block.
+    let listed = unsafe { &(*block).listed };
+    if listed.process.load(Relaxed) == process {
+        return;
     }
+    listed.process.store(process, Relaxed);
     let mut newest = NEWEST.load(Relaxed);
     loop {
-        // SAFETY: as above.
-        unsafe { (&raw mut (*block).listed.older).write_volatile(newest) };
+        listed.older.store(newest, Relaxed);
         match NEWEST.compare_exchange_weak(newest, block, Release, Relaxed) {
             Ok(_) => return,
             Err(now) => newest = now,
@@ -68,28 +66,26 @@ pub(super) fn enlist(block: *mut ThreadBlock) {
 /// Takes a block out that is to be unmapped. Returns false when that cannot be now.
 pub(super) fn delist(block: *mut ThreadBlock) -> bool {
     // SAFETY: the caller's own block.
-    if unsafe { (*block).listed.process } != PROCESS.load(Relaxed) {
+    let listed = unsafe { &(*block).listed };
+    if listed.process.load(Relaxed) != PROCESS.load(Relaxed) {
         return true;
     }
     let Some(_walker) = Walker::begin() else {
         return false;
     };
-    // SAFETY: as above; nobody else takes blocks out.
-    let older = unsafe { (&raw const (*block).listed.older).read_volatile() };
+    // Nobody else takes blocks out.
+    let older = listed.older.load(Relaxed);
     if NEWEST.compare_exchange(block, older, Acquire, Relaxed).is_ok() {
         return true;
     }
     let mut newer = NEWEST.load(Acquire);
     while !newer.is_null() {
         // SAFETY: blocks in the list are mapped while there is a walker.
-        let link = unsafe { &raw mut (*newer).listed.older };
-        // SAFETY: as above.
-        unsafe {
-            if link.read_volatile() == block {
-                link.write_volatile(older);
-                return true;
-            }
-            newer = link.read_volatile();
+        let link = unsafe { &(*newer).listed.older };
+        newer = link.load(Relaxed);
+        if newer == block {
+            link.store(older, Relaxed);
+            return true;
         }
     }
     false
@@ -132,7 +128,7 @@ pub(crate) fn wait_until_left(
     let number = WAIT.load(Relaxed).wrapping_add(1);
     WAIT.store(number, Relaxed);
     begin();
-    let waited = barrier().and_then(|()| {
+    let waited = sys::barrier_everywhere().and_then(|()| {
         while is_anybody_inside(number) {
             pause.before(deadline)?;
         }
@@ -152,30 +148,14 @@ fn is_anybody_inside(number: u32) -> bool {
         // SAFETY: blocks in the list are mapped while there is a walker, and these
         // words are whole at any time.
         unsafe {
-            let level = (&raw const (*block).hook_level).read_volatile();
-            let outside = (&raw const (*block).hooks_outside).read_volatile();
-            let is_inside = level != 0 || outside != 0;
-            if is_inside && block != own && (*block).listed.entered.load(Relaxed) != number {
+            let entered = || (*block).listed.entered.load(Relaxed);
+            if block != own && ThreadBlock::is_inside_hook(block) && entered() != number {
                 return true;
             }
-            block = (&raw const (*block).listed.older).read_volatile();
+            block = (*block).listed.older.load(Relaxed);
         }
     }
     false
-}
-
-/// Lets every running thread of the process pass a full barrier: what it has read
-/// before, it has said before.
-fn barrier() -> sys::Result<()> {
-    const REGISTER_PRIVATE_EXPEDITED: usize = 1 << 4;
-    const PRIVATE_EXPEDITED: usize = 1 << 3;
-    // SAFETY: takes numbers only.
-    let ask = |command: usize| unsafe { syscall!(Sysno::membarrier, command, 0) };
-    match ask(PRIVATE_EXPEDITED) {
-        Err(Errno::EPERM) => ask(REGISTER_PRIVATE_EXPEDITED).and_then(|_| ask(PRIVATE_EXPEDITED)),
-        asked => asked,
-    }
-    .map(|_| ())
 }
 
 /// The right to walk the list.
@@ -207,9 +187,7 @@ impl Pause {
         if deadline.is_some_and(|deadline| sys::monotonic_time() >= deadline) {
             return Err(Errno::ETIMEDOUT);
         }
-        let time = [self.0.as_secs(), u64::from(self.0.subsec_nanos())];
-        // SAFETY: the kernel reads one struct timespec. A signal ends the sleep early.
-        let _ = unsafe { syscall!(Sysno::nanosleep, time.as_ptr(), 0) };
+        sys::sleep(self.0);
         self.0 = (self.0 * 2).min(LONGEST);
         Ok(())
     }

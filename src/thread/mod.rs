@@ -173,6 +173,26 @@ impl ThreadBlock {
         (&raw const self.scratch[index]) as u64
     }
 
+    /// Whether a thread, not the caller, is inside a hook.
+    ///
+    /// # Safety
+    ///
+    /// The block is mapped.
+    #[cfg(feature = "capi")]
+    unsafe fn is_inside_hook(block: *const Self) -> bool {
+        // SAFETY: the caller's; these words are whole at any time.
+        unsafe {
+            let level = (&raw const (*block).hook_level).read_volatile();
+            let outside = (&raw const (*block).hooks_outside).read_volatile();
+            level != 0 || outside != 0
+        }
+    }
+
+    /// The thread is inside of nothing any more.
+    fn leave_hooks(&mut self) {
+        (self.hook_level, self.hooks_outside) = (0, 0);
+    }
+
     /// Makes a used block like a new one. What only counts tell to be used keeps
     /// what it holds.
     fn clear(&mut self) {

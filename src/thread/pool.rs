@@ -76,7 +76,7 @@ pub(super) fn give_back(block: *mut ThreadBlock) {
 pub(crate) fn leave_for_reuse(block: *mut ThreadBlock) {
     // A hook that was left by longjmp, or that ends its thread, is inside of nothing.
     // SAFETY: the calling thread's.
-    unsafe { ((*block).hook_level, (*block).hooks_outside) = (0, 0) };
+    unsafe { (*block).leave_hooks() };
     append(block);
 }
 

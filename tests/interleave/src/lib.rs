@@ -11,18 +11,30 @@
 //! through all schedules with a bounded number of preemptions, depth first, and each is
 //! the same in each run.
 //!
-//! Steps take effect one after the other: what a weaker memory order would allow is not
-//! seen. On x86-64 that is a store which others see late.
+//! What x86-64 adds to these orders is that others may see a store late, after what its
+//! thread does then. That is gone through, too, as often in a schedule as
+//! [`Bounds::delays`] says; a thread's own loads see it, an exchange, a fence, the end
+//! of the thread and [`barrier_everywhere`] wait for it. What only weaker processors or
+//! the compiler would do to relaxed accesses is not seen.
 #![no_std]
 
 extern crate std;
 
 pub use core::*;
 
+mod atomic;
+mod buffer;
 mod explore;
+mod lock;
 mod schedule;
 
 pub use explore::{Bounds, Killed, explore};
+pub use lock::{Mutex, MutexGuard};
+
+/// Lets everything that any thread has stored be seen, as membarrier(2) does.
+pub fn barrier_everywhere() {
+    schedule::drain_everywhere();
+}
 
 /// As `core::sync`.
 pub mod sync {
@@ -30,89 +42,16 @@ pub mod sync {
 
     /// Atomics each of whose accesses is a step.
     pub mod atomic {
-        pub use core::sync::atomic::{AtomicPtr, Ordering, compiler_fence, fence};
+        pub use crate::atomic::*;
+    }
+}
 
-        use crate::schedule::step;
+/// As `core::hint`.
+pub mod hint {
+    pub use core::hint::*;
 
-        macro_rules! atomic {
-            ($name:ident, $value:ty, $doc:literal) => {
-                #[doc = $doc]
-                #[repr(transparent)]
-                #[derive(Default)]
-                pub struct $name(core::sync::atomic::$name);
-
-                #[expect(missing_docs, reason = "as in core")]
-                impl $name {
-                    pub const fn new(value: $value) -> Self {
-                        Self(core::sync::atomic::$name::new(value))
-                    }
-
-                    pub const fn as_ptr(&self) -> *mut $value {
-                        self.0.as_ptr()
-                    }
-
-                    pub fn load(&self, order: Ordering) -> $value {
-                        step();
-                        self.0.load(order)
-                    }
-
-                    pub fn store(&self, value: $value, order: Ordering) {
-                        step();
-                        self.0.store(value, order);
-                    }
-
-                    pub fn swap(&self, value: $value, order: Ordering) -> $value {
-                        step();
-                        self.0.swap(value, order)
-                    }
-
-                    pub fn compare_exchange(
-                        &self,
-                        from: $value,
-                        to: $value,
-                        success: Ordering,
-                        failure: Ordering,
-                    ) -> Result<$value, $value> {
-                        step();
-                        self.0.compare_exchange(from, to, success, failure)
-                    }
-
-                    pub fn fetch_add(&self, value: $value, order: Ordering) -> $value {
-                        step();
-                        self.0.fetch_add(value, order)
-                    }
-
-                    pub fn fetch_max(&self, value: $value, order: Ordering) -> $value {
-                        step();
-                        self.0.fetch_max(value, order)
-                    }
-
-                    pub fn fetch_min(&self, value: $value, order: Ordering) -> $value {
-                        step();
-                        self.0.fetch_min(value, order)
-                    }
-
-                    /// A load and an exchange, as the processor does it.
-                    pub fn fetch_update(
-                        &self,
-                        set: Ordering,
-                        fetch: Ordering,
-                        mut change: impl FnMut($value) -> Option<$value>,
-                    ) -> Result<$value, $value> {
-                        let mut seen = self.load(fetch);
-                        while let Some(next) = change(seen) {
-                            match self.compare_exchange(seen, next, set, fetch) {
-                                Ok(before) => return Ok(before),
-                                Err(now) => seen = now,
-                            }
-                        }
-                        Err(seen)
-                    }
-                }
-            };
-        }
-
-        atomic!(AtomicU32, u32, "32 bits.");
-        atomic!(AtomicU64, u64, "64 bits.");
+    /// Lets another thread come to what this one waits for.
+    pub fn spin_loop() {
+        crate::schedule::rest();
     }
 }

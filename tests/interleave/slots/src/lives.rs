@@ -9,8 +9,8 @@ use crate::segment::{DIED, Life, SIZE, Segment, ThreadState};
 use crate::slots::{self, Born, By, Init, Member, Newborn};
 use crate::sys::DEAD;
 
-const BOUNDS: Bounds = Bounds { preemptions: 2, kills: false, steps: 2000 };
-const KILLED: Bounds = Bounds { preemptions: 1, kills: true, steps: 2000 };
+const BOUNDS: Bounds = Bounds { preemptions: 2, delays: 0, kills: false, steps: 2000 };
+const KILLED: Bounds = Bounds { preemptions: 1, delays: 0, kills: true, steps: 2000 };
 
 /// Ids: of a process and its first thread; of other threads of it; of a child.
 const FIRST: u32 = 10;
