@@ -4,7 +4,7 @@
 //! reads and writes them with an immediate displacement). A new thread finds
 //! them zero: no level is ready and there is no block.
 //!
-//! Threads that share storage have their words elsewhere (`thread::sharers`): those at
+//! Threads that share storage have their words elsewhere (`thread::seats`): those at
 //! the offset only say so.
 //!
 //! Forbidden here: everything but access to these words.
@@ -89,14 +89,16 @@ pub(crate) const PARKED: usize = offset_of!(Tls, parked);
 pub(crate) const DELIVERED: usize = offset_of!(Tls, delivered);
 pub(crate) const IDENTITY: usize = offset_of!(Tls, identity);
 
-unsafe extern "C" {
-    fn interceptor_tls_offset() -> u64;
-}
-
 /// Distance of the block from the thread pointer, as a signed number.
+#[inline]
 pub(crate) fn offset() -> i64 {
-    // SAFETY: a leaf of ours without effects.
-    unsafe { interceptor_tls_offset() as i64 }
+    let offset: i64;
+    // SAFETY: reads a word of the global offset table, which ld.so has filled in.
+    unsafe {
+        core::arch::asm!("mov {}, qword ptr [rip + interceptor_tls@GOTTPOFF]", out(reg) offset,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    offset
 }
 
 /// The pages that hold the calling thread's words and its pointer.
@@ -118,19 +120,11 @@ pub(crate) fn of(thread_pointer: u64) -> *mut Tls {
 /// The calling thread's words.
 #[inline]
 pub(crate) fn current() -> *mut Tls {
-    if is_shared() { thread::words_of_sharer() } else { of(thread_pointer()) }
-}
-
-/// Whether the calling thread shares its storage with others.
-#[inline]
-pub(crate) fn is_shared() -> bool {
-    // The mark goes when libc gives the storage to a new thread.
-    // SAFETY: the calling thread's storage.
-    let parked = unsafe { (&raw const (*of(thread_pointer())).parked).read_volatile() };
-    parked & SHARED_MARK != 0 || thread::are_sharers_on(thread_pointer())
+    if thread::has_seats() { thread::words_of_caller() } else { of(thread_pointer()) }
 }
 
 /// The calling thread's pointer.
+#[inline]
 pub(crate) fn thread_pointer() -> u64 {
     let thread_pointer: u64;
     // SAFETY: the x86-64 TLS ABI keeps the thread pointer at fs:0, and both

@@ -17,7 +17,7 @@ use crate::interest;
 use crate::patch;
 use crate::signal;
 use crate::sys;
-use crate::thread::{self, Call, ThreadBlock, sharers};
+use crate::thread::{self, Call, ThreadBlock, seats, sharers};
 use crate::tls;
 use crate::trace;
 
@@ -120,8 +120,8 @@ impl Birth {
         let own = tls::thread_pointer();
         let keeps_own = self.flags & CLONE_SETTLS == 0 || self.thread_pointer == own;
         match keeps_own {
-            true if self.is_told() || tls::is_shared() => own,
-            false if self.is_told() && sharers::are_on(self.thread_pointer) => self.thread_pointer,
+            true if self.is_told() || thread::is_on_seat() => own,
+            false if self.is_told() && seats::are_on(self.thread_pointer) => self.thread_pointer,
             _ => 0,
         }
     }

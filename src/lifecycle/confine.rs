@@ -12,7 +12,7 @@ use super::birth;
 use crate::interest::{self, TRACE};
 use crate::stat;
 use crate::sys;
-use crate::thread::{ThreadBlock, sharers};
+use crate::thread::{ThreadBlock, seats};
 use crate::trace;
 
 const PR_SET_SECCOMP: u64 = 22;
@@ -37,7 +37,7 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) {
                 || operation == SECCOMP_SET_MODE_FILTER && third != 0
         }
     };
-    if restricts && sharers::are_there() {
+    if restricts && seats::are_taken() {
         // They are told apart by calls of ours.
         birth::stand_back(block);
     }

@@ -13,7 +13,7 @@ use super::Step;
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys::{self, page_down, page_up};
-use crate::thread::{ThreadBlock, sharers};
+use crate::thread::{ThreadBlock, seats};
 use crate::tls;
 
 const PROT_EXEC: u64 = 4;
@@ -53,7 +53,7 @@ fn thread_storage_in(start: u64, len: u64) -> Option<(Range<u64>, bool)> {
     if start != page_down(start) {
         return None;
     }
-    if let Some(shared) = sharers::pages_in(&(start..end)) {
+    if let Some(shared) = seats::pages_in(&(start..end)) {
         return Some((shared, true));
     }
     let storage = tls::pages();

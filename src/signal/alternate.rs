@@ -67,7 +67,7 @@ pub(super) unsafe fn prepare_handler(context: *mut UContext) {
 /// again, 0 for the call to go on without us, or the frame to go on with.
 #[unsafe(no_mangle)]
 extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
-    if tls::is_shared() {
+    if thread::is_on_seat() {
         return thread::sharers::enter(mask, rsp, anchor, result);
     }
     // SAFETY: this thread's own words; the thunk has seen a block.

@@ -54,7 +54,7 @@ unsafe extern "C" fn interceptor_leave_context(
     let block: &mut ThreadBlock = unsafe { &mut *frame.block };
     if frame.level != 0 && block.hook_level != 0 {
         // A hook's own call: the hook is not done.
-        if tls::is_shared() {
+        if thread::is_on_seat() {
             // Signals are blocked, so nobody takes the level before we are off it.
             thread::release_level(frame.level);
         }

@@ -21,6 +21,7 @@ mod in_flight;
 #[cfg(feature = "capi")]
 mod inside;
 mod pool;
+pub(crate) mod seats;
 pub(crate) mod sharers;
 
 use core::ffi::c_int;
@@ -47,7 +48,7 @@ pub(crate) use in_flight::{Call, InFlight};
 #[cfg(feature = "capi")]
 pub(crate) use inside::{note_entry, wait_until_left};
 pub(crate) use pool::leave_for_reuse;
-pub(crate) use sharers::{are_known_on as are_sharers_on, words as words_of_sharer};
+pub(crate) use seats::{are_there as has_seats, is_caller_on_one as is_on_seat, words_of_caller};
 
 /// Bytes of stack of the lowest level, or a few more; a hook written in C may
 /// use most of it.
@@ -246,7 +247,7 @@ fn region_len() -> u64 {
 /// to the kernel.
 #[unsafe(no_mangle)]
 extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
-    if tls::is_shared() {
+    if is_on_seat() {
         // The thunk will take the careful way.
         sharers::mark_own_storage();
         return 1;
@@ -305,7 +306,7 @@ unsafe fn lay_out(block: *mut ThreadBlock, tls: *mut Tls) {
 
 /// In a forked child: nobody else is there.
 pub(crate) fn after_fork() {
-    sharers::after_fork();
+    seats::after_fork();
     pool::after_fork();
 }
 

@@ -117,7 +117,7 @@ fn take_used() -> Option<*mut ThreadBlock> {
                 give_one_to_kernel();
             }
             release_storage(block);
-            super::sharers::forget(block);
+            super::seats::forget(block);
             (*block).clear();
         }
         return Some(block);
@@ -215,7 +215,7 @@ fn give_one_to_kernel() {
             append(block);
         } else {
             release_storage(block);
-            super::sharers::forget(block);
+            super::seats::forget(block);
             if let Some(stack) = (*block).given_stack {
                 stack.unmap();
             }

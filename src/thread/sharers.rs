@@ -5,9 +5,9 @@
 //! Therefore, from before the birth of the first one, nobody on that storage has
 //! levels there: the words in it say that all are parked, and every call takes
 //! the careful way (`asm/entry.S`), which blocks signals first. There each of these
-//! threads is told apart by its id, or by the private stack it is on, and finds
-//! words of its own in a *seat*. It leaves by rt_sigreturn, which brings back its
-//! registers and its mask in one step, so that nothing has to be released through FS.
+//! threads finds words of its own in its seat (`seats`). It leaves by rt_sigreturn,
+//! which brings back its registers and its mask in one step, so that nothing has to be
+//! released through FS.
 //! Threads with other storage notice nothing.
 //!
 //! All signals are blocked across the birth itself, and the child's seat is taken
@@ -19,316 +19,26 @@
 //! the pages with the words stay mapped, and a thread that libc makes on the same
 //! storage again becomes a sharer.
 //!
-//! Forbidden here: locks. A seat changes hands by one compare-and-exchange.
+//! Forbidden here: locks.
 
-use core::cell::UnsafeCell;
-use core::ops::Range;
-use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
+use super::seats::{EXPECTED, FREE, LEAVING, SEATS, Seat, Seats, TAKEN, known, make};
 use super::{ThreadBlock, lay_out, pool};
 use crate::frame::SyscallFrame;
 use crate::group::Expected;
 use crate::lifecycle;
 use crate::signal;
-use crate::sys::{self, Mapping};
+use crate::sys;
 use crate::thunk;
 use crate::tls::{self, LEVELS, PARKED_MARK, SHARED_MARK, Tls};
-
-/// Threads that share storage at the same time, in a process.
-const SEATS: usize = 512;
-
-/// One of them.
-#[repr(C, align(64))]
-struct Seat {
-    /// [`FREE`] and so on.
-    state: AtomicU32,
-    /// Its id; 0 while nobody knows it.
-    tid: AtomicU32,
-    /// Its thread pointer, which others have, too.
-    storage: AtomicU64,
-    /// Its words: `own`, or for the child of vfork and fork its parent's.
-    words: AtomicPtr<Tls>,
-    /// Who makes it, until that one has come out of the call.
-    parent: AtomicU32,
-    /// The child that it makes itself: its seat's index, plus one.
-    expects: AtomicU32,
-    /// Where it comes out of the call that makes it.
-    anchor: AtomicU64,
-    rsp: AtomicU64,
-    /// What its parent has blocked, or, while it makes a child, itself.
-    mask: AtomicU64,
-    /// libc has made the storage for it.
-    is_owner: AtomicBool,
-    /// It is a process that runs on the memory of another.
-    is_process: AtomicBool,
-    own: UnsafeCell<Own>,
-}
-
-/// What only the thread on the seat uses, and its parent before its birth.
-#[repr(C)]
-struct Own {
-    words: Tls,
-    expected: Expected,
-}
-
-/// Nobody's.
-const FREE: u32 = 0;
-/// Somebody is filling it in.
-const CLAIMED: u32 = 1;
-/// For a thread that is about to be born.
-const EXPECTED: u32 = 2;
-/// A thread's.
-const TAKEN: u32 = 3;
-/// Of a thread that makes its last call.
-const LEAVING: u32 = 4;
 
 /// What stands for the result of a call that goes in.
 pub(crate) const GOES_IN: u64 = u64::MAX;
 
-/// All of a process; zeroes at first.
-#[repr(C)]
-struct Seats {
-    /// Seats before this one have been used.
-    used: AtomicU32,
-    /// Calls, for what is not done at each.
-    calls: AtomicU32,
-    seats: [Seat; SEATS],
-}
-
-/// Null in a process in which storage has never been shared.
-static SEATS_MAPPED: AtomicPtr<Seats> = AtomicPtr::new(core::ptr::null_mut());
-
-fn known() -> Option<&'static Seats> {
-    // SAFETY: set once, to a mapping that is never removed, of zeroes at first,
-    // which are valid.
-    unsafe { SEATS_MAPPED.load(Acquire).as_ref() }
-}
-
-fn make() -> Option<&'static Seats> {
-    if let Some(seats) = known() {
-        return Some(seats);
-    }
-    let mapping = Mapping::anonymous(sys::page_up(size_of::<Seats>() as u64)).ok()?;
-    let new = mapping.start as *mut Seats;
-    let old = core::ptr::null_mut();
-    if SEATS_MAPPED.compare_exchange(old, new, Release, Relaxed).is_err() {
-        mapping.unmap();
-    }
-    known()
-}
-
-impl Seats {
-    fn used(&self) -> impl Iterator<Item = &Seat> {
-        self.seats.iter().take(self.used.load(Acquire) as usize)
-    }
-
-    /// Takes a free seat.
-    fn claim(&self) -> Option<&Seat> {
-        self.claim_free().or_else(|| {
-            self.used().for_each(Seat::free_if_gone);
-            self.claim_free()
-        })
-    }
-
-    fn claim_free(&self) -> Option<&Seat> {
-        let take =
-            |seat: &Seat| seat.state.compare_exchange(FREE, CLAIMED, AcqRel, Relaxed).is_ok();
-        let index = self.seats.iter().position(take)?;
-        self.used.fetch_max(index as u32 + 1, Release);
-        let seat = &self.seats[index];
-        seat.tid.store(0, Relaxed);
-        seat.parent.store(0, Relaxed);
-        seat.expects.store(0, Relaxed);
-        seat.is_owner.store(false, Relaxed);
-        seat.is_process.store(false, Relaxed);
-        seat.words.store(seat.own_words(), Relaxed);
-        Some(seat)
-    }
-
-    /// Frees the seats of whoever had the id before its owner of now.
-    fn forget_thread(&self, tid: u32) {
-        for old in self.used().filter(|old| old.tid.load(Relaxed) == tid) {
-            let state = old.state.load(Acquire);
-            if matches!(state, TAKEN | LEAVING)
-                && old.state.compare_exchange(state, CLAIMED, AcqRel, Relaxed).is_ok()
-            {
-                old.give_up_block(state);
-                old.free();
-            }
-        }
-    }
-
-    fn of_thread(&self, tid: u32) -> Option<&Seat> {
-        self.used().find(|seat| seat.is_there() && seat.tid.load(Relaxed) == tid)
-    }
-}
-
-impl Seat {
-    fn own_words(&self) -> *mut Tls {
-        // SAFETY: a field of a live object; nothing is read.
-        unsafe { &raw mut (*self.own.get()).words }
-    }
-
-    fn words(&self) -> *mut Tls {
-        self.words.load(Relaxed)
-    }
-
-    /// Whether a thread sits here.
-    fn is_there(&self) -> bool {
-        matches!(self.state.load(Acquire), TAKEN | LEAVING)
-    }
-
-    /// Whether an address is on the stacks of whoever sits here.
-    fn has_stack(&self, address: u64) -> bool {
-        // SAFETY: the words of a seat with somebody on it. The block is not followed.
-        let block = unsafe { (&raw const (*self.words()).block).read_volatile() };
-        ThreadBlock::region_of(block).contains(&address)
-    }
-
-    /// Whether somebody sits here, or is about to, and will make calls.
-    fn is_used_on(&self, storage: u64) -> bool {
-        matches!(self.state.load(Acquire), EXPECTED | TAKEN)
-            && self.storage.load(Relaxed) == storage
-    }
-
-    /// Frees the seat of a thread that the kernel no longer knows.
-    fn free_if_gone(&self) {
-        let state = self.state.load(Acquire);
-        let tid = self.tid.load(Relaxed);
-        if matches!(state, FREE | CLAIMED) || tid == 0 || sys::process_exists(tid) {
-            return;
-        }
-        if self.state.compare_exchange(state, CLAIMED, AcqRel, Relaxed).is_err() {
-            return;
-        }
-        self.give_up_block(state);
-        self.free();
-    }
-
-    /// Leaves the block of a thread that is gone for reuse. `state` is what the seat was.
-    fn give_up_block(&self, state: u32) {
-        // A last call has left the block already; an alias has none.
-        if state != LEAVING && self.words() == self.own_words() {
-            // SAFETY: its thread is gone, and the seat is ours.
-            pool::leave_for_reuse(unsafe { (*self.own_words()).block });
-        }
-    }
-
-    /// Nobody sits here any more.
-    fn free(&self) {
-        self.tid.store(0, Relaxed);
-        self.parent.store(0, Relaxed);
-        self.state.store(FREE, Release);
-    }
-
-    /// Frees the seat of somebody who was not born, or has left it to its parent.
-    fn free_if_used(&self) {
-        let state = self.state.load(Acquire);
-        if matches!(state, EXPECTED | TAKEN)
-            && self.state.compare_exchange(state, CLAIMED, AcqRel, Relaxed).is_ok()
-        {
-            if self.words() == self.own_words() {
-                // SAFETY: nobody was born; the seat is ours.
-                pool::give_back(unsafe { (*self.own_words()).block });
-            }
-            self.free();
-        }
-    }
-}
-
-/// The words of the calling thread, whose storage is shared. Without a seat they are
-/// nobody's: there is no block.
-#[cold]
-pub(crate) fn words() -> *mut Tls {
-    static mut NOBODY: Tls = Tls::NONE;
-    let seat = known().and_then(|seats| {
-        let here = stack_pointer();
-        let on_stack = seats.used().find(|seat| seat.is_there() && seat.has_stack(here));
-        on_stack.or_else(|| seats.of_thread(sys::gettid()))
-    });
-    seat.map_or(&raw mut NOBODY, Seat::words)
-}
-
-/// Whether there are sharers on the calling thread's storage, though the words there
-/// need not say so.
-#[inline]
-pub(crate) fn are_known_on(thread_pointer: u64) -> bool {
-    !SEATS_MAPPED.load(Relaxed).is_null() && are_found_on(thread_pointer)
-}
-
-#[cold]
-fn are_found_on(thread_pointer: u64) -> bool {
-    let here = stack_pointer();
-    known().is_some_and(|seats| {
-        seats.used().any(|seat| {
-            let is_on = || {
-                seat.storage.load(Relaxed) == thread_pointer
-                    && seat.words() != tls::of(thread_pointer)
-            };
-            match seat.state.load(Acquire) {
-                EXPECTED | TAKEN => is_on(),
-                // Its storage may be another's by now.
-                LEAVING => is_on() && seat.has_stack(here),
-                _ => false,
-            }
-        })
-    })
-}
-
-/// An address on the stack of the caller.
-#[inline(always)]
-fn stack_pointer() -> u64 {
-    let rsp: u64;
-    // SAFETY: reads a register.
-    unsafe {
-        core::arch::asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags))
-    };
-    rsp
-}
-
-/// A thread that is gone has left this block, which another will use.
-pub(super) fn forget(block: *mut ThreadBlock) {
-    for seat in known().into_iter().flat_map(Seats::used) {
-        // SAFETY: the words of a seat that has been used.
-        let is_its = unsafe { (&raw const (*seat.own_words()).block).read_volatile() } == block;
-        if is_its && seat.state.compare_exchange(LEAVING, CLAIMED, AcqRel, Relaxed).is_ok() {
-            seat.free();
-        }
-    }
-}
-
 /// Says in the words of the calling thread's storage that it is shared.
 pub(super) fn mark_own_storage() {
     mark(tls::of(tls::thread_pointer()));
-}
-
-/// Whether others use the storage with this thread pointer, which libc takes to be
-/// free.
-pub(crate) fn are_on(thread_pointer: u64) -> bool {
-    known().is_some_and(|seats| {
-        let mut used = seats.used().filter(|seat| seat.is_used_on(thread_pointer));
-        used.any(|seat| {
-            seat.free_if_gone();
-            seat.is_used_on(thread_pointer)
-        })
-    })
-}
-
-/// Whether there is any such thread.
-pub(crate) fn are_there() -> bool {
-    known().is_some_and(|seats| seats.used().any(|seat| seat.state.load(Relaxed) != FREE))
-}
-
-/// The pages with shared words that a range has some of, clipped to it.
-pub(crate) fn pages_in(range: &Range<u64>) -> Option<Range<u64>> {
-    known()?.used().filter(|seat| seat.state.load(Acquire) != FREE).find_map(|seat| {
-        let pages = tls::pages_of(seat.storage.load(Relaxed));
-        let pages = pages.start.max(range.start)..pages.end.min(range.end);
-        (!pages.is_empty()).then_some(pages)
-    })
 }
 
 /// What is about to be born.
@@ -604,22 +314,5 @@ pub(crate) fn came_out(block: &mut ThreadBlock, result: i64, is_alias: bool) {
 pub(crate) fn leaves() {
     if let Some(seat) = known().and_then(|seats| seats.of_thread(sys::gettid())) {
         let _ = seat.state.compare_exchange(TAKEN, LEAVING, AcqRel, Relaxed);
-    }
-}
-
-/// In a forked child: it is the only one on its storage.
-pub(super) fn after_fork() {
-    let Some((seats, tid)) = known().map(|seats| (seats, sys::gettid())) else {
-        return;
-    };
-    let words = seats.of_thread(tid).map(Seat::words);
-    for seat in seats.used() {
-        if Some(seat.own_words()) == words {
-            seat.tid.store(tid, Relaxed);
-            seat.parent.store(0, Relaxed);
-            seat.expects.store(0, Relaxed);
-        } else {
-            seat.state.store(FREE, Relaxed);
-        }
     }
 }
