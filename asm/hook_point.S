@@ -36,6 +36,19 @@ intercept_hook_point_clone_child:
 intercept_hook_point_clone_parent:
     .zero   8
 
+// Whether each thread has its own.
+    .section .rodata.interceptor_hook_point, "a", @progbits
+    .hidden interceptor_hook_point_is_threads
+    .globl  interceptor_hook_point_is_threads
+    .type   interceptor_hook_point_is_threads, @object
+    .size   interceptor_hook_point_is_threads, 1
+interceptor_hook_point_is_threads:
+#ifdef THREAD_LOCAL
+    .byte   1
+#else
+    .byte   0
+#endif
+
     .section .text.interceptor_hook_point, "ax", @progbits
 
 // In: nothing. Out: rax = the calling thread's hook, or 0. Clobbers: nothing.

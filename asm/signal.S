@@ -44,7 +44,8 @@ interceptor_signal_entries:
 // and nobody needs to depend on it.
 //
 // In:  as above, r8d = version.
-    .hidden interceptor_is_confined, interceptor_asynchronous, interceptor_tls
+    .hidden interceptor_is_confined, interceptor_is_unreliable
+    .hidden interceptor_asynchronous, interceptor_tls
     .hidden interceptor_signal_entry_end, interceptor_signal_tail
     .hidden interceptor_signal_return, interceptor_signal_end
     .globl  interceptor_signal_entry_end, interceptor_signal_tail
@@ -55,6 +56,8 @@ interceptor_on_signal:
     xor     r10d, r10d              // not held
     cmp     byte ptr [rip + interceptor_is_confined], r10b
     jne     interceptor_signal_held
+    cmp     byte ptr [rip + interceptor_is_unreliable], r10b
+    jne     7f                      // nothing is to be found through FS
     mov     rax, qword ptr [rip + interceptor_tls@GOTTPOFF]
     cmp     qword ptr fs:[rax + {tls_block}], r10
     je      interceptor_signal_held
@@ -62,7 +65,7 @@ interceptor_on_signal:
     jne     interceptor_signal_held
     cmp     qword ptr fs:[rax + {tls_parked}], r10
     jne     interceptor_signal_held // hooks run with all of them blocked
-    xor     edi, edi                // SIG_BLOCK
+7:  xor     edi, edi                // SIG_BLOCK
     lea     rsi, [rip + interceptor_asynchronous]
     lea     rdx, [rsp - 16]
     mov     r10d, 8
@@ -79,6 +82,8 @@ interceptor_signal_held:
     xor     eax, eax
     xor     r11d, r11d
     cmp     byte ptr [rip + interceptor_is_confined], al
+    jne     interceptor_signal_entry_end
+    cmp     byte ptr [rip + interceptor_is_unreliable], al
     jne     interceptor_signal_entry_end
     mov     rax, qword ptr [rip + interceptor_tls@GOTTPOFF]
     mov     r11, qword ptr fs:[rax + {tls_delivered}]

@@ -127,12 +127,18 @@ interceptor_thunks:
 91: .quad   interceptor_exit_body
 92: .quad   interceptor_enter_cold
 93: .quad   interceptor_exit_cold
+    .hidden interceptor_careful_pointers
+    .globl  interceptor_careful_pointers
+interceptor_careful_pointers:
 88: .quad   interceptor_enter_careful
 89: .quad   interceptor_exit_careful
     .hidden interceptor_leave_pointers
     .globl  interceptor_leave_pointers
 interceptor_leave_pointers:                 // filled: the leave thunks of the first copy
     .zero   8 * {levels}
+
+// What follows the first instruction of the next two is replaced by a jump to the careful
+// way when FS does not lead to our words in all threads (`thunk::divert`).
 
     .balign 32
 // In: rcx = anchor of the stub, all else the program's at its `syscall`.

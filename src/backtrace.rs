@@ -209,8 +209,7 @@ fn binary(operation: gimli::DwOp, left: u64, right: u64) -> Option<u64> {
 }
 
 fn read_word(address: u64) -> Option<u64> {
-    let mut bytes = [0; 8];
-    (sys::read_guest(address, &mut bytes) == 8).then(|| u64::from_le_bytes(bytes))
+    sys::read_guest_words(address).map(|[word]| word)
 }
 
 /// Room for unwinding, all of it on the stack.

@@ -176,9 +176,7 @@ fn shown(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> Option<*mut SyscallFr
 
 /// A word of the structure that clone3 is given, if it can be read.
 pub(crate) fn clone3_word(args: &[u64; 6], word: usize) -> Option<u64> {
-    let mut bytes = [0; 8];
-    let is_read = sys::read_guest(args[0] + 8 * word as u64, &mut bytes) == bytes.len();
-    is_read.then(|| u64::from_le_bytes(bytes))
+    sys::read_guest_words(args[0] + 8 * word as u64).map(|[word]| word)
 }
 
 fn execute(nr: u64, args: &[u64; 6]) -> i64 {

@@ -6,7 +6,7 @@
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::sys::{self, Mapping, page_up};
+use crate::sys::{self, Mapping, PAGE, page_up};
 use crate::tls::{self, LEVELS};
 
 /// A place in the template that takes the displacement of a TLS field.
@@ -38,6 +38,7 @@ unsafe extern "C" {
     static interceptor_holes_end: Hole;
     static interceptor_leaves: [u32; LEVELS];
     static interceptor_leave_pointers: u8;
+    static interceptor_careful_pointers: u8;
 }
 
 /// Address of the enter thunk; the cold path of `asm/entry.S` retries it.
@@ -75,6 +76,43 @@ pub(crate) unsafe fn copy_to(to: u64) {
         let from = THUNKS.load(Relaxed) as *const u8;
         core::ptr::copy_nonoverlapping(from, to as *mut u8, len() as usize);
         shorten(to);
+        if tls::is_unreliable() {
+            divert(to);
+        }
+    }
+}
+
+/// Makes the copy at `thunks`, which is in use, look at nothing that is found through FS: all
+/// calls take the careful way.
+pub(crate) fn divert_in_use(thunks: u64) -> sys::Result<()> {
+    let page = Mapping::anonymous(PAGE)?;
+    // SAFETY: a copy begins an area of whole pages, and is on the first.
+    unsafe {
+        core::ptr::copy_nonoverlapping(thunks as *const u8, page.start as *mut u8, PAGE as usize);
+        divert(page.start);
+    }
+    page.make_executable().and_then(|()| page.replace(thunks)).inspect_err(|_| page.unmap())
+}
+
+/// The same in a copy that is not in use yet. What is behind the first instruction begins
+/// anew there: a thread may stand at any.
+///
+/// # Safety
+///
+/// A writable copy of the template is there.
+unsafe fn divert(to: u64) {
+    /// Of `mov r11, rcx`.
+    const FIRST: u64 = 3;
+    let ways =
+        &raw const interceptor_careful_pointers as u64 - &raw const interceptor_thunks as u64;
+    for (thunk, way) in [(enter_in(to), to + ways), (exit_in(to), to + ways + 8)] {
+        // SAFETY: the caller's; the instruction that is replaced is longer.
+        unsafe {
+            let jump = (thunk + FIRST) as *mut u8;
+            // jmp qword ptr [rip + disp32]
+            jump.cast::<[u8; 2]>().write([0xff, 0x25]);
+            jump.add(2).cast::<i32>().write_unaligned(way.wrapping_sub(jump as u64 + 6) as i32);
+        }
     }
 }
 

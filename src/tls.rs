@@ -11,6 +11,7 @@
 
 use core::mem::offset_of;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::sys::{page_down, page_up};
 use crate::thread::{self, ThreadBlock};
@@ -101,12 +102,7 @@ pub(crate) fn offset() -> i64 {
     offset
 }
 
-/// The pages that hold the calling thread's words and its pointer.
-pub(crate) fn pages() -> Range<u64> {
-    pages_of(thread_pointer())
-}
-
-/// The same of the thread with this pointer.
+/// The pages that hold the words and the pointer of the thread with this pointer.
 pub(crate) fn pages_of(thread_pointer: u64) -> Range<u64> {
     let start = of(thread_pointer) as u64;
     page_down(start)..page_up(thread_pointer + 8)
@@ -117,13 +113,29 @@ pub(crate) fn of(thread_pointer: u64) -> *mut Tls {
     thread_pointer.wrapping_add_signed(offset()) as *mut Tls
 }
 
+/// Whether there are threads whose FS does not lead to storage that libc has laid out
+/// (`thread::seats`); also read by `asm/signal.S`.
+#[unsafe(no_mangle)]
+static interceptor_is_unreliable: AtomicBool = AtomicBool::new(false);
+
+/// Whether FS need not lead to our words.
+#[inline]
+pub(crate) fn is_unreliable() -> bool {
+    interceptor_is_unreliable.load(Relaxed)
+}
+
+/// From now on it need not. Returns whether it was so already.
+pub(crate) fn become_unreliable() -> bool {
+    interceptor_is_unreliable.swap(true, Relaxed)
+}
+
 /// The calling thread's words.
 #[inline]
 pub(crate) fn current() -> *mut Tls {
     if thread::has_seats() { thread::words_of_caller() } else { of(thread_pointer()) }
 }
 
-/// The calling thread's pointer.
+/// The calling thread's pointer, if it is on storage of libc's.
 #[inline]
 pub(crate) fn thread_pointer() -> u64 {
     let thread_pointer: u64;

@@ -35,7 +35,7 @@ impl Errno {
 }
 
 /// The errno of a thread that has none of its own, but its creator's; EPERM without one.
-#[cold]
+#[inline(always)]
 fn of_another() -> c_int {
     // SAFETY: null, or libc's errno.
     unsafe { thread::libc_errno().as_ref() }.copied().unwrap_or(1)

@@ -12,7 +12,7 @@ use crate::diagnostics::say;
 use crate::group::TGSTAT;
 use crate::interest;
 use crate::signal::without_signals;
-use crate::tls;
+use crate::thread;
 
 type Function = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 type Create = unsafe extern "C" fn(*mut Pthread, *const c_void, Function, *mut c_void) -> c_int;
@@ -164,5 +164,5 @@ pub(super) fn thread_exits() {
 /// Whether the calling thread is the monitor: both libcs' `pthread_t` is the
 /// thread pointer.
 pub(super) fn is_monitor() -> bool {
-    TGSTAT.monitor.load(Relaxed) == tls::thread_pointer()
+    TGSTAT.monitor.load(Relaxed) == thread::storage_of_caller()
 }

@@ -57,6 +57,8 @@ type ParentHook = unsafe extern "C" fn(c_long);
 unsafe extern "C" {
     /// What the hook point of the calling thread holds.
     fn interceptor_hook_point() -> Option<HookPoint>;
+    /// Whether each thread has its own.
+    safe static interceptor_hook_point_is_threads: u8;
     safe static intercept_hook_point_clone_child: AtomicPtr<()>;
     safe static intercept_hook_point_clone_parent: AtomicPtr<()>;
 }
@@ -165,6 +167,10 @@ impl Hook for DropIn {
 
 /// Calls the hook. Returns the result if it handled the call.
 fn ask(call: &mut SyscallEntry) -> Option<i64> {
+    if interceptor_hook_point_is_threads != 0 && crate::thread::is_caller_foreign() {
+        // It has no storage where one could be.
+        return None;
+    }
     // SAFETY: a leaf of ours that reads a variable.
     let hook = unsafe { interceptor_hook_point() }?;
     // As the kernel, the original looks at the low half only.

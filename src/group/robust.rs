@@ -79,8 +79,7 @@ impl Trust {
             // SAFETY: libc's list is well-formed.
             return Some(unsafe { (address as *const u64).read_unaligned() });
         }
-        let mut bytes = [0; 8];
-        (sys::read_guest(address, &mut bytes) == bytes.len()).then(|| u64::from_le_bytes(bytes))
+        sys::read_guest_words(address).map(|[word]| word)
     }
 
     fn write(self, address: u64, value: u64) -> Option<()> {

@@ -52,14 +52,17 @@ pub(crate) struct Birth {
     is_refused: bool,
     /// `ThreadBlock::is_sigill_blocked` of the parent.
     is_sigill_blocked: bool,
-    /// The child is on storage that is shared, see `thread::sharers`.
+    /// The child has a seat, see `thread::sharers`.
     is_sharer: bool,
     /// Its parent's id.
     parent: u32,
 }
 
 impl Birth {
-    fn of(nr: u64, args: &[u64; 6], stack: Option<u64>) -> Self {
+    /// With the stack pointer with which the child comes out, 0 for its parent's. `near` is
+    /// the caller's stack, if it may be read directly.
+    fn of(nr: u64, args: &[u64; 6], near: Option<u64>) -> (Self, u64) {
+        let mut stack = 0;
         let mut birth = Self {
             flags: 0,
             thread_pointer: 0,
@@ -70,21 +73,22 @@ impl Birth {
         };
         match super::sysno(nr) {
             Some(Sysno::clone) => {
-                (birth.flags, birth.thread_pointer) = (args[0], args[4]);
+                (birth.flags, birth.thread_pointer, stack) = (args[0], args[4], args[1]);
                 birth.is_refused = excludes_itself(args[0]);
             }
             Some(Sysno::vfork) => birth.flags = CLONE_VM | CLONE_VFORK,
             Some(Sysno::clone3) => {
                 let mut bytes = [0; 8 * CLONE_ARGS];
-                if sys::read_guest_near(stack, args[0], &mut bytes) < bytes.len() {
+                if sys::read_guest_near(near, args[0], &mut bytes) < bytes.len() {
                     birth.is_refused = true;
-                    return birth;
+                    return (birth, 0);
                 }
                 let mut words = [0; CLONE_ARGS];
                 for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
                     *word = u64::from_le_bytes(*bytes);
                 }
                 (birth.flags, birth.thread_pointer) = (words[0], words[7]);
+                stack = words[5].wrapping_add(words[6]);
                 birth.is_refused = is_wrong(&words, args[1]);
             }
             _ => {}
@@ -92,7 +96,7 @@ impl Birth {
         if birth.flags & CLONE_SETTLS == 0 {
             birth.thread_pointer = 0;
         }
-        birth
+        (birth, stack)
     }
 
     fn is_thread(&self) -> bool {
@@ -114,16 +118,17 @@ impl Birth {
         self.shares_memory() && !self.is_vfork()
     }
 
-    /// The storage that the child is to share, with its parent or with another; 0 for
-    /// storage of its own.
-    fn shared_storage(&self) -> u64 {
-        let own = tls::thread_pointer();
-        let keeps_own = self.flags & CLONE_SETTLS == 0 || self.thread_pointer == own;
-        match keeps_own {
-            true if self.is_told() || thread::is_on_seat() => own,
-            false if self.is_told() && seats::are_on(self.thread_pointer) => self.thread_pointer,
-            _ => 0,
+    /// Whether the child needs a seat (`thread::seats`), and where its storage is then.
+    fn seated(&self, has_storage: bool) -> Option<Seated> {
+        let own = thread::storage_of_caller();
+        let storage = self.thread_pointer;
+        if self.flags & CLONE_SETTLS == 0 || storage == own {
+            let needs_one = self.is_told() || thread::is_on_seat();
+            let is_foreign = needs_one && thread::is_caller_foreign();
+            return needs_one.then_some(Seated { storage: own, is_foreign });
         }
+        let needs_one = !has_storage || self.is_told() && seats::are_on(storage);
+        needs_one.then_some(Seated { storage, is_foreign: !has_storage })
     }
 
     /// Whether the child runs on its parent's block: at once, or in a copy.
@@ -131,23 +136,26 @@ impl Birth {
         !self.is_told()
     }
 
-    /// Whether a new thread gets storage in which libc has made room for our
-    /// words. Both libcs keep the thread pointer where it points to.
-    fn has_storage(&self, is_libc: bool) -> bool {
-        if !is_libc || self.thread_pointer == 0 {
+    /// Whether a new thread gets storage in which libc has made room for our words. glibc's
+    /// pthread_create is the only one there to use clone3; where it is clone, which programs
+    /// call, too, the storage begins as libc's does: with its address and, in glibc, with
+    /// it once more (`tcbhead_t`), in musl with a vector of modules (`struct pthread`).
+    fn has_storage(&self, nr: u64, is_libc: bool) -> bool {
+        if !is_libc || self.flags & !CLONE_DETACHED != PTHREAD {
             return false;
         }
-        let is_pthread = self.flags & !CLONE_DETACHED == PTHREAD;
-        let mut word = [0; 8];
-        is_pthread
-            || (sys::read_guest(self.thread_pointer, &mut word) == word.len()
-                && u64::from_le_bytes(word) == self.thread_pointer)
+        let own = self.thread_pointer;
+        nr == Sysno::clone3 as u64
+            || sys::read_guest_words(own).is_some_and(|[first, second, third]| {
+                first == own && if sys::is_libc_musl() { second != 0 } else { third == own }
+            })
     }
 
-    /// Whether a vfork child gets storage in which there is no room for our words.
-    fn is_vfork_elsewhere(&self, is_libc: bool) -> bool {
-        let is_on_own = self.thread_pointer == 0 || self.thread_pointer == tls::thread_pointer();
-        self.shares_memory() && self.is_vfork() && !is_on_own && !self.has_storage(is_libc)
+    /// Whether a vfork child gets storage that is not its parent's.
+    fn is_vfork_elsewhere(&self) -> bool {
+        let is_on_own =
+            self.thread_pointer == 0 || self.thread_pointer == thread::storage_of_caller();
+        self.shares_memory() && self.is_vfork() && !is_on_own
     }
 
     /// Leaves a token in the storage of the thread that is about to be born.
@@ -156,6 +164,13 @@ impl Birth {
         // SAFETY: `has_storage` holds, and nobody runs on that storage.
         unsafe { (&raw mut (*tls).birth).write_volatile(token) };
     }
+}
+
+/// The storage of a child that needs a seat.
+struct Seated {
+    storage: u64,
+    /// The program has made it.
+    is_foreign: bool,
 }
 
 /// Words of the first version of `struct clone_args`: flags, pidfd, child_tid,
@@ -193,30 +208,25 @@ pub(super) fn enter(
     frame: &mut SyscallFrame,
     observing: &Observing<'_>,
 ) -> Step {
-    let mut birth = Birth::of(frame.rax, &frame.args, patch::stack_of_libc(frame));
+    let (mut birth, stack) = Birth::of(frame.rax, &frame.args, patch::stack_of_libc(frame));
     if birth.is_refused {
         return Step::Forward;
     }
     birth.is_sigill_blocked = block.is_sigill_blocked;
     birth.parent = block.tid;
+    seats::sweep();
+    if birth.is_vfork_elsewhere() {
+        keep_parents_storage(frame, &mut birth);
+    }
     let is_libc = patch::is_in_libc(frame.address_after_site());
-    if birth.is_vfork_elsewhere(is_libc) && !keep_parents_storage(frame, &mut birth) {
-        stand_back(block);
+    if let Some(seated) = birth.seated(birth.has_storage(frame.rax, is_libc)) {
+        let stack = if stack == 0 { frame.rsp } else { stack };
+        return enter_seated(block, frame, birth, stack, &seated);
+    }
+    let is_expected = group::segment().is_some() || observing.is_wanted() || signal::are_given();
+    if birth.is_told() && !is_expected {
+        // Its first call makes its block.
         return Step::Forward;
-    }
-    let storage = birth.shared_storage();
-    if storage != 0 {
-        return enter_sharer(block, frame, birth, storage);
-    }
-    if birth.is_told() {
-        if !birth.has_storage(is_libc) {
-            stand_back(block);
-            return Step::Forward;
-        }
-        if group::segment().is_none() && !observing.is_wanted() && !signal::are_given() {
-            // Its first call makes its block.
-            return Step::Forward;
-        }
     }
     let new_namespace = birth.flags & CLONE_NEWPID != 0;
     let expected = block.membership().expect(!birth.is_thread(), new_namespace);
@@ -230,35 +240,35 @@ pub(super) fn enter(
 
 /// Lets a vfork child run on its parent's storage, although it asks for some of its
 /// own: as a rule an area of zeros, so that libc's words in the parent's stay as they
-/// are (Chromium's `ChrootToSafeEmptyDir`). Returns whether that could be done.
+/// are (Chromium's `ChrootToSafeEmptyDir`). Not with clone3, whose flags are in the
+/// program's memory.
 #[cold]
-fn keep_parents_storage(frame: &mut SyscallFrame, birth: &mut Birth) -> bool {
-    if super::sysno(frame.rax) != Some(Sysno::clone) {
-        // The flags of clone3 are in the program's memory.
-        return false;
+fn keep_parents_storage(frame: &mut SyscallFrame, birth: &mut Birth) {
+    if super::sysno(frame.rax) == Some(Sysno::clone) {
+        frame.keep_original();
+        frame.args[0] &= !CLONE_SETTLS;
+        birth.flags &= !CLONE_SETTLS;
+        birth.thread_pointer = 0;
     }
-    frame.keep_original();
-    frame.args[0] &= !CLONE_SETTLS;
-    birth.flags &= !CLONE_SETTLS;
-    birth.thread_pointer = 0;
-    true
 }
 
-/// The birth of one that shares storage.
+/// The birth of one that needs a seat.
 #[cold]
-fn enter_sharer(
+fn enter_seated(
     block: &mut ThreadBlock,
     frame: &mut SyscallFrame,
     mut birth: Birth,
-    storage: u64,
+    rsp: u64,
+    seated: &Seated,
 ) -> Step {
     birth.is_sharer = true;
     let new_namespace = birth.flags & CLONE_NEWPID != 0;
     let expected = block.membership().expect(!birth.is_thread(), new_namespace);
     let newborn = sharers::Newborn {
-        storage,
+        storage: seated.storage,
+        is_foreign: seated.is_foreign,
         anchor: frame.anchor,
-        rsp: stack_of_child(frame),
+        rsp,
         is_alias: birth.is_alias(),
         is_process: !birth.is_thread(),
         expected,
@@ -275,27 +285,8 @@ fn enter_sharer(
     Step::ForwardAndExit
 }
 
-/// The stack pointer with which the child comes out.
-fn stack_of_child(frame: &SyscallFrame) -> u64 {
-    let stack = match super::sysno(frame.rax) {
-        Some(Sysno::clone) => frame.args[1],
-        Some(Sysno::clone3) => {
-            let mut words = [0; 8 * CLONE_ARGS];
-            sys::read_guest_near(patch::stack_of_libc(frame), frame.args[0], &mut words);
-            let word = |index: usize| {
-                words.as_chunks().0.get(index).copied().map_or(0, u64::from_le_bytes)
-            };
-            word(5).wrapping_add(word(6))
-        }
-        _ => 0,
-    };
-    if stack == 0 { frame.rsp } else { stack }
-}
-
-/// A thread is about to be born that brings a FS base that only the program knows, or
-/// shares one where that cannot be borne. Our words are found through FS; there are
-/// none, or somebody else's. So nobody is interested in any call any more: then no
-/// stub leads to us.
+/// A thread is about to be born whose words cannot be found through FS, and there is no
+/// seat for it. So nobody is interested in any call any more: then no stub leads to us.
 #[cold]
 pub(super) fn stand_back(block: &mut ThreadBlock) {
     const WHY: &str =

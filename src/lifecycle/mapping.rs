@@ -13,7 +13,7 @@ use super::Step;
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys::{self, page_down, page_up};
-use crate::thread::{ThreadBlock, seats};
+use crate::thread::{self, ThreadBlock, seats};
 use crate::tls;
 
 const PROT_EXEC: u64 = 4;
@@ -56,7 +56,10 @@ fn thread_storage_in(start: u64, len: u64) -> Option<(Range<u64>, bool)> {
     if let Some(shared) = seats::pages_in(&(start..end)) {
         return Some((shared, true));
     }
-    let storage = tls::pages();
+    if thread::is_caller_foreign() {
+        return None;
+    }
+    let storage = tls::pages_of(tls::thread_pointer());
     let storage = storage.start.max(start)..storage.end.min(end);
     (!storage.is_empty()).then_some((storage, false))
 }

@@ -12,6 +12,7 @@ mod mapping;
 mod process;
 mod remote;
 mod robust_list;
+mod storage;
 mod target;
 
 use syscalls::Sysno;
@@ -70,7 +71,7 @@ impl<'a> Observing<'a> {
 }
 
 /// Numbers that are always of interest.
-const ALWAYS: [Sysno; 17] = [
+const ALWAYS: [Sysno; 18] = [
     Sysno::rt_sigaction,
     Sysno::rt_sigreturn,
     Sysno::exit,
@@ -88,6 +89,7 @@ const ALWAYS: [Sysno; 17] = [
     Sysno::mremap,
     Sysno::prctl,
     Sysno::seccomp,
+    Sysno::arch_prctl,
 ];
 
 /// Numbers of interest to a member of a group.
@@ -169,6 +171,7 @@ pub(crate) fn enter(
         Sysno::get_robust_list => robust_list::get(block, &frame.args),
         Sysno::set_robust_list => robust_list::set(block),
         Sysno::wait4 | Sysno::waitid | Sysno::unshare | Sysno::setns => Step::ForwardAndExit,
+        Sysno::arch_prctl => storage::enter(block, &frame.args),
         // A monitor's waits, which it subscribed to.
         _ if observing.is_wanted() => Step::ForwardAndExit,
         _ => Step::Forward,
@@ -199,6 +202,7 @@ pub(crate) fn exit(
         // Whoever was waited for is no longer counted.
         Sysno::wait4 | Sysno::waitid => group::sync(),
         Sysno::set_robust_list => robust_list::was_set(block, frame, args, result),
+        Sysno::arch_prctl => storage::exit(),
         Sysno::unshare | Sysno::setns => process::entered_namespace(sysno, args, result),
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             return mapping::exit(block, sysno, args, result);

@@ -132,6 +132,11 @@ fn thunk_at(address: u64) -> Option<Thunk> {
     Some(if exit.contains(&address) { Thunk::Exit } else { Thunk::EnterOrLeave })
 }
 
+/// Makes all calls take the careful way, from now on.
+pub(crate) fn divert_all() -> sys::Result<()> {
+    registry::areas().try_for_each(|area| crate::thunk::divert_in_use(area.start))
+}
+
 /// Whether an address is in a thunk.
 pub(crate) fn is_thunk(address: u64) -> bool {
     thunk_at(address).is_some()

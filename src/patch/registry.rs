@@ -6,9 +6,14 @@
 //! published by its last; text that finds none is left alone.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    fence,
+};
 
 use crate::sys::Mapping;
+use crate::{thunk, tls};
 
 /// Patched texts that are remembered.
 const CAPACITY: usize = 8192;
@@ -61,6 +66,11 @@ impl Reserved {
             entry.area_len.store(area.len, Relaxed);
             // Pairs with the load in `Entry::text`.
             entry.text_start.store(text.start, Release);
+            // Pairs with that in `areas`: one of both sees what the other did.
+            fence(SeqCst);
+            if tls::is_unreliable() {
+                let _ = thunk::divert_in_use(area.start);
+            }
         }
     }
 }
@@ -95,6 +105,12 @@ pub(super) fn forget(range: &Range<u64>) {
             }
         }
     }
+}
+
+/// All areas.
+pub(super) fn areas() -> impl Iterator<Item = Mapping> {
+    fence(SeqCst);
+    used().iter().filter(|entry| entry.text().is_some()).map(Entry::area)
 }
 
 /// The area that contains an address.

@@ -63,24 +63,40 @@ pub(super) unsafe fn prepare_handler(context: *mut UContext) {
 
 /// Lets a call in, with all asynchronous signals blocked; `mask` is what was
 /// blocked before, `rsp` the program's stack pointer, `result` what came out of the
-/// call, or [`GOES_IN`](thread::sharers::GOES_IN). Returns 1 for the thunk to be tried
+/// call, or [`GOES_IN`](thread::sharers::GOES_IN). While FS is unreliable all calls come
+/// by here. Returns 1 for the thunk to be tried
 /// again, 0 for the call to go on without us, or the frame to go on with.
 #[unsafe(no_mangle)]
 extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
-    if thread::is_on_seat() {
-        return thread::sharers::enter(mask, rsp, anchor, result);
+    let may_have_seat = tls::is_unreliable() || thread::is_on_seat();
+    if may_have_seat && let Some(to) = thread::sharers::enter(mask, rsp, anchor, result) {
+        return to;
     }
-    // SAFETY: this thread's own words; the thunk has seen a block.
-    let block = unsafe { &mut *(&raw const (*tls::current()).block).read_volatile() };
-    let is_over = !is_on(&block.alternate, rsp);
+    let tls = tls::current();
+    // SAFETY: this thread's own words and block.
+    let (block, is_parked) = unsafe {
+        let is_parked = (&raw const (*tls).parked).read_volatile() != 0;
+        ((&raw const (*tls).block).read_volatile().as_mut(), is_parked)
+    };
+    let Some(block) = block else {
+        set_mask(mask);
+        return 1;
+    };
+    let is_over = !is_parked || !is_on(&block.alternate, rsp);
     if is_over {
         thread::unpark_levels();
         if hooks_are_interrupted() {
             set_mask(mask);
             return 1;
         }
+        if !is_parked && !thread::is_level_ready() {
+            block.end_without_leaving(mask);
+            return 0;
+        }
+        thread::leave_by_thunk();
         // What the entry leaves with sets the alternate stack, too.
         block.alternate = sys::alternate_stack();
+        block.aside.complete_template();
     } else if !thread::unpark_one_level() {
         block.end_without_leaving(mask);
         return 0;

@@ -139,6 +139,9 @@ unsafe fn is_inside(block: &ThreadBlock, context: &UContext) -> bool {
     let (is_ready, is_parked) = unsafe {
         ((&raw const (*tls).ready[0]).read_volatile(), (&raw const (*tls).parked).read_volatile())
     };
+    if is_careful_way(context.rip) && (is_parked != 0 || tls::is_unreliable()) {
+        return true;
+    }
     if is_ready != 0 {
         return false;
     }
@@ -151,10 +154,7 @@ unsafe fn is_inside(block: &ThreadBlock, context: &UContext) -> bool {
     if block.hook_level == LOWEST && hooks_are_interrupted() {
         return false;
     }
-    block.region().contains(&rsp)
-        || patch::is_thunk(rip)
-        || block.is_beginning
-        || is_parked != 0 && is_careful_way(rip)
+    block.region().contains(&rsp) || patch::is_thunk(rip) || block.is_beginning
 }
 
 /// Result of a call in the program's place that was not made; no result of the

@@ -130,7 +130,7 @@ const MOST_STACK: u64 = 32 * 1024;
 /// Notes that the program's handler has returned.
 pub(super) fn note_return(context: *const UContext) {
     let frame = context as u64 - CONTEXT_IN_FRAME as u64;
-    if sys::is_confined() {
+    if sys::is_confined() || tls::is_unreliable() {
         return;
     }
     let words = tls::of(tls::thread_pointer());

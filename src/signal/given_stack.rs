@@ -119,14 +119,10 @@ pub(crate) fn sigaltstack_done(block: &mut ThreadBlock, call: &Call, result: i64
 }
 
 fn read(address: u64) -> Option<Stack> {
-    let mut bytes = [0; 24];
-    if address == 0 || sys::read_guest(address, &mut bytes) < bytes.len() {
+    if address == 0 {
         return None;
     }
-    let mut stack = [0; 3];
-    for (word, bytes) in stack.iter_mut().zip(bytes.as_chunks().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
+    let mut stack: Stack = sys::read_guest_words(address)?;
     stack[1] &= u64::from(u32::MAX);
     Some(stack)
 }

@@ -136,14 +136,14 @@ pub(crate) enum MaskChange {
 /// must be seen on its way out, too.
 pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> bool {
     let [how, set, _, size, ..] = frame.args;
-    let mut bytes = [0; 8];
     let before = block.is_sigill_blocked;
     if !are_caught() || size != 8 {
         return false;
     }
     let mut after = before;
-    if set != 0 && sys::read_guest(set, &mut bytes) == 8 {
-        let wanted = u64::from_le_bytes(bytes);
+    if set != 0
+        && let Some([wanted]) = sys::read_guest_words(set)
+    {
         let names_it = wanted & SIGILL_BIT != 0;
         after = match how {
             SIG_BLOCK => before || names_it,
@@ -168,9 +168,11 @@ pub(crate) fn rt_sigprocmask_done(block: &mut ThreadBlock, call: &Call, result: 
         return;
     }
     let old = call.args[2];
-    let mut bytes = [0; 8];
-    if before && old != 0 && sys::read_guest(old, &mut bytes) == 8 {
-        sys::write_guest(old, &[u64::from_le_bytes(bytes) | SIGILL_BIT]);
+    if before
+        && old != 0
+        && let Some([mask]) = sys::read_guest_words(old)
+    {
+        sys::write_guest(old, &[mask | SIGILL_BIT]);
     }
     if !is_noted {
         block_sigill(block, after);
@@ -225,25 +227,21 @@ pub(crate) fn call_with_mask(
     };
     // The last two have pointer and size behind a pointer.
     let is_indirect = argument == 5;
-    let mut words = [0; 16];
-    let mut at = frame.args[argument];
+    let (mut at, mut size) = (frame.args[argument], 0);
     if is_indirect {
-        if at == 0 || sys::read_guest(at, &mut words) < 16 {
+        let Some(words) = (at != 0).then(|| sys::read_guest_words(at)).flatten() else {
             return false;
-        }
-        at = u64::from_le_bytes(*words.first_chunk().unwrap_or(&[0; 8]));
+        };
+        [at, size] = words;
     }
-    let mut mask = [0; 8];
-    if at == 0 || sys::read_guest(at, &mut mask) < 8 {
+    let Some([mask]) = (at != 0).then(|| sys::read_guest_words(at)).flatten() else {
         return false;
-    }
-    let mask = u64::from_le_bytes(mask);
+    };
     let names_it = mask & SIGILL_BIT != 0;
     if !names_it && !block.is_sigill_blocked {
         return false;
     }
     block.mask_change = MaskChange::Wait(names_it);
-    let size = u64::from_le_bytes(*words.last_chunk().unwrap_or(&[0; 8]));
     let mask_at = block.scratch_for([mask & !SIGILL_BIT, 0, 0]);
     frame.keep_original();
     frame.args[argument] =

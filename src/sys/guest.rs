@@ -123,6 +123,16 @@ pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
         .unwrap_or(0)
 }
 
+/// Reads whole words; `None` if one of them cannot be read.
+#[inline(never)]
+pub(crate) fn read_guest_words<const N: usize>(address: u64) -> Option<[u64; N]> {
+    let mut words = [0; N];
+    // SAFETY: the bytes of the words.
+    let bytes =
+        unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(&words)) };
+    (read_guest(address, bytes) == bytes.len()).then_some(words)
+}
+
 /// Writes memory of the program without trusting its address. Returns the
 /// number of bytes written.
 pub(crate) fn write_guest(address: u64, words: &[u64]) -> usize {

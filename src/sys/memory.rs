@@ -93,6 +93,15 @@ impl Mapping {
         unsafe { syscall!(Sysno::mprotect, self.start, self.len, prot) }.map(drop)
     }
 
+    /// Moves it to `start`, in place of what is there. Whoever uses that at the moment waits,
+    /// and finds one or the other.
+    pub(crate) fn replace(self, start: u64) -> Result<()> {
+        const MAYMOVE_FIXED: usize = 3;
+        // SAFETY: the caller's memory, and the caller answers for what it holds.
+        unsafe { syscall!(Sysno::mremap, self.start, self.len, self.len, MAYMOVE_FIXED, start) }
+            .map(drop)
+    }
+
     /// Makes the lowest page inaccessible.
     pub(crate) fn guard_lowest_page(self) -> Result<()> {
         Self { len: PAGE, ..self }.protect(0)

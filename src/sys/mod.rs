@@ -23,7 +23,8 @@ pub(crate) use file::{
 };
 pub(crate) use guest::{
     GuestRange, copy_guest_string, probe_guest_access, read_guest, read_guest_near,
-    read_guest_ranges, read_guest_string, write_guest, write_guest_bytes, write_guest_near,
+    read_guest_ranges, read_guest_string, read_guest_words, write_guest, write_guest_bytes,
+    write_guest_near,
 };
 pub(crate) use maps::{Maps, Vma};
 pub(crate) use memory::{
@@ -44,6 +45,15 @@ pub(crate) fn gettid() -> u32 {
 pub(crate) fn getpid() -> u32 {
     // SAFETY: takes no arguments and cannot fail.
     unsafe { syscall!(Sysno::getpid) }.unwrap_or(0) as u32
+}
+
+/// The caller's thread pointer, wherever it leads to.
+pub(crate) fn thread_pointer() -> u64 {
+    const ARCH_GET_FS: usize = 0x1003;
+    let mut thread_pointer = 0u64;
+    // SAFETY: the kernel writes one word.
+    let _ = unsafe { syscall!(Sysno::arch_prctl, ARCH_GET_FS, &raw mut thread_pointer) };
+    thread_pointer
 }
 
 /// Whether a thread of the process `tgid` is alive.

@@ -48,7 +48,10 @@ pub(crate) use in_flight::{Call, InFlight};
 #[cfg(feature = "capi")]
 pub(crate) use inside::{note_entry, wait_until_left};
 pub(crate) use pool::leave_for_reuse;
-pub(crate) use seats::{are_there as has_seats, is_caller_on_one as is_on_seat, words_of_caller};
+pub(crate) use seats::{
+    are_there as has_seats, is_caller_foreign, is_caller_on_one as is_on_seat, storage_of_caller,
+    words_of_caller,
+};
 
 /// Bytes of stack of the lowest level, or a few more; a hook written in C may
 /// use most of it.
@@ -326,8 +329,13 @@ unsafe extern "C" {
     fn interceptor_libc_errno_location() -> Option<unsafe extern "C" fn() -> *mut c_int>;
 }
 
-/// libc's errno of the calling thread; null without a libc.
+/// libc's errno of the calling thread; null without a libc, and on storage that is not
+/// libc's.
+#[inline(always)]
 pub(crate) fn libc_errno() -> *mut c_int {
+    if is_caller_foreign() {
+        return core::ptr::null_mut();
+    }
     // SAFETY: the weak symbol, if there is one, is libc's function, which
     // returns the address of this thread's errno.
     unsafe { interceptor_libc_errno_location().map_or(core::ptr::null_mut(), |locate| locate()) }
@@ -335,9 +343,7 @@ pub(crate) fn libc_errno() -> *mut c_int {
 
 /// Puts errno back after code that may set it.
 pub(crate) fn keeping_errno<T>(code: impl FnOnce() -> T) -> T {
-    // SAFETY: this thread's own words and block.
-    let block = unsafe { (&raw const (*tls::current()).block).read_volatile().as_ref() };
-    let at = block.map_or_else(libc_errno, |block| block.errno);
+    let at = errno_of_block();
     // SAFETY: null, or this thread's errno.
     let before = unsafe { at.as_ref() }.copied();
     let result = code();
@@ -346,6 +352,14 @@ pub(crate) fn keeping_errno<T>(code: impl FnOnce() -> T) -> T {
         unsafe { *at = before };
     }
     result
+}
+
+/// The errno that the calling thread's block knows.
+#[inline(never)]
+fn errno_of_block() -> *mut c_int {
+    // SAFETY: this thread's own words and block.
+    let block = unsafe { (&raw const (*tls::current()).block).read_volatile().as_ref() };
+    block.map_or_else(libc_errno, |block| block.errno)
 }
 
 /// Makes the first thread's block. Returns whether there is memory for it.
@@ -414,18 +428,34 @@ pub(crate) fn release_level(level: u64) {
 
 /// Runs a hook outside of any call, on the stack of whoever calls. Calls that it
 /// makes are a hook's.
+#[inline]
 pub(crate) fn unhooked<T>(hook: impl FnOnce() -> T) -> T {
-    let Some(block) = own_block() else {
-        return hook();
-    };
-    let level = claim_level();
-    block.hooks_outside += 1;
+    let level = enter_unhooked();
     let result = hook();
-    block.hooks_outside -= 1;
     if let Some(level) = level {
-        release_level(level);
+        leave_unhooked(level);
     }
     result
+}
+
+/// Returns the level that is out of use meanwhile, [`LEVELS`] for none; `None` if there is
+/// no block.
+#[inline(never)]
+fn enter_unhooked() -> Option<usize> {
+    let block = own_block()?;
+    let level = take_level(tls::current());
+    block.hooks_outside += 1;
+    Some(level.unwrap_or(LEVELS))
+}
+
+#[inline(never)]
+fn leave_unhooked(level: usize) {
+    if let Some(block) = own_block() {
+        block.hooks_outside -= 1;
+    }
+    if level < LEVELS {
+        release_level(level as u64);
+    }
 }
 
 /// Whether the calling thread executes a hook.
@@ -452,10 +482,9 @@ pub(crate) fn hooked(program: impl FnOnce()) {
     block.hooks_outside = interrupted;
 }
 
-/// Takes a free level of the calling thread out of use.
-fn claim_level() -> Option<u64> {
-    let tls = tls::current();
-    // SAFETY: the TLS block is this thread's own.
+/// Takes a free level out of use, be it ready or parked. `None` if there is none.
+fn take_level(tls: *mut Tls) -> Option<usize> {
+    // SAFETY: the calling thread's words.
     unsafe {
         let parked = (&raw const (*tls).parked).read_volatile();
         let is_free = |level: &usize| parked & 1 << level != 0 || (*tls).ready[*level] != 0;
@@ -465,7 +494,7 @@ fn claim_level() -> Option<u64> {
         } else {
             (&raw mut (*tls).ready[level]).write_volatile(0);
         }
-        Some(level as u64)
+        Some(level)
     }
 }
 
@@ -500,15 +529,17 @@ pub(crate) fn unpark_levels() {
     }
 }
 
-/// Takes a parked level out of use, which stays not ready. `None` if there is none.
-fn take_parked_level(tls: *mut Tls) -> Option<usize> {
-    // SAFETY: the calling thread's words.
-    unsafe {
-        let parked = (&raw const (*tls).parked).read_volatile();
-        let level = (0..LEVELS).find(|level| parked & 1 << level != 0)?;
-        (&raw mut (*tls).parked).write_volatile(parked & !(1 << level));
-        Some(level)
-    }
+/// The frame of level 0 is one that the calling thread leaves through its thunk, also if
+/// another has left its frames otherwise, on the same block (`sharers`).
+pub(crate) fn leave_by_thunk() {
+    // SAFETY: this thread's own words and frames.
+    unsafe { (*((*tls::current()).base[0] as *mut SyscallFrame)).leave = thunk::leave(0) }
+}
+
+/// Whether a level of the calling thread may be entered.
+pub(crate) fn is_level_ready() -> bool {
+    // SAFETY: the TLS block is this thread's own.
+    unsafe { (*tls::current()).ready.iter().any(|ready| *ready != 0) }
 }
 
 /// Makes one parked level ready; the others stay parked. Returns false if there

@@ -1,8 +1,15 @@
 //! Where threads are found whose thread pointer does not lead to them.
 //!
 //! Our words lie at an offset from FS. Threads that share storage (`sharers`) would
-//! find each other's there; each of them has words of its own in a *seat*. It is told
-//! apart by its id, or, while it runs there, by its private stack.
+//! find each other's there, and those on storage that the program has made, *foreign*
+//! ones, none at all. Each of them has words of its own in a *seat*. It is told apart by
+//! its id, or, while it runs there, by its private stack.
+//!
+//! From the first foreign thread on, FS is *unreliable* (`tls`): nobody looks there any
+//! more without having looked for a seat. All thunks are replaced by some that lead to
+//! the careful way, and our signal handlers go without what is kept there. So ordinary
+//! programs pay nothing for it, and those with such threads some microseconds for each
+//! call that somebody is interested in.
 //!
 //! A seat changes hands by one compare-and-exchange: it is claimed by whoever makes a
 //! thread, expected until the thread comes out of the call that makes it, taken while
@@ -33,8 +40,10 @@ pub(super) struct Seat {
     pub state: AtomicU32,
     /// Its id; 0 while nobody knows it.
     pub tid: AtomicU32,
-    /// Its thread pointer, which others have, too.
+    /// Its thread pointer, which others may have, too.
     pub storage: AtomicU64,
+    /// The program has made that storage: there are no words of ours in it.
+    pub is_foreign: AtomicBool,
     /// Its words: `own`, or for the child of vfork and fork its parent's.
     pub words: AtomicPtr<Tls>,
     /// Who makes it, until that one has come out of the call.
@@ -126,6 +135,7 @@ impl Seats {
         seat.parent.store(0, Relaxed);
         seat.expects.store(0, Relaxed);
         seat.is_owner.store(false, Relaxed);
+        seat.is_foreign.store(false, Relaxed);
         seat.is_process.store(false, Relaxed);
         seat.words.store(seat.own_words(), Relaxed);
         Some(seat)
@@ -157,6 +167,11 @@ impl Seat {
 
     pub(super) fn words(&self) -> *mut Tls {
         self.words.load(Relaxed)
+    }
+
+    /// Whether it is here for its child's sake only: its words are where FS leads to.
+    pub(super) fn is_guest(&self) -> bool {
+        self.words() == tls::of(self.storage.load(Relaxed))
     }
 
     /// Whether a thread sits here.
@@ -234,20 +249,43 @@ pub(crate) fn are_there() -> bool {
 #[inline(never)]
 pub(crate) fn words_of_caller() -> *mut Tls {
     static mut NOBODY: Tls = Tls::NONE;
-    if !is_caller_on_one() {
-        return tls::of(tls::thread_pointer());
+    let is_unreliable = tls::is_unreliable();
+    let is_shared = !is_unreliable && is_storage_shared();
+    match (is_unreliable || is_shared).then(of_caller).flatten() {
+        Some(seat) => seat.words(),
+        None if is_shared => &raw mut NOBODY,
+        None => tls::of(tls::thread_pointer()),
     }
-    of_caller().map_or(&raw mut NOBODY, Seat::words)
 }
 
-/// Whether the calling thread's words are in a seat: it shares its storage with others.
+/// Whether the calling thread's words are in a seat.
 pub(crate) fn is_caller_on_one() -> bool {
+    are_there()
+        && match tls::is_unreliable() {
+            true => of_caller().is_some_and(|seat| !seat.is_guest()),
+            false => is_storage_shared(),
+        }
+}
+
+/// Whether the calling thread is on storage that the program has made.
+#[inline(never)]
+pub(crate) fn is_caller_foreign() -> bool {
+    tls::is_unreliable() && of_caller().is_some_and(|seat| seat.is_foreign.load(Relaxed))
+}
+
+/// The calling thread's pointer.
+pub(crate) fn storage_of_caller() -> u64 {
+    let seat = if tls::is_unreliable() { of_caller() } else { None };
+    seat.map_or_else(tls::thread_pointer, |seat| seat.storage.load(Relaxed))
+}
+
+/// Whether the calling thread, which is on storage of libc's, shares it.
+fn is_storage_shared() -> bool {
     let own = tls::thread_pointer();
     // The mark goes when libc gives the storage to a new thread.
     // SAFETY: the calling thread's storage.
-    let is_marked =
-        || unsafe { (&raw const (*tls::of(own)).parked).read_volatile() } & SHARED_MARK != 0;
-    are_there() && (is_marked() || are_known_on(own))
+    let parked = unsafe { (&raw const (*tls::of(own)).parked).read_volatile() };
+    parked & SHARED_MARK != 0 || are_known_on(own)
 }
 
 /// The calling thread's seat, if it has one.
@@ -312,6 +350,17 @@ pub(crate) fn are_on(thread_pointer: u64) -> bool {
     })
 }
 
+/// A thread is about to be born. Where threads are told apart by their ids, frees the seats
+/// of the dead, whose ids it may be given: those that made their last call, and processes, which others
+/// can kill.
+pub(crate) fn sweep() {
+    if tls::is_unreliable() {
+        let may_be_gone =
+            |seat: &&Seat| seat.is_process.load(Relaxed) || seat.state.load(Relaxed) == LEAVING;
+        known().into_iter().flat_map(Seats::used).filter(may_be_gone).for_each(Seat::free_if_gone);
+    }
+}
+
 /// Whether somebody sits on one.
 pub(crate) fn are_taken() -> bool {
     known().is_some_and(|seats| seats.used().any(|seat| seat.state.load(Relaxed) != FREE))
@@ -319,26 +368,33 @@ pub(crate) fn are_taken() -> bool {
 
 /// The pages with shared words that a range has some of, clipped to it.
 pub(crate) fn pages_in(range: &Range<u64>) -> Option<Range<u64>> {
-    known()?.used().filter(|seat| seat.state.load(Acquire) != FREE).find_map(|seat| {
+    let has_words =
+        |seat: &&Seat| seat.state.load(Acquire) != FREE && !seat.is_foreign.load(Relaxed);
+    known()?.used().filter(has_words).find_map(|seat| {
         let pages = tls::pages_of(seat.storage.load(Relaxed));
         let pages = pages.start.max(range.start)..pages.end.min(range.end);
         (!pages.is_empty()).then_some(pages)
     })
 }
 
-/// In a forked child: it is the only one on its storage.
+/// In a forked child: it is the only one.
 pub(super) fn after_fork() {
     let Some((seats, tid)) = known().map(|seats| (seats, sys::gettid())) else {
         return;
     };
-    let words = seats.of_thread(tid).map(Seat::words);
-    for seat in seats.used() {
-        if Some(seat.own_words()) == words {
-            seat.tid.store(tid, Relaxed);
-            seat.parent.store(0, Relaxed);
-            seat.expects.store(0, Relaxed);
-        } else {
-            seat.state.store(FREE, Relaxed);
-        }
+    let own = seats.of_thread(tid);
+    // That of its parent, if its words are there: in the child they are its own.
+    let parents =
+        || seats.used().find(|seat| own.is_some_and(|own| seat.own_words() == own.words()));
+    let stays = parents().or(own);
+    if let (Some(stays), Some(own)) = (stays, own) {
+        stays.tid.store(tid, Relaxed);
+        stays.parent.store(0, Relaxed);
+        stays.expects.store(0, Relaxed);
+        stays.storage.store(own.storage.load(Relaxed), Relaxed);
+        stays.is_foreign.store(own.is_foreign.load(Relaxed), Relaxed);
+    }
+    for seat in seats.used().filter(|seat| stays.is_none_or(|stays| !core::ptr::eq(*seat, stays))) {
+        seat.state.store(FREE, Relaxed);
     }
 }

@@ -24,10 +24,11 @@
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::seats::{EXPECTED, FREE, LEAVING, SEATS, Seat, Seats, TAKEN, known, make};
-use super::{ThreadBlock, lay_out, pool};
+use super::{ThreadBlock, lay_out, pool, seats};
 use crate::frame::SyscallFrame;
 use crate::group::Expected;
 use crate::lifecycle;
+use crate::patch;
 use crate::signal;
 use crate::sys;
 use crate::thunk;
@@ -48,6 +49,8 @@ pub(crate) struct Newborn {
     /// Where it comes out.
     pub anchor: u64,
     pub rsp: u64,
+    /// The program has made that storage.
+    pub is_foreign: bool,
     /// It runs on its parent's words: the child of fork or vfork.
     pub is_alias: bool,
     pub is_process: bool,
@@ -62,12 +65,16 @@ pub(crate) fn expect(block: &mut ThreadBlock, frame: &mut SyscallFrame, newborn:
     let Some(seats) = make() else {
         return false;
     };
-    let shared = tls::of(tls::thread_pointer());
-    let is_own = newborn.storage == tls::thread_pointer();
+    if newborn.is_foreign && !make_unreliable() {
+        return false;
+    }
+    let own = seats::storage_of_caller();
+    let is_own = newborn.storage == own;
     let Some(child) = seats.claim() else {
         return false;
     };
     child.storage.store(newborn.storage, Relaxed);
+    child.is_foreign.store(newborn.is_foreign, Relaxed);
     if newborn.is_alias {
         child.words.store(tls::current(), Relaxed);
     } else {
@@ -86,13 +93,13 @@ pub(crate) fn expect(block: &mut ThreadBlock, frame: &mut SyscallFrame, newborn:
         }
     }
     let mask = block.aside.hold_all();
-    let Some(parent) = seat_of_parent(seats, block, frame, is_own, shared) else {
+    let Some(parent) = seat_of_parent(seats, block, frame, own, is_own) else {
         child.state.store(EXPECTED, Release);
         child.free_if_used();
         block.aside.leave_with_mask(mask);
         return false;
     };
-    if !is_own {
+    if !is_own && !newborn.is_foreign {
         // Whoever comes to this storage first must not find levels there.
         mark(tls::of(newborn.storage));
     }
@@ -114,8 +121,8 @@ fn seat_of_parent(
     seats: &'static Seats,
     block: &mut ThreadBlock,
     frame: &mut SyscallFrame,
+    storage: u64,
     is_own: bool,
-    shared: *mut Tls,
 ) -> Option<&'static Seat> {
     let tid = sys::gettid();
     if let Some(seat) = seats.of_thread(tid).filter(|seat| seat.words() == tls::current()) {
@@ -123,7 +130,8 @@ fn seat_of_parent(
     }
     seats.forget_thread(tid);
     let seat = seats.claim()?;
-    seat.storage.store(tls::thread_pointer(), Relaxed);
+    let shared = tls::of(storage);
+    seat.storage.store(storage, Relaxed);
     seat.tid.store(tid, Relaxed);
     seat.is_owner.store(true, Relaxed);
     if !is_own {
@@ -141,6 +149,12 @@ fn seat_of_parent(
         mark(shared);
     }
     Some(seat)
+}
+
+/// From now on nobody believes what FS leads to. Returns false if that cannot be.
+#[cold]
+fn make_unreliable() -> bool {
+    tls::become_unreliable() || patch::divert_all().is_ok()
 }
 
 /// Parks the levels of the calling thread, which is on one of them.
@@ -172,14 +186,18 @@ fn leave_address() -> u64 {
     &raw const interceptor_leave_shared as u64
 }
 
-/// A call of a thread on shared storage, on the careful way: all signals are blocked,
+/// A call of a thread with a seat, on the careful way: all signals are blocked,
 /// `mask` were before, and `rsp` is the program's. `result` is 0 when a call comes
 /// out with 0. Returns the frame on which the entry goes on, 1 for the thunk to be
-/// tried, or 0 when the call is to go on without us.
-pub(crate) fn enter(mask: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
+/// tried, or 0 when the call is to go on without us; `None` if it has no seat and needs
+/// none.
+pub(crate) fn enter(mask: u64, rsp: u64, anchor: u64, result: u64) -> Option<u64> {
     let born = if result == 0 { adopt(rsp, anchor) } else { None };
     let mask = born.map_or(mask, |seat| seat.mask.load(Relaxed));
     let seat = born.or_else(|| known()?.of_thread(sys::gettid()));
+    if tls::is_unreliable() && seat.is_none_or(Seat::is_guest) {
+        return None;
+    }
     let frame = seat.and_then(|seat| {
         let words = seat.words();
         // SAFETY: the calling thread's own words and block.
@@ -191,7 +209,7 @@ pub(crate) fn enter(mask: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
             block.aside.leave_with(mask, &block.alternate);
             return Some(1);
         }
-        let Some(level) = super::take_parked_level(words) else {
+        let Some(level) = super::take_level(words) else {
             block.end_without_leaving(mask);
             return Some(0);
         };
@@ -207,11 +225,11 @@ pub(crate) fn enter(mask: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
             Some(frame as u64)
         }
     });
-    frame.unwrap_or_else(|| {
+    Some(frame.unwrap_or_else(|| {
         crate::stat::count_lost_call();
         signal::set_mask(mask);
         0
-    })
+    }))
 }
 
 /// The seat of the calling thread, if it comes out of the call that has made it.
@@ -219,7 +237,7 @@ fn adopt(rsp: u64, anchor: u64) -> Option<&'static Seat> {
     let seats = known()?;
     let is_it = |seat: &&Seat| {
         seat.state.load(Acquire) == EXPECTED
-            && seat.storage.load(Relaxed) == tls::thread_pointer()
+            && (tls::is_unreliable() || seat.storage.load(Relaxed) == tls::thread_pointer())
             && (seat.rsp.load(Relaxed), seat.anchor.load(Relaxed)) == (rsp, anchor)
     };
     let seat = seats.used().find(is_it)?;
@@ -304,9 +322,39 @@ pub(crate) fn came_out(block: &mut ThreadBlock, result: i64, is_alias: bool) {
             let _ = child.tid.compare_exchange(0, result as u32, Relaxed, Relaxed);
         }
     }
-    if own.words() == tls::of(own.storage.load(Relaxed)) {
-        // It was here for the child's sake only.
+    if own.is_guest() {
         own.free();
+    }
+}
+
+/// The calling thread is about to make other storage its own. Returns false if there is
+/// no room.
+pub(crate) fn takes(storage: u64) -> bool {
+    let Some(seats) = make().filter(|_| make_unreliable()) else {
+        return false;
+    };
+    let tid = sys::gettid();
+    let seat = seats.of_thread(tid).or_else(|| {
+        let seat = seats.claim()?;
+        let own = tls::thread_pointer();
+        seat.storage.store(own, Relaxed);
+        seat.words.store(tls::of(own), Relaxed);
+        seat.tid.store(tid, Relaxed);
+        seat.state.store(TAKEN, Release);
+        Some(seat)
+    });
+    // If it is that where its words are, it is on it only afterwards.
+    if seat.is_some_and(|seat| seat.words() != tls::of(storage)) {
+        took(storage);
+    }
+    seat.is_some()
+}
+
+/// The calling thread is on this storage from now on.
+pub(crate) fn took(storage: u64) {
+    if let Some(seat) = known().and_then(|seats| seats.of_thread(sys::gettid())) {
+        seat.storage.store(storage, Relaxed);
+        seat.is_foreign.store(!seat.is_guest(), Relaxed);
     }
 }
 

@@ -210,7 +210,8 @@ static int sharer(void *pipe_end) {
     return got == 1 ? 5 : 6;
 }
 
-static void sharers(void) {
+/* Threads and processes on the memory of their creator; with `settls` on `storage`, else on its. */
+static void on_storage(int settls, void *storage) {
     enum { N = 4, STACK = 65536, FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND };
     static char stacks[N][STACK];
     static atomic_int alive[N];
@@ -221,8 +222,8 @@ static void sharers(void) {
     begin();
     for (int i = 0; i < N; i++) {
         alive[i] = 1;
-        int tid = clone(sharer, stacks[i] + STACK, FLAGS | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID, end,
-                        NULL, NULL, &alive[i]);
+        int tid = clone(sharer, stacks[i] + STACK, FLAGS | settls | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
+                        end, NULL, storage, &alive[i]);
         CHECK(tid > 0, "clone");
         CHECK(last_child == tid, "the parent's hook got %d, not %d", last_child, tid);
         expect("thread", i + 1, 0, i + 1);
@@ -239,7 +240,7 @@ static void sharers(void) {
     CHECK(interceptor_tgstat.nr_local_thread == local, "%zu local", interceptor_tgstat.nr_local_thread);
     begin();
     for (int i = 0; i < N; i++) {
-        pid_t child = clone(sharer, stacks[i] + STACK, CLONE_VM | SIGCHLD, end);
+        pid_t child = clone(sharer, stacks[i] + STACK, settls | CLONE_VM | SIGCHLD, end, NULL, storage);
         CHECK(child > 0, "clone");
         expect("process", i + 1, 1, 1);
         if (i % 2) {
@@ -253,6 +254,27 @@ static void sharers(void) {
     }
     close(pipe_ends[0]);
     close(pipe_ends[1]);
+}
+
+static void sharers(void) { on_storage(0, NULL); }
+
+static _Atomic int child_hooks;
+
+/* There are no thread-local variables. */
+static void *foreign_child_hook(pid_t parent_tgid) {
+    (void)parent_tgid;
+    child_hooks++;
+    return NULL;
+}
+
+/* Storage that the program has made, with nothing below it that could be read. */
+static void foreigners(void) {
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(pages != MAP_FAILED && !mprotect(pages, 4096, PROT_NONE), "storage");
+    interceptor_clone_hook_child = foreign_child_hook;
+    on_storage(CLONE_SETTLS, pages + 4096);
+    /* Two of the processes may be killed before they call it. */
+    CHECK(child_hooks >= 6, "%d hooks ran", child_hooks);
 }
 
 static void pause_for_microseconds(unsigned count) {
@@ -639,6 +661,7 @@ static const struct {
     {"threads", threads},   {"many", many},   {"processes", processes}, {"failures", failures},
     {"deaths", deaths},     {"execs", execs}, {"unique", unique},       {"kills", kills},
     {"descriptors", descriptors}, {"monitors", monitors}, {"sharers", sharers},
+    {"foreigners", foreigners},
     {"namespaces", namespaces},
 };
 

@@ -38,12 +38,6 @@ pub struct Known {
 /// Every difference that is known.
 pub const KNOWN: &[Known] = &[
     Known {
-        guest: "clone_raw",
-        modes: Where::Everywhere,
-        differs: Differs::Always,
-        reason: "threads without libc's storage end interception, with one line",
-    },
-    Known {
         guest: "ptrace_child",
         modes: Where::In(&["trace", "hole", "trap", "hole_hook", "trap_hook"]),
         differs: Differs::Always,

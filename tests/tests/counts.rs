@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 
-use interceptor_tests::{Dist, Program, Scratch, installed, need};
+use interceptor_tests::{Dist, Program, Scratch, guest, installed, need};
 
 /// The calls of one image in one process.
 type Calls = Vec<String>;
@@ -54,6 +54,23 @@ fn a_trace_shows_the_calls_that_strace_shows() {
         let seen: usize = ours.iter().map(Vec::len).sum();
         assert!(seen > 0, "{program:?}: nothing was traced");
     }
+}
+
+#[test]
+fn a_trace_shows_calls_of_threads_that_the_program_makes_itself() {
+    let dist = need!(Dist::find());
+    let guest = need!(guest("clone_raw"));
+    let scratch = Scratch::new();
+    let lines = trace(&dist, &scratch, &[guest.to_str().expect("a name in UTF-8")]);
+    // Of 400 threads, half of them with storage of the program's making.
+    let made =
+        lines.lines().filter(|line| line.ends_with(" close(-1) = -1 EBADF (Bad file descriptor)"));
+    let mut threads: HashMap<&str, usize> = HashMap::new();
+    made.for_each(|line| {
+        *threads.entry(line.split(' ').next().unwrap_or_default()).or_default() += 1
+    });
+    assert_eq!(threads.len(), 400);
+    assert!(threads.values().all(|calls| *calls == 100), "{threads:?}");
 }
 
 fn strace(scratch: &Scratch, program: &[&str]) -> String {

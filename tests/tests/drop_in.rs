@@ -182,6 +182,17 @@ fn each_thread_may_have_its_own_hook() {
 }
 
 #[test]
+fn threads_without_libcs_storage_run_under_such_hooks() {
+    let workshop = need!(Workshop::open());
+    let program = Program::new(need!(guest("clone_storage")));
+    let native = program.natively();
+    for link in [Link::Shared, Link::ThreadLocal] {
+        let hook = workshop.hook("answers.c", link);
+        assert_eq!(workshop.under(&hook, link, &program), native, "{link:?}");
+    }
+}
+
+#[test]
 fn births_on_a_stack_of_their_own_are_told() {
     let workshop = need!(Workshop::open());
     for link in [Link::Shared, Link::Static] {

@@ -31,6 +31,7 @@ scenarios! {
     processes_are_counted_whatever_makes_them: "processes",
     births_that_fail_leave_no_trace: "failures",
     threads_that_share_storage_are_counted: "sharers",
+    threads_on_storage_of_the_programs_own_are_counted: "foreigners",
     processes_with_threads_are_gone_however_they_end: "deaths",
     exec_keeps_its_thread_and_ends_the_others: "execs",
     no_number_is_given_twice: "unique",

@@ -5,11 +5,6 @@
 
 use interceptor_tests::{Dist, Ended, Missing, Mode, Modes, Program, guest, installed, need};
 
-/// What we say when the leak sanitizer stops the program's threads, by a thread
-/// that it makes itself.
-const THREADS: &str = "interceptor: the program makes threads that do not have libc's storage; \
-                       interception ends here";
-
 /// What we say under valgrind.
 const VALGRIND: &str = "interceptor: not armed, the program runs untouched: valgrind executes it";
 
@@ -54,9 +49,7 @@ fn finds(name: &str, options: (&str, &str), fault: &str, summary: &str) -> Resul
         let ours: Ended = usual(mode).run(&dist, &program)?;
         assert_eq!((ours.status, &ours.stdout), (native.status, &native.stdout), "{ours:?}");
         assert_eq!(faults(&ours.stderr), faults(&native.stderr), "{}", ours.stderr);
-        for line in ours.stderr.lines().filter(|line| line.starts_with("interceptor: ")) {
-            assert_eq!((line, fault), (THREADS, "leaked"), "{}", ours.stderr);
-        }
+        assert!(!ours.stderr.contains("interceptor: "), "{}", ours.stderr);
     }
     Ok(())
 }
