@@ -121,6 +121,8 @@ interceptor_leaves:
     .pushsection .data.rel.ro.interceptor_thunks, "aw"
     .hidden interceptor_thunks, interceptor_thunks_end, interceptor_thunk_enter, interceptor_thunk_exit
     .globl  interceptor_thunks, interceptor_thunks_end, interceptor_thunk_enter, interceptor_thunk_exit
+    .hidden interceptor_thunk_enter_begun, interceptor_thunk_exit_begun
+    .globl  interceptor_thunk_enter_begun, interceptor_thunk_exit_begun
     .balign 64
 interceptor_thunks:
 90: .quad   interceptor_enter_body
@@ -144,6 +146,7 @@ interceptor_leave_pointers:                 // filled: the leave thunks of the f
 // In: rcx = anchor of the stub, all else the program's at its `syscall`.
 interceptor_thunk_enter:
     mov     r11, rcx
+interceptor_thunk_enter_begun:
     INTERCEPTOR_ENTER_LEVEL 0, 90b
     INTERCEPTOR_ENTER_LEVEL 1, 90b
     INTERCEPTOR_ENTER_LEVEL 2, 90b
@@ -154,6 +157,7 @@ interceptor_thunk_enter:
 // In: rcx = where the stub's gate returned to, rax = result, all else the program's.
 interceptor_thunk_exit:
     lea     r11, [rcx + {anchor_ahead}]
+interceptor_thunk_exit_begun:
     INTERCEPTOR_ENTER_LEVEL 0, 91b
     INTERCEPTOR_ENTER_LEVEL 1, 91b
     INTERCEPTOR_ENTER_LEVEL 2, 91b

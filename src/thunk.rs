@@ -34,6 +34,8 @@ unsafe extern "C" {
     static interceptor_thunks_end: u8;
     static interceptor_thunk_enter: u8;
     static interceptor_thunk_exit: u8;
+    static interceptor_thunk_enter_begun: u8;
+    static interceptor_thunk_exit_begun: u8;
     static interceptor_holes: Hole;
     static interceptor_holes_end: Hole;
     static interceptor_leaves: [u32; LEVELS];
@@ -101,14 +103,14 @@ pub(crate) fn divert_in_use(thunks: u64) -> sys::Result<()> {
 ///
 /// A writable copy of the template is there.
 unsafe fn divert(to: u64) {
-    /// Of `mov r11, rcx`.
-    const FIRST: u64 = 3;
-    let ways =
-        &raw const interceptor_careful_pointers as u64 - &raw const interceptor_thunks as u64;
-    for (thunk, way) in [(enter_in(to), to + ways), (exit_in(to), to + ways + 8)] {
+    let template = &raw const interceptor_thunks as u64;
+    let of = |label: *const u8| to + (label as u64 - template);
+    let ways = of(&raw const interceptor_careful_pointers);
+    let begun = [&raw const interceptor_thunk_enter_begun, &raw const interceptor_thunk_exit_begun];
+    for (begun, way) in begun.into_iter().zip([ways, ways + 8]) {
         // SAFETY: the caller's; the instruction that is replaced is longer.
         unsafe {
-            let jump = (thunk + FIRST) as *mut u8;
+            let jump = of(begun) as *mut u8;
             // jmp qword ptr [rip + disp32]
             jump.cast::<[u8; 2]>().write([0xff, 0x25]);
             jump.add(2).cast::<i32>().write_unaligned(way.wrapping_sub(jump as u64 + 6) as i32);
