@@ -566,6 +566,10 @@ pub(crate) const ASIDE_WAITS: usize =
 /// only of the words at the thread pointer.
 #[inline(always)]
 pub(crate) fn take_lost() -> bool {
+    if tls::is_unreliable() {
+        // Nor of them: all calls take the careful way.
+        return false;
+    }
     let tls = tls::of(tls::thread_pointer());
     // SAFETY: the calling thread's storage.
     unsafe {
