@@ -23,6 +23,8 @@ pub(crate) struct Config<'a> {
     pub string_limit: usize,
     /// The shared segment.
     pub segment_fd: Option<i32>,
+    /// The thread that has executed this program, 0 for unknown.
+    pub member: u32,
     /// Calls are counted.
     pub stat: bool,
     /// Objects left alone, colon-separated.
@@ -76,6 +78,7 @@ impl<'a> Config<'a> {
             trace_calls: None,
             string_limit: 32,
             segment_fd: None,
+            member: 0,
             stat: false,
             bypass: b"",
             cmdline_filter: None,
@@ -117,6 +120,7 @@ impl<'a> Config<'a> {
             env::SEGMENT_FD => {
                 self.segment_fd = Some(descriptor(value).ok_or((env::SEGMENT_FD, DESCRIPTOR))?);
             }
+            env::MEMBER => self.member = number(value).ok_or((env::MEMBER, "a number"))?,
             env::TRACE_CALLS => {
                 let wanted = (env::TRACE_CALLS, "numbers and ranges such as 0-2,59");
                 let text = core::str::from_utf8(value).map_err(|_| wanted)?;

@@ -72,7 +72,7 @@ impl Carried {
 }
 
 /// Keeps the preload entries up to the library `own_path`, all settings but
-/// those of descriptors, and what is `added`. Returns whether they fit.
+/// those for one image, and what is `added`. Returns whether they fit.
 pub(crate) fn remember<'a>(
     strings: impl Iterator<Item = &'a [u8]> + Clone,
     own_path: &[u8],
@@ -85,7 +85,7 @@ pub(crate) fn remember<'a>(
     };
     let mut text = Vec::new();
     let mut fits = push(&mut text, &[PRELOAD, up_to(list, own_path)]);
-    for setting in strings.filter(|string| is_setting(string) && !is_descriptor(string)) {
+    for setting in strings.filter(|string| is_setting(string) && !is_for_one_image(string)) {
         fits &= push(&mut text, &[setting]);
     }
     for (name, value) in added {
@@ -108,9 +108,9 @@ pub(crate) fn is_setting(string: &[u8]) -> bool {
         && !string.starts_with(MARKER)
 }
 
-/// Whether a setting is the number of a descriptor.
-fn is_descriptor(string: &[u8]) -> bool {
-    [env::SEGMENT_FD, env::TRACE_FD]
+/// Whether a setting is for one image: the number of a descriptor, or of a thread.
+fn is_for_one_image(string: &[u8]) -> bool {
+    [env::SEGMENT_FD, env::TRACE_FD, env::MEMBER]
         .iter()
         .any(|name| string.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")))
 }

@@ -310,7 +310,7 @@ fn subscribe(wishes: &Wishes, config: &Config<'_>) {
 /// Joins the group that the environment names.
 fn join_group(config: &Config<'_>) {
     if let Some(fd) = config.segment_fd {
-        report_group(group::attach(fd).map(|()| Some(fd)));
+        report_group(group::attach(fd, config.member).map(|()| Some(fd)));
         if config.stat && group::segment().is_some() {
             stat::start();
         }

@@ -141,12 +141,13 @@ impl Membership {
     }
 
     /// The calling thread is the first of an image: of a process that nobody
-    /// has counted yet, or of one that has executed a program.
-    pub(crate) fn begin_image(&mut self, tgid: u32) {
+    /// has counted yet, or of one that has executed a program; by the thread with the
+    /// number, or the low half of it, `executed_by`, if that is not 0.
+    pub(crate) fn begin_image(&mut self, tgid: u32, executed_by: u32) {
         let Some(segment) = segment() else {
             return;
         };
-        if let Some(member) = slots::adopt_exec(segment, tgid) {
+        if let Some(member) = slots::adopt_exec(segment, tgid, executed_by) {
             self.member = member;
             // The others of the process are gone.
             slots::sync(segment, self.namespace());

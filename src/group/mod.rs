@@ -58,8 +58,11 @@ impl core::fmt::Display for NoSegment {
     }
 }
 
-/// Uses the segment behind a descriptor from now on.
-pub(crate) fn attach(fd: i32) -> Result<(), NoSegment> {
+/// The number, or its low half, of the thread that has executed this image; 0 for unknown.
+static EXECUTED_BY: AtomicU32 = AtomicU32::new(0);
+
+/// Uses the segment behind a descriptor from now on. `member` is [`EXECUTED_BY`].
+pub(crate) fn attach(fd: i32, member: u32) -> Result<(), NoSegment> {
     let size = sys::file_size(fd).map_err(|_| NoSegment::NotOpen)?;
     if size != segment::SIZE as u64 {
         return Err(NoSegment::OtherVersion);
@@ -76,8 +79,16 @@ pub(crate) fn attach(fd: i32) -> Result<(), NoSegment> {
         mapping.unmap();
         return Err(NoSegment::OtherVersion);
     }
+    EXECUTED_BY.store(member, Relaxed);
     use_segment(segment);
     Ok(())
+}
+
+/// What an image that a member executes is to be told, if ids do not tell processes
+/// apart.
+pub(crate) fn ambiguous_number(of: &Membership) -> Option<u32> {
+    let has_namespaces = segment()?.header.population.namespaces.load(Relaxed) != 0;
+    Some(of.number() as u32).filter(|number| has_namespaces && *number != 0)
 }
 
 /// Makes a segment for this process and its descendants, and uses it. Returns its
@@ -129,7 +140,7 @@ pub(crate) fn begin(membership: &mut Membership, token: u64, tid: u32) {
 /// The first thread of an image begins, or there is a group for it only now.
 pub(crate) fn begin_image(membership: &mut Membership) {
     begin_process(membership);
-    membership.begin_image(TGSTAT.tgid.load(Relaxed));
+    membership.begin_image(TGSTAT.tgid.load(Relaxed), EXECUTED_BY.load(Relaxed));
     NAMESPACE.store(membership.namespace(), Relaxed);
 }
 

@@ -581,16 +581,18 @@ fn publish(population: &Population) {
 }
 
 /// Finds the slot of a process that has executed the caller, and gives it to
-/// the thread that is left.
-pub(crate) fn adopt_exec(segment: &'static Segment, tgid: u32) -> Option<Member> {
+/// the thread that is left. `number` is that thread's, or the low half of it; 0 for
+/// unknown.
+pub(crate) fn adopt_exec(segment: &'static Segment, tgid: u32, number: u32) -> Option<Member> {
     used(segment).find_map(|slot| {
         let state = slot.state().filter(|state| state.high.life == Life::InExec)?;
         let high = ThreadState { life: Life::Unwatched, is_first: true, ..state.high };
-        if slot.tgid() != tgid || !slot.change(state, State { word: tgid & TID, high }) {
+        let own = slot.thread.number.load(Relaxed);
+        let is_it = slot.tgid() == tgid && (number == 0 || own as u32 == number);
+        if !is_it || !slot.change(state, State { word: tgid & TID, high }) {
             return None;
         }
-        let number = slot.thread.number.load(Relaxed);
-        Some(Member { index: slot.index(), owner: high.owner(), number })
+        Some(Member { index: slot.index(), owner: high.owner(), number: own })
     })
 }
 

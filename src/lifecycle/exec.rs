@@ -7,6 +7,7 @@
 
 use core::fmt::Write as _;
 
+use interceptor_abi::env;
 use syscalls::Sysno;
 
 use super::target::{self, Target};
@@ -67,7 +68,8 @@ fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
         return;
     }
     let argument = if is_at { 3 } else { 2 };
-    if let Some(wanted) = environment::carried().map(Wanted::new)
+    let member = group::ambiguous_number(block.membership());
+    if let Some(wanted) = environment::carried().map(|carried| Wanted::new(carried, member))
         && let Some(survey) = Survey::of(frame.args[argument], &wanted)
         && !survey.is_complete(&wanted)
         && let Ok(envp) = survey.compose(block, frame.args[argument], &wanted)
@@ -80,16 +82,18 @@ fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
 /// What the next image is to be told.
 struct Wanted {
     carried: &'static Carried,
-    /// Variables with the numbers of our descriptors: `NAME=number`.
-    descriptors: heapless::Vec<heapless::String<64>, 2>,
+    /// Variables with the numbers of our descriptors and, where that matters, of the thread:
+    /// `NAME=number`.
+    descriptors: heapless::Vec<heapless::String<64>, 3>,
 }
 
 impl Wanted {
-    fn new(carried: &'static Carried) -> Self {
+    fn new(carried: &'static Carried, member: Option<u32>) -> Self {
         let mut descriptors = heapless::Vec::new();
-        for (name, fd) in descriptors::variables() {
+        let numbers = descriptors::variables().map(|(name, fd)| (name, fd as u32));
+        for (name, number) in numbers.chain(member.map(|number| (env::MEMBER, number))) {
             let mut variable = heapless::String::new();
-            if write!(variable, "{name}={fd}").is_ok() {
+            if write!(variable, "{name}={number}").is_ok() {
                 let _ = descriptors.push(variable);
             }
         }

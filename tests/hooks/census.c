@@ -327,6 +327,36 @@ static void namespaces(void) {
     }
 }
 
+/* Processes with the same id, in two namespaces, that execute programs at the same time. */
+static void identities(void) {
+    CHECK(!unshare(0) && (!geteuid() || !unshare(CLONE_NEWUSER)), "unshare");
+    begin();
+    for (int round = 0; round < 60; round++) {
+        int gate_ends[2];
+        pid_t children[2];
+        CHECK(!pipe(gate_ends), "pipe");
+        for (int i = 0; i < 2; i++) {
+            children[i] = clone_into_namespace();
+            CHECK(children[i] >= 0, "clone");
+            if (!children[i]) {
+                char byte, number[64], *arguments[] = {"true", NULL};
+                CHECK(getpid() == 1, "the first of a namespace is %d", getpid());
+                snprintf(number, sizeof number, "%zu", interceptor_tstat.thread_nr);
+                setenv("CENSUS_NUMBER", number, 1);
+                CHECK(read(gate_ends[0], &byte, 1) == 1, "read");
+                execve("/bin/true", arguments, environ);
+                _exit(8);
+            }
+        }
+        CHECK(write(gate_ends[1], "ab", 2) == 2, "write");
+        for (int i = 0; i < 2; i++)
+            await(children[i], 0);
+        close(gate_ends[0]);
+        close(gate_ends[1]);
+        expect("executed", 2 * (round + 1), 0, 0);
+    }
+}
+
 static void failures(void) {
     begin();
     for (int i = 0; i < 100; i++) {
@@ -662,13 +692,15 @@ static const struct {
     {"deaths", deaths},     {"execs", execs}, {"unique", unique},       {"kills", kills},
     {"descriptors", descriptors}, {"monitors", monitors}, {"sharers", sharers},
     {"foreigners", foreigners},
-    {"namespaces", namespaces},
+    {"namespaces", namespaces}, {"identities", identities},
 };
 
 __attribute__((constructor(102))) static void start(void) {
     const char *wanted = getenv("CENSUS");
     interceptor_clone_hook_child = child_hook;
     interceptor_clone_hook_parent = parent_hook;
+    if (getenv("CENSUS_NUMBER"))
+        _exit(interceptor_tstat.thread_nr == strtoul(getenv("CENSUS_NUMBER"), NULL, 10) ? 0 : 9);
     if (!wanted)
         return;
     if (!strcmp(wanted, "attach")) {

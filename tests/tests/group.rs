@@ -47,6 +47,7 @@ fn members_of_pid_namespaces_are_counted_whatever_ends_them() {
         return skip(&Missing("PID namespaces, which may not be made here".to_owned()));
     }
     scenario("namespaces");
+    scenario("identities");
 }
 
 #[test]

@@ -19,6 +19,11 @@ pub const TRACE_STRING_LIMIT: &str = "INTERCEPTOR_TRACE_STRING_LIMIT";
 /// statistics and no coverage report.
 pub const SEGMENT_FD: &str = "INTERCEPTOR_SEGMENT_FD";
 
+/// Number (decimal) of the thread of the group that executes the program. The runtime sets
+/// it, where the program does not see it, when members are in several PID namespaces:
+/// there ids do not tell processes apart.
+pub const MEMBER: &str = "INTERCEPTOR_MEMBER";
+
 /// `1` counts every call and samples its duration into the segment.
 pub const STAT: &str = "INTERCEPTOR_STAT";
 

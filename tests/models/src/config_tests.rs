@@ -10,6 +10,7 @@ const NAMES: &[&str] = &[
     env::MODE,
     env::TRACE_FD,
     env::SEGMENT_FD,
+    env::MEMBER,
     env::TRACE_CALLS,
     env::TRACE_STRING_LIMIT,
     env::CRASH_REPORT,
