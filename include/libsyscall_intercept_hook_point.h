@@ -59,7 +59,8 @@ extern "C" {
  *
  * Always forwarded are vfork and rt_sigreturn. The hook runs on a stack of its own
  * of 192 KiB, on which the calls that it makes are not hooked, in whatever way they
- * are made. Registers and errno of the program are preserved.
+ * are made. Registers and errno of the program are preserved. What becomes of a hook that
+ * crashes, recurses, blocks or leaves by longjmp, interceptor.h says at its top.
  */
 extern INTERCEPT_HOOK_POINT_STORAGE_ int (*intercept_hook_point)(
     long syscall_number, long arg0, long arg1, long arg2, long arg3, long arg4,

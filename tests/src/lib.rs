@@ -14,6 +14,7 @@
 //! ```
 
 mod dist;
+mod executed;
 mod known;
 mod missing;
 mod mode;
@@ -26,6 +27,7 @@ mod tree;
 mod workshop;
 
 pub use dist::{Dist, guest, guests, installed, userland};
+pub use executed::differences_under;
 pub use known::{Differs, Judgement, KNOWN, KNOWN_IN_SUITES, Known, Where, judge, table};
 pub use missing::{Missing, skip};
 pub use mode::{Mode, Modes};

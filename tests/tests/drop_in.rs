@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use interceptor_tests::{Dist, Ended, Link, Program, Workshop, guest, installed, need};
+use interceptor_tests::{
+    Dist, Ended, Link, Program, Workshop, differences_under, guest, installed, need,
+};
 
 /// Fails unless a hook like `answers.c` works.
 fn assert_answers(ended: &Ended, how: &dyn std::fmt::Debug) {
@@ -211,43 +213,8 @@ fn births_on_a_stack_of_their_own_are_told() {
 fn a_hook_may_execute_every_call_itself() {
     let workshop = need!(Workshop::open());
     let hook = workshop.hook("executes.c", Link::Shared);
-    let mut different = Vec::new();
-    for name in [
-        "threads",
-        "births",
-        "fork_family",
-        "vfork_family",
-        "spawn",
-        "execs",
-        "signal_masks",
-        "signal_longjmp",
-        "signal_interrupt",
-        "signal_storm",
-        "cancel_cxx",
-        "signal_altstack",
-        "dlstorm",
-        "jit",
-        "cancel",
-        "exits_in_thread",
-        "efault",
-        "args6",
-        "bigio",
-        "x87mmx",
-    ] {
-        let program = Program::new(need!(guest(name)));
-        let (ended, native) = (workshop.under(&hook, Link::Shared, &program), program.natively());
-        if ended != native {
-            different.push((name, ended, native));
-        }
-    }
-    assert!(different.is_empty(), "{different:#?}");
-    for script in ["ls / | sort | head -3; (exit 7)", "kill -TERM $$"] {
-        let program = Program::shell(script);
-        assert_eq!(workshop.under(&hook, Link::Shared, &program), program.natively(), "{script}");
-    }
-    let bash = Program::new(need!(installed("bash")))
-        .arguments(["-c", "trap 'echo term' TERM; kill $$; (sleep 0.1 & wait; echo done) | cat"]);
-    assert_eq!(workshop.under(&hook, Link::Shared, &bash), bash.natively());
+    let under = |program: &Program| workshop.under(&hook, Link::Shared, program);
+    assert_eq!(need!(differences_under(under)), "");
 }
 
 #[test]

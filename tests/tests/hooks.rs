@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use interceptor_tests::{Dist, Ended, Program, guest, installed, need};
+use interceptor_tests::{Dist, Ended, Program, differences_under, guest, need};
 
 /// Runs a program with a hook library.
 fn under(dist: &Dist, hook: &Path, program: &Program) -> Ended {
@@ -86,65 +86,17 @@ misbehaviours! {
     a_hook_may_end_the_process: "ends",
 }
 
-/// Programs that do what cannot simply be done under a hook, or must be known of.
-const EXECUTED: [&str; 22] = [
-    "threads",
-    "births",
-    "fork_family",
-    "vfork_family",
-    "spawn",
-    "execs",
-    "signal_masks",
-    "signal_longjmp",
-    "signal_interrupt",
-    "signal_restart",
-    "signal_wakeups",
-    "signal_storm",
-    "cancel_cxx",
-    "signal_altstack",
-    "dlstorm",
-    "jit",
-    "cancel",
-    "exits_in_thread",
-    "efault",
-    "args6",
-    "bigio",
-    "x87mmx",
-];
-
-/// What differs under the hook that executes every call itself.
-fn executed_differently(how: Option<&str>) -> Result<String, interceptor_tests::Missing> {
-    let (dist, hook) = (Dist::find()?, guest("libexecutes.so")?);
-    let bash = ["-c", "trap 'echo term' TERM; kill $$; (sleep 0.1 & wait; echo done) | cat"];
-    let mut programs = vec![
-        ("pipe", Program::shell("ls / | sort | head -3; (exit 7)")),
-        ("kill", Program::shell("kill -TERM $$")),
-        ("bash", Program::new(installed("bash")?).arguments(bash)),
-    ];
-    for name in EXECUTED {
-        programs.push((name, Program::new(guest(name)?)));
-    }
-    let mut different = String::new();
-    for (name, program) in programs {
-        let native = program.natively();
-        let hooked = match how {
-            Some(how) => program.clone().environment("EXECUTES", how),
-            None => program.clone(),
-        };
-        let ended = under(&dist, &hook, &hooked);
-        if ended != native {
-            different += &format!("{name}\n{}", native.difference(&ended));
-        }
-    }
-    Ok(different)
-}
-
 #[test]
 fn a_hook_may_execute_every_call_itself() {
-    assert_eq!(need!(executed_differently(None)), "");
+    let (dist, hook) = (need!(Dist::find()), need!(guest("libexecutes.so")));
+    assert_eq!(need!(differences_under(|program| under(&dist, &hook, program))), "");
 }
 
 #[test]
 fn a_registered_hook_may_execute_every_call_itself() {
-    assert_eq!(need!(executed_differently(Some("registered"))), "");
+    let (dist, hook) = (need!(Dist::find()), need!(guest("libexecutes.so")));
+    let registered = |program: &Program| {
+        under(&dist, &hook, &program.clone().environment("EXECUTES", "registered"))
+    };
+    assert_eq!(need!(differences_under(registered)), "");
 }

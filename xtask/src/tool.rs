@@ -1,7 +1,7 @@
 //! Running other programs and placing files.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -46,6 +46,28 @@ pub fn link(target: &str, at: &Path) -> Result<()> {
     std::os::unix::fs::symlink(target, &temporary)
         .and_then(|()| fs::rename(&temporary, at))
         .with_context(|| format!("cannot make the link {}", at.display()))
+}
+
+/// Files below a directory that are wanted: paths in it, in order.
+pub fn files_below(top: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut directories = vec![PathBuf::new()];
+    while let Some(directory) = directories.pop() {
+        let path = top.join(&directory);
+        let entries =
+            fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        for entry in entries {
+            let entry = entry?;
+            let name = directory.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                directories.push(name);
+            } else if is_wanted(&name) {
+                files.push(name);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Whether `product` exists and was made after `source` was changed.

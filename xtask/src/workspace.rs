@@ -1,11 +1,12 @@
 //! Where things are: the source tree and the target directory.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+
+use crate::tool;
 
 /// The two directories every other path is derived from.
 pub struct Workspace {
@@ -121,25 +122,9 @@ impl Workspace {
 
     /// What a hook author includes: paths below `include`, in order.
     pub fn headers(&self) -> Result<Vec<PathBuf>> {
-        let include = self.root.join("include");
-        let mut headers = Vec::new();
-        let mut directories = vec![PathBuf::new()];
-        while let Some(directory) = directories.pop() {
-            let path = include.join(&directory);
-            let entries =
-                fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            for entry in entries {
-                let entry = entry?;
-                let name = directory.join(entry.file_name());
-                if entry.file_type()?.is_dir() {
-                    directories.push(name);
-                } else if name.extension().is_some_and(|extension| extension == "h") {
-                    headers.push(name);
-                }
-            }
-        }
-        headers.sort();
-        Ok(headers)
+        tool::files_below(&self.root.join("include"), |name| {
+            name.extension().is_some_and(|extension| extension == "h")
+        })
     }
 
     /// The cargo that runs us, in the source tree.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::tool;
 use crate::workspace::Workspace;
 
 pub mod deb;
@@ -47,24 +48,7 @@ pub fn lay_out(workspace: &Workspace) -> Result<()> {
 
 /// All that was laid out in `dist`, but what only debuggers read: paths in it, in order.
 fn shipped(dist: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut directories = vec![PathBuf::new()];
-    while let Some(directory) = directories.pop() {
-        let path = dist.join(&directory);
-        let entries =
-            fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        for entry in entries {
-            let entry = entry?;
-            let name = directory.join(entry.file_name());
-            if entry.file_type()?.is_dir() {
-                directories.push(name);
-            } else if name.extension().is_none_or(|extension| extension != "debug") {
-                files.push(name);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
+    tool::files_below(dist, |name| name.extension().is_none_or(|extension| extension != "debug"))
 }
 
 /// Copies a file of `dist`, or a link, below `root`.
@@ -73,8 +57,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
     match fs::read_link(from) {
-        Ok(target) => crate::tool::link(&target.to_string_lossy(), to),
-        Err(_) => crate::tool::place(from, to),
+        Ok(target) => tool::link(&target.to_string_lossy(), to),
+        Err(_) => tool::place(from, to),
     }
 }
 
