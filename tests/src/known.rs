@@ -70,12 +70,32 @@ pub const KNOWN: &[Known] = &[
 ];
 
 /// Those of tests that others have written.
-pub const KNOWN_IN_SUITES: &[Known] = &[Known {
-    guest: "stress_ng calls usersyscall",
-    modes: Where::Everywhere,
-    differs: Differs::Always,
-    reason: "Syscall User Dispatch is refused as by a kernel without it",
-}];
+pub const KNOWN_IN_SUITES: &[Known] = &[
+    Known {
+        guest: "stress_ng calls usersyscall",
+        modes: Where::Everywhere,
+        differs: Differs::Always,
+        reason: "Syscall User Dispatch is refused as by a kernel without it",
+    },
+    Known {
+        guest: "crate nix test sys::test_ptrace::test_ptrace_syscall",
+        modes: Where::In(&["trace"]),
+        differs: Differs::Always,
+        reason: "a tracer sees the runtime's own calls, too",
+    },
+    Known {
+        guest: "crate nix test test_pty::test_forkpty",
+        modes: Where::In(&["trace"]),
+        differs: Differs::Sometimes,
+        reason: "it waits for any child, and may get the one that test_ptrace_syscall leaves",
+    },
+    Known {
+        guest: "crate nix test test_unistd::test_wait",
+        modes: Where::In(&["trace"]),
+        differs: Differs::Sometimes,
+        reason: "it waits for any child, and may get the one that test_ptrace_syscall leaves",
+    },
+];
 
 impl Known {
     /// Whether the difference is in every run.

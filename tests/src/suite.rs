@@ -146,7 +146,7 @@ pub const SUITES: &[Suite] = &[
             part("mio", "mio 1.2.5 --features os-poll,os-ext,net"),
             part("rustix", "rustix 1.1.6 --features all-apis"),
             part("nix", "nix 0.32.0 --all-features"),
-            part("signal_hook", "signal-hook 0.4.6 --all-features"),
+            part("signal_hook_registry", "signal-hook-registry 1.4.8"),
             part("subprocess", "subprocess 0.2.15"),
             part("shared_child", "shared_child 1.1.2"),
         ],

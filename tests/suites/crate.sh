@@ -11,11 +11,12 @@ build)
   [ -s list ] && grep -qx "# $version $*" list && exit
   export CARGO_TARGET_DIR="$built/target"
   touch src/lib.rs
-  printf '[package]\nname = "vendors-%s"\nedition = "2021"\n[dependencies]\n%s = "=%s"\n[workspace]\nexclude = ["vendor"]\n' \
+  printf '[package]\nname = "vendors-%s"\nedition = "2021"\n[dependencies]\n%s = "=%s"\n[workspace]\n' \
     "$name" "$name" "$version" > Cargo.toml
   cargo vendor --quiet vendor > /dev/null || exit 77
   cd "vendor/$name" || exit 1
-  rm -f ../../new
+  # Else Cargo looks for a workspace in the directories above.
+  grep -q '^\[workspace\]' Cargo.toml || printf '\n[workspace]\n' >> Cargo.toml
   cargo test --no-run "$@" 2> ../../log || { cat ../../log; exit 1; }
   { echo "# $version $*"; sed -n 's/^ *Executable .*(\(.*\))$/\1/p' ../../log; } > ../../list ;;
 run)
