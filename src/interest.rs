@@ -9,6 +9,8 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
+use syscalls::Sysno;
+
 /// The runtime itself must act on this call.
 pub(crate) const LIFECYCLE: u8 = 1;
 /// A hook subscribed to it.
@@ -44,13 +46,18 @@ pub(crate) fn of_unknown() -> u8 {
     TABLE[u16::MAX as usize].load(Relaxed)
 }
 
+/// The call that never returns, which who sees it must be told of. If nobody does, none
+/// of ours stands between a handler and what it returns to.
+const NEVER_RETURNS: usize = Sysno::rt_sigreturn as usize;
+
 /// Subscribes to one number.
 pub(crate) fn add(nr: usize, who: u8) {
     if is_closed() {
         return;
     }
     if let Some(entry) = TABLE.get(nr).filter(|_| nr < NUMBERS) {
-        entry.fetch_or(who, Relaxed);
+        let also = if nr == NEVER_RETURNS { LIFECYCLE } else { 0 };
+        entry.fetch_or(who | also, Relaxed);
     }
 }
 
@@ -89,6 +96,7 @@ pub(crate) fn add_all(who: u8) {
     for entry in &TABLE {
         entry.fetch_or(who, Relaxed);
     }
+    add(NEVER_RETURNS, who);
 }
 
 /// Subscribes to the numbers that cannot be subscribed to one by one.

@@ -71,9 +71,8 @@ impl<'a> Observing<'a> {
 }
 
 /// Numbers that are always of interest.
-const ALWAYS: [Sysno; 18] = [
+const ALWAYS: [Sysno; 17] = [
     Sysno::rt_sigaction,
-    Sysno::rt_sigreturn,
     Sysno::exit,
     Sysno::exit_group,
     Sysno::fork,

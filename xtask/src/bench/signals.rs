@@ -17,7 +17,7 @@ const SAME: f64 = 1.01;
 /// What `signals` is asked for, and which of them a limit is set for.
 const KINDS: &[(&str, &str, Option<f64>)] = &[
     ("raise", "raise, with a handler", Some(LIMIT)),
-    ("onstack", "… on an alternate stack", None),
+    ("onstack", "… on an alternate stack", Some(LIMIT)),
     ("nested", "… in a handler", None),
     ("call", "call, no handlers", None),
     ("handlers", "call, handlers for all signals", None),
