@@ -12,6 +12,7 @@ mod archive;
 mod bench;
 mod build;
 mod dist;
+mod fuzz;
 mod link;
 mod lint;
 mod qemu;
@@ -46,6 +47,8 @@ enum Task {
     Test(test::Args),
     /// Boot other kernels and processors, and run guests there
     Qemu(qemu::Args),
+    /// Look for input that does harm to what reads it
+    Fuzz(fuzz::Args),
     /// Run programs under load for minutes, harm some, and look for leaks
     Soak(soak::Args),
     /// Check the built library: linkage, protections, exports, vector-free paths
@@ -81,6 +84,7 @@ fn execute(task: Task) -> Result<ExitCode> {
         Task::Run(args) => run::execute(&workspace, &args),
         Task::Test(args) => test::execute(&workspace, &args),
         Task::Qemu(args) => qemu::execute(&workspace, &args),
+        Task::Fuzz(args) => fuzz::execute(&workspace, &args),
         Task::Soak(args) => soak::execute(&workspace, &args),
         Task::Symbols(args) => symbols::execute(&workspace, &args),
         Task::Lint => lint::execute(&workspace),

@@ -1,8 +1,10 @@
-//! A segment that a hostile program has written: whatever is in it, reports are
-//! made of it, in bounded time and space.
+//! A segment that a hostile program has written, and files that claim to be programs:
+//! whatever is in them, reports are made of it, in bounded time and space.
 
 use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use interceptor_abi::segment;
 
@@ -16,6 +18,7 @@ use crate::tree_segment::{TreeSegment, calls_between};
 const LONGEST: usize = 1 << 20;
 
 /// Words that break what is computed from them.
+#[cfg(test)]
 const WORDS: [u64; 6] = [0, 1, u64::MAX, 1 << 63, 0xffff_ffff, 0x0000_0002_0000_0002];
 
 fn read_all(segment: &TreeSegment, earlier: &TreeSegment) {
@@ -31,6 +34,40 @@ fn read_all(segment: &TreeSegment, earlier: &TreeSegment) {
     assert!(segment.objects().len() <= segment::OBJECTS);
     assert!(segment.threads().len() <= segment::THREADS);
     assert_eq!(segment.lanes().len(), segment::LANES);
+}
+
+/// Makes the reports of a segment with words at places: each 8 bytes of a place, each 8 of
+/// a word.
+///
+/// # Panics
+///
+/// When a report does harm.
+pub fn report(words: &[u8]) {
+    let (empty, _) = TreeSegment::create().expect("a segment");
+    let (segment, inherited) = TreeSegment::create().expect("a segment");
+    let file = File::from(inherited);
+    for place in words.chunks_exact(16).take(64) {
+        let (at, word) = place.split_at(8);
+        let at = at.iter().fold(0u64, |at, byte| at << 8 | u64::from(*byte));
+        let end = segment::SIZE as u64 - 8;
+        file.write_all_at(word, at % end / 8 * 8).expect("a segment is written");
+    }
+    read_all(&segment, &empty);
+    read_all(&empty, &segment);
+}
+
+/// Looks at a file as `interceptor doctor` does.
+///
+/// # Panics
+///
+/// When that does harm.
+pub fn examine(content: &[u8]) {
+    let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
+    let file = File::from(nix::sys::memfd::memfd_create(c"program", flags).expect("a file"));
+    file.write_all_at(content, 0).expect("a file is written");
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let _ = crate::program::elf::Head::read(Path::new(&path));
+    let _ = crate::doctor::look_at(Path::new(&path));
 }
 
 #[test]

@@ -14,8 +14,8 @@ mod coverage;
 mod descriptor;
 mod doctor;
 mod failure;
-#[cfg(test)]
-mod hostile;
+#[cfg(any(test, feature = "hostile"))]
+pub mod hostile;
 mod launch;
 mod needs;
 mod notice;

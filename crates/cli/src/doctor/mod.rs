@@ -54,6 +54,12 @@ fn tally(object: &Object) -> Option<Tally> {
     sites::of(object.path.as_deref()?)
 }
 
+/// What the report says of the sites of a file; `None` if it is no object.
+#[cfg(any(test, feature = "hostile"))]
+pub fn look_at(path: &std::path::Path) -> Option<String> {
+    sites::of(path).map(|tally| tally.to_string())
+}
+
 struct Report {
     program: Program,
     objects: Vec<Object>,
