@@ -326,6 +326,7 @@ fn patch_text<R: Readable>(
     }
     let Ok(memory) = Mapping::anonymous((ROUND * size_of::<Planned>()) as u64) else {
         say(format_args!("{}: no memory to plan; it is left alone", Lossy(text.name)));
+        plan(bytes, text, image, force, &mut |site| tally.count(outcome_unpatched(&site)));
         return tally;
     };
     let is_pristine = text.is_pristine;
@@ -334,6 +335,14 @@ fn patch_text<R: Readable>(
     round.apply();
     memory.unmap();
     tally
+}
+
+/// What becomes of a site that is not patched whatever its plan says.
+fn outcome_unpatched(site: &SitePlan) -> Outcome {
+    match &site.verdict {
+        Verdict::Jump(_) | Verdict::Trap => Outcome::Missed,
+        other => coverage::outcome_of_report(site.kind, other),
+    }
 }
 
 /// Plans one range with what its image tells of functions.
