@@ -90,26 +90,24 @@ pub(crate) struct Decoded {
     pub is_narrow: bool,
 }
 
+impl Decoded {
+    /// `0f 05`, without prefixes.
+    pub(crate) const SYSCALL: Self = Self {
+        len: 2,
+        flow: Flow::Syscall,
+        reference: Reference::None,
+        takes_address: false,
+        is_narrow: false,
+    };
+}
+
 /// Longest instruction.
 pub(crate) const MAX_LEN: usize = 15;
 
 /// The instruction at the start of `bytes`, which lies at `address`; `None` if
 /// there is none, or if `bytes` ends within it.
-#[inline(always)]
-pub(crate) fn decode_here(bytes: &[u8], address: u64) -> Option<Decoded> {
-    match bytes.first_chunk::<ROOM>().and_then(|bytes| Glimpse::at(bytes).decode(address)) {
-        Some(decoded) => Some(decoded),
-        None => decode_any(bytes, address),
-    }
-}
-
-/// The same, where a few nanoseconds do not count.
-pub(crate) fn decode(bytes: &[u8], address: u64) -> Option<Decoded> {
-    decode_here(bytes, address)
-}
-
 #[inline(never)]
-fn decode_any(bytes: &[u8], address: u64) -> Option<Decoded> {
+pub(crate) fn decode(bytes: &[u8], address: u64) -> Option<Decoded> {
     let decoded = match bytes.first_chunk() {
         Some(enough) => Cursor { bytes: enough, at: 0 }.instruction(address)?,
         None => {
@@ -122,6 +120,15 @@ fn decode_any(bytes: &[u8], address: u64) -> Option<Decoded> {
     };
     let len = usize::from(decoded.len);
     (len <= bytes.len() && len <= MAX_LEN).then_some(decoded)
+}
+
+/// Its length, for most instructions sooner.
+#[inline(never)]
+pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
+    match bytes.first_chunk().map(Step::at).filter(Step::is_understood) {
+        Some(step) => Some(step.len()),
+        None => decode(bytes, 0).map(|decoded| usize::from(decoded.len)),
+    }
 }
 
 /// Bytes to read without a look at the length: no field of an instruction
@@ -472,9 +479,8 @@ static PREFIX: [bool; 256] = {
     prefix
 };
 
-mod quick;
+mod class;
 mod step;
-pub(crate) use quick::Glimpse;
-pub(crate) use step::Step;
+pub(crate) use step::{Step, begins_padding, padding_len};
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! A look at the bytes before a candidate, which tells most bytes that lie
 //! inside an instruction without decoding the function from its start.
 
-use crate::decode::{MAX_LEN, decode};
+use crate::decode::{MAX_LEN, length};
 
 /// Bytes before a candidate that are looked at.
 const BEFORE: u64 = 96;
@@ -27,8 +27,8 @@ pub(crate) fn is_inside(bytes: &[u8], start: u64, address: u64) -> bool {
             }
             seen |= bit;
             let rest = bytes.get((at - start) as usize..).unwrap_or(&[]);
-            match decode(rest, at) {
-                Some(decoded) => at += u64::from(decoded.len),
+            match length(rest) {
+                Some(len) => at += len as u64,
                 None => break,
             }
         }

@@ -9,7 +9,7 @@
 use core::ops::Range;
 
 use crate::code_map::{CodeMap, Function};
-use crate::decode::{Flow, decode};
+use crate::decode::{Flow, begins_padding, decode, length, padding_len};
 use crate::list::Recent;
 use crate::patch::JUMP;
 use crate::plan::Text;
@@ -151,12 +151,12 @@ impl Holes {
     }
 }
 
-/// Whether the end of a surveyed function is not passed. A call at the end is
-/// one that does not return.
+/// Whether the end of a surveyed function is not passed.
 fn ends(survey: &Survey) -> bool {
-    survey.complete && !falls_out(survey.last)
+    survey.complete && !survey.falls_out
 }
 
+/// A call at the end is one that does not return.
 fn falls_out(last: Flow) -> bool {
     last.goes_on() && !matches!(last, Flow::Call(_) | Flow::IndirectCall)
 }
@@ -166,18 +166,20 @@ fn decodes_to_an_end(text: &Text<'_>, range: &Range<u64>) -> bool {
         return false;
     };
     let mut address = range.start;
-    let mut last = Flow::Next;
+    let mut last = address;
+    let rest = |address| bytes.get((address - range.start) as usize..).unwrap_or(&[]);
     while address < range.end {
-        let rest = bytes.get((address - range.start) as usize..).unwrap_or(&[]);
-        let Some(decoded) = decode(rest, address) else {
+        let is_padding = || decode(rest(address), address).is_some_and(|it| it.flow.is_padding());
+        if !begins_padding(rest(address)) || !is_padding() {
+            last = address;
+        }
+        let Some(len) = length(rest(address)) else {
             return false;
         };
-        if !decoded.flow.is_padding() {
-            last = decoded.flow;
-        }
-        address += u64::from(decoded.len);
+        address += len as u64;
     }
-    address == range.end && !falls_out(last)
+    let does_end = || decode(rest(last), last).is_some_and(|it| !falls_out(it.flow));
+    address == range.end && does_end()
 }
 
 /// The bytes between two functions, if all are padding.
@@ -188,11 +190,11 @@ fn gap(text: &Text<'_>, range: Range<u64>) -> Option<Range<u64>> {
     let bytes = text.from(&range)?;
     let mut address = range.start;
     while address < range.end {
-        let decoded = decode(bytes.get((address - range.start) as usize..)?, address)?;
-        if !decoded.flow.is_padding() {
-            return None;
-        }
-        address += u64::from(decoded.len);
+        let rest = bytes.get((address - range.start) as usize..)?;
+        address += match rest.first_chunk().map_or(0, padding_len) {
+            0 => decode(rest, address).filter(|it| it.flow.is_padding())?.len.into(),
+            len => len as u64,
+        };
     }
     (address == range.end).then_some(range)
 }

@@ -23,6 +23,12 @@ impl<T: Copy, const N: usize> List<T, N> {
         }
     }
 
+    /// Takes the last item away.
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        self.len = self.len.checked_sub(1)?;
+        self.items.get(self.len).copied()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.len = 0;
         self.overflowed = false;
@@ -73,6 +79,22 @@ impl<T: Copy + PartialEq, const N: usize> List<T, N> {
         is_new
     }
 
+    /// Leaves one of equal items.
+    pub(crate) fn drop_copies(&mut self) {
+        let mut kept = 0;
+        for index in 0..self.len {
+            let (before, rest) = self.items.split_at_mut(index);
+            if let Some(item) = rest.first()
+                && let Some(before) = before.get(..kept)
+                && !before.contains(item)
+            {
+                self.items[kept.min(index)] = *item;
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+
     /// The same, but remembers that there was no room.
     pub(crate) fn insert_or_overflow(&mut self, item: T) {
         if !self.as_slice().contains(&item) {
@@ -107,5 +129,25 @@ impl<T: Copy, const N: usize> Recent<T, N> {
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = T> {
         (0..self.pushed.min(N))
             .filter_map(|age| self.items.get((self.pushed - 1 - age) % N).copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::List;
+
+    #[test]
+    fn the_first_of_equal_items_remains_at_its_place_in_order() {
+        let mut list = List::<u64, 8>::new(0);
+        for item in [3, 3, 0, 5, 3, 0, 7] {
+            list.push(item);
+        }
+        list.drop_copies();
+        assert_eq!(list.as_slice(), [3, 0, 5, 7]);
+        assert_eq!(list.pop(), Some(7));
+        list.clear();
+        list.drop_copies();
+        assert_eq!(list.as_slice(), [0; 0]);
+        assert_eq!(list.pop(), None);
     }
 }

@@ -30,15 +30,21 @@ impl Marks {
 
     /// Adds an address; whether it was added.
     pub(crate) fn insert(&mut self, address: u64) -> bool {
-        let Some((index, bit)) = self.place(address) else {
-            return false;
-        };
-        let Some(word) = self.words.get_mut(index) else {
-            return false;
-        };
-        let is_new = *word & bit == 0;
+        self.insert_if(address, address >= self.start)
+    }
+
+    /// The same, if the address is wanted, without a branch; it is none before the start.
+    #[inline(always)]
+    pub(crate) fn insert_if(&mut self, address: u64, is_wanted: bool) -> bool {
+        let offset = address.wrapping_sub(self.start);
+        // The last word is never used, so that two can be read.
+        let index = (offset / WORD).min(WORDS as u64 - 1) as usize;
+        let is_wanted = is_wanted & (index < WORDS - 1);
+        let bit = u64::from(is_wanted) << (offset % WORD);
+        let word = &mut self.words[index.min(WORDS - 1)];
+        let is_new = is_wanted & (*word & bit == 0);
         *word |= bit;
-        self.used = self.used.max(index + 1);
+        self.used = self.used.max((index + 1) * usize::from(is_wanted));
         is_new
     }
 
@@ -72,7 +78,6 @@ impl Marks {
     fn place(&self, address: u64) -> Option<(usize, u64)> {
         let offset = address.checked_sub(self.start)?;
         let index = usize::try_from(offset / WORD).ok()?;
-        // The last word is never used, so that two can be read.
         (index < WORDS - 1).then_some((index, 1 << (offset % WORD)))
     }
 }

@@ -36,7 +36,9 @@ pub(crate) fn examine(survey: &mut Survey, function: &Function, bytes: &[u8], me
         if !survey.can_learn() {
             break;
         }
-        survey.pass(bytes, &function.range, memory, trust);
+        if !survey.settle(bytes, &function.range, memory) {
+            survey.pass(bytes, &function.range, memory, trust);
+        }
     }
 }
 
@@ -46,7 +48,7 @@ fn prove_by_tables(survey: &mut Survey, function: &Function, memory: &Memory<'_>
     let mut proven = List::<_, 64>::new(0);
     // What is found is found, even if there may be more.
     let _ = memory.for_each_target(function, survey, &mut |target| {
-        if survey.doubts.as_slice().binary_search(&target).is_ok() {
+        if survey.has_doubt_at(target) {
             proven.insert(target);
         }
     });

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use crate::decode::Flow;
+use crate::decode::Step;
 use crate::indirect::Memory;
 use crate::list::List;
 use crate::marks::Marks;
@@ -19,6 +19,8 @@ const NEIGHBOURHOOD: u64 = 160;
 /// Functions longer than this are not gone through once more to tell that
 /// bytes inside an instruction are not code.
 const LARGE: u64 = 1 << 12;
+/// Steps that are collected before they are looked at. A power of two.
+const STEPS: usize = 32;
 /// Instructions before a site that are remembered.
 pub(crate) const HISTORY: usize = 8;
 
@@ -61,6 +63,8 @@ pub(crate) enum Trust {
     /// Code, if it ends where it should: several functions, of which only the
     /// first has a name.
     Linear,
+    /// Not asked: what is passed over ends there.
+    Proven,
 }
 
 /// What is known of a function.
@@ -80,8 +84,8 @@ pub(crate) struct Survey {
     pub data: List<u64, 32>,
     /// Addresses that it adds an index to.
     pub indexed: List<u64, 16>,
-    /// Starts of the stretches in doubt.
-    pub doubts: List<u64, 256>,
+    /// The stretches in doubt.
+    doubts: List<(u64, u64), 256>,
     /// Candidates that came without a status.
     open: usize,
     /// Granules near sites.
@@ -90,12 +94,14 @@ pub(crate) struct Survey {
     is_large: bool,
     /// Every byte of the function was decoded.
     pub complete: bool,
-    /// What the last instruction does that is not padding.
-    pub last: Flow,
+    /// Its end is passed.
+    pub falls_out: bool,
     /// Addresses that proven code leads to, of all passes.
     proven: Marks,
-    /// Whether the last pass has proven something too late for itself.
-    has_news: bool,
+    /// Steps that a pass has yet to look at, and their offsets in the function.
+    steps: [(u32, Step); STEPS],
+    /// What the last pass has proven too late for itself.
+    news: List<u64, 64>,
 }
 
 impl Survey {
@@ -115,14 +121,15 @@ impl Survey {
             takes_own_address: false,
             data: List::new(0),
             indexed: List::new(0),
-            doubts: List::new(0),
+            doubts: List::new((0, 0)),
             open: 0,
             near: Near::default(),
             is_large: false,
             complete: false,
-            last: Flow::Next,
+            falls_out: true,
             proven: Marks::new(),
-            has_news: false,
+            steps: [(0, Step::default()); STEPS],
+            news: List::new(0),
         }
     }
 
@@ -130,7 +137,7 @@ impl Survey {
     pub(crate) fn clear(&mut self) {
         self.sites.clear();
         self.open = 0;
-        self.has_news = false;
+        self.news.clear();
     }
 
     /// Adds a candidate; they come in address order. Nothing is decoded for the
@@ -159,12 +166,14 @@ impl Survey {
 
     /// Notes that something leads to an address in the function.
     pub(crate) fn prove(&mut self, address: u64) {
-        self.has_news |= self.proven.insert(address);
+        if self.proven.insert(address) {
+            self.news.push(address);
+        }
     }
 
     /// Whether the last pass left doubts that another may settle.
     pub(crate) fn can_learn(&self) -> bool {
-        self.has_news && self.has_doubts()
+        (self.news.overflowed() || !self.news.as_slice().is_empty()) && self.has_doubts()
     }
 
     /// Whether a candidate is in doubt.
@@ -199,6 +208,43 @@ impl Survey {
         Pass::new(self, range, memory).run(bytes, trust);
     }
 
+    /// Passes once more over what the last pass has proven too late. Whether that was
+    /// enough to know what another pass would find.
+    pub(crate) fn settle(&mut self, bytes: &[u8], range: &Range<u64>, memory: &Memory<'_>) -> bool {
+        if self.doubts.overflowed() || !self.complete {
+            return false;
+        }
+        while let Some(proven) = self.news.pop() {
+            let Some((_, end)) = self.doubt_at(proven) else {
+                continue;
+            };
+            let stretch = proven..core::mem::replace(end, proven);
+            if !Pass::new(self, range, memory).settle(bytes, &stretch) {
+                return false;
+            }
+        }
+        !self.news.overflowed() && !self.targets.overflowed()
+    }
+
+    /// What was in doubt until now is so no longer from an address on, or newly.
+    fn end_doubt(&mut self, address: u64) {
+        if let Some((_, end)) = self.doubts.last_mut() {
+            *end = address.min(*end);
+        }
+    }
+
+    /// The stretch in doubt that contains an address.
+    fn doubt_at(&mut self, address: u64) -> Option<&mut (u64, u64)> {
+        let doubts = self.doubts.as_mut_slice();
+        let next = doubts.partition_point(|(start, _)| *start <= address);
+        doubts.get_mut(..next)?.last_mut().filter(|(_, end)| address < *end)
+    }
+
+    /// Whether a stretch in doubt starts at an address.
+    pub(crate) fn has_doubt_at(&self, address: u64) -> bool {
+        self.doubts.as_slice().binary_search_by_key(&address, |(start, _)| *start).is_ok()
+    }
+
     fn forget_last_pass(&mut self) {
         for site in self.sites.as_mut_slice().iter_mut().filter(|site| !site.is_settled) {
             site.status = Status::Unreached;
@@ -211,8 +257,8 @@ impl Survey {
         self.indexed.clear();
         self.doubts.clear();
         self.complete = false;
-        self.last = Flow::Next;
-        self.has_news = false;
+        self.falls_out = true;
+        self.news.clear();
     }
 
     #[inline(always)]

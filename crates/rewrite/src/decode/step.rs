@@ -2,12 +2,15 @@
 //!
 //! Branches that depend on the bytes of code are mispredicted, and each costs
 //! as much as all the rest. So the common case has none: perhaps a REX, and an
-//! opcode of one byte. Which instructions matter, and how, is told in bits, for
-//! the caller to collect and to look at later.
+//! opcode of one byte. What is at the places of both is looked up at once, since
+//! one look after the other takes time. Which instructions matter, and how, is
+//! told in bits, for the caller to collect and to look at later.
+
+use core::hint::select_unpredictable;
 
 use super::ROOM;
-use super::quick::{CLASSES, Class, MODEL};
-use crate::bytes::i32_at;
+use super::class::{CLASSES, Class, MODEL};
+use crate::bytes::{i32_at, u64_at};
 
 /// Bits of what is known of an opcode or a ModRM byte.
 struct Fact;
@@ -19,20 +22,22 @@ impl Fact {
     const VARIED: u32 = 1 << 4;
     /// It is not passed.
     const STOPS: u32 = 1 << 5;
-    const MATTERS: u32 = 1 << 6;
-    /// A branch or a call.
+    /// It moves a number of 32 bits to a register, or one of 64 to memory.
+    const NUMBER: u32 = 1 << 6;
+    /// A jump, a branch or a call.
     const LEADS: u32 = 1 << 7;
     const IS_NOP: u32 = 1 << 8;
-    /// It is not passed with REX.W.
-    const WIDE: u32 = 1 << 9;
-    const REX: u32 = 1 << 10;
+    /// A common instruction that does not lead to the next.
+    const ENDS: u32 = 1 << 9;
     /// `0f`.
     const ESCAPE: u32 = 1 << 11;
     const PREFIX: u32 = 1 << 12;
-    /// It matters if its memory is given by a distance. Of a ModRM byte: it is.
+    /// It takes the address that its memory is given by. Of a ModRM byte: memory is given
+    /// by a distance.
     const RELATIVE: u32 = 1 << 13;
-    /// Of a ModRM byte: its SIB byte may ask for more.
+    /// Of a ModRM byte: its SIB byte may ask for more. If it does: a table is named.
     const INDEXED: u32 = 1 << 14;
+    const TABLE: u32 = 1 << 15;
     /// It is not passed with a ModRM byte that has one of the bits that it has.
     const REFUSES: u32 = Self::REGISTER | Self::NOT_FIRST | Self::FIRST_TWO;
     /// Of a ModRM byte: it names no memory.
@@ -41,32 +46,30 @@ impl Fact {
     const NOT_FIRST: u32 = 1 << 17;
     /// The register field is 0 or 1.
     const FIRST_TWO: u32 = 1 << 18;
-    /// It moves a number to a register.
-    const CONSTANT: u32 = 1 << 19;
-    const IS_CALL: u32 = 1 << 20;
-    /// A common instruction that does not lead to the next.
-    const ENDS: u32 = 1 << 21;
     /// Has a ModRM byte: the sign.
     const MODEL: u32 = 1 << 31;
 }
 
-/// Opcodes of one byte, then those after `0f`.
-static OPCODES: [u32; 512] = {
-    let mut opcodes = [0; 512];
+/// Pages of 256 opcodes: those of one byte, those after `0f`, and those after REX.W.
+static OPCODES: [u32; 3 * 256] = {
+    let mut opcodes = [0; 3 * 256];
     let mut opcode = 0;
-    while opcode < 512 {
-        opcodes[opcode] = facts_of(CLASSES[opcode]);
+    while opcode < 256 {
+        opcodes[opcode] = facts_of(CLASSES[opcode], false);
+        opcodes[ESCAPED + opcode] = facts_of(CLASSES[256 + opcode], false);
+        opcodes[WIDE + opcode] = facts_of(CLASSES[opcode], true);
         opcode += 1;
     }
     opcodes
 };
+const ESCAPED: usize = 256;
+const WIDE: usize = 512;
 
-const fn facts_of(class: u16) -> u32 {
+const fn facts_of(class: u16, is_wide: bool) -> u32 {
     let carried = [
-        (Class::MODEL, Fact::MODEL),
+        (Class::MODEL, Fact::MODEL | Fact::TABLE),
         (Class::VARIED, Fact::VARIED),
         (Class::OTHER, Fact::STOPS),
-        (Class::REX, Fact::REX),
         (Class::ESCAPE, Fact::ESCAPE),
         (Class::PREFIX, Fact::PREFIX),
     ];
@@ -80,12 +83,12 @@ const fn facts_of(class: u16) -> u32 {
     facts
         | match class & Class::KIND {
             Class::NEXT => 0,
-            Class::BRANCH => Fact::MATTERS | Fact::LEADS,
-            Class::CALL => Fact::MATTERS | Fact::LEADS | Fact::IS_CALL,
+            Class::BRANCH | Class::CALL => Fact::LEADS,
             Class::ADDRESS => Fact::RELATIVE | Fact::REGISTER,
             Class::NOP => Fact::IS_NOP,
-            Class::CONSTANT => Fact::MATTERS | Fact::CONSTANT | Fact::WIDE,
-            Class::STORE => Fact::MATTERS | Fact::NOT_FIRST,
+            Class::CONSTANT if !is_wide => Fact::NUMBER,
+            Class::STORE if is_wide => Fact::NUMBER | Fact::NOT_FIRST,
+            Class::STORE => Fact::NOT_FIRST,
             Class::TEST => Fact::FIRST_TWO,
             Class::JUMP => Fact::STOPS | Fact::ENDS | Fact::LEADS,
             Class::END => Fact::STOPS | Fact::ENDS,
@@ -112,147 +115,166 @@ static MODELS: [u32; 256] = {
 };
 
 /// One instruction.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Step {
-    /// Its first eight bytes.
-    word: u64,
     /// Bytes before its opcode, or before the second byte of that.
     skipped: u32,
-    /// REX.W, if it is there.
-    wide: u32,
     /// Of its opcode.
     facts: u32,
     /// Of its ModRM byte, if it has one.
     asked: u32,
-    /// Bytes of the address of a table that its SIB byte asks for.
-    table: u32,
 }
 
 impl Step {
+    /// What a function may lead to: names that matter where numbers of 32 bits can be
+    /// addresses, and where not.
+    pub(crate) const NAMES: u32 = Self::ADDRESSES | Fact::NUMBER;
+    pub(crate) const ADDRESSES: u32 = Fact::LEADS | Fact::RELATIVE | Fact::TABLE;
+
     /// The instruction at the start of `bytes`.
     #[inline(always)]
     pub(crate) fn at(bytes: &[u8; ROOM]) -> Self {
-        let word = u64::from_le_bytes(*bytes.first_chunk().unwrap_or(&[0; 8]));
-        let has_rex = u32::from(word & 0xf0 == 0x40);
-        let mut step = Self { word, skipped: has_rex, wide: 0, facts: 0, asked: 0, table: 0 };
-        step.wide = word as u32 & has_rex << 3;
-        step.facts = OPCODES[step.byte(0)];
+        let word = u64_at(bytes, 0).unwrap_or(0);
+        let has_rex = word & 0xf0 == 0x40;
+        // REX.W is the bit of 8.
+        let behind_rex = byte(word, 1) | (word as usize & 8) << 6;
+        let opcode = select_unpredictable(has_rex, behind_rex, byte(word, 0));
+        let model = select_unpredictable(has_rex, byte(word, 2), byte(word, 1));
+        let mut step =
+            Self { skipped: u32::from(has_rex), facts: OPCODES[opcode], asked: MODELS[model] };
         if step.facts & (Fact::ESCAPE | Fact::PREFIX) != 0 {
-            step.pass_prefixes();
+            step.pass_prefixes(word);
         }
         // All ones where there is a ModRM byte.
-        let has_model = (step.facts as i32 >> 31) as u32;
-        step.asked = MODELS[step.byte(1)] & has_model;
-        if step.asked & Fact::INDEXED != 0 && step.byte(2) & 7 == 5 {
-            step.table = 4;
+        step.asked &= (step.facts as i32 >> 31) as u32;
+        if step.asked & Fact::INDEXED != 0 && byte(word, step.skipped + 2) & 7 == 5 {
+            step.asked += Fact::TABLE | 4;
         }
         step
     }
 
-    /// A byte from the opcode on.
-    #[inline(always)]
-    fn byte(self, at: u32) -> usize {
-        usize::from((self.word >> (8 * self.skipped % 64) >> (8 * at)) as u8)
-    }
-
     /// Goes from what is no opcode to the one behind it, if there is one.
     #[inline(always)]
-    fn pass_prefixes(&mut self) {
+    fn pass_prefixes(&mut self, word: u64) {
         let mut refused = 0;
         if self.facts & Fact::PREFIX != 0 && self.skipped == 0 {
             refused = self.facts & Fact::VARIED;
-            let has_rex = u32::from(self.word & 0xf000 == 0x4000);
-            self.wide = (self.word >> 8) as u32 & has_rex << 3;
-            self.skipped = 1 + has_rex;
-            self.facts = OPCODES[self.byte(0)];
+            let has_rex = word & 0xf000 == 0x4000;
+            let page = if has_rex { (word >> 2) as usize & WIDE } else { 0 };
+            self.skipped = 1 + u32::from(has_rex);
+            self.facts = OPCODES[byte(word, self.skipped) | page];
         }
         if self.facts & Fact::ESCAPE != 0 {
             self.skipped += 1;
-            self.facts = OPCODES[256 + self.byte(0)];
+            self.facts = OPCODES[byte(word, self.skipped) | ESCAPED];
         }
         self.facts = if self.facts & refused != 0 { Fact::STOPS } else { self.facts };
+        self.asked = MODELS[byte(word, self.skipped + 1)];
     }
 
-    /// Its length, unless it stops and does not end.
+    /// Its length, if it is understood.
     #[inline(always)]
-    pub(crate) fn len(self) -> usize {
-        (self.skipped + (self.facts & Fact::LEN) + (self.asked & Fact::LEN) + self.table) as usize
+    pub(crate) fn len(&self) -> usize {
+        (self.skipped + (self.facts & Fact::LEN) + (self.asked & Fact::LEN)) as usize
     }
 
     /// Whether it has to be decoded completely: it does not lead to the next
     /// instruction, or is none of the common ones. The rest is said of others.
     #[inline(always)]
-    pub(crate) fn stops(self) -> bool {
-        let refused = self.asked & Fact::REFUSES | self.wide << (Fact::WIDE.trailing_zeros() - 3);
-        self.facts & (Fact::STOPS | refused) != 0
-    }
-
-    /// Whether it names an address, or a number that may be one.
-    #[inline(always)]
-    pub(crate) fn matters(self) -> bool {
-        self.facts & (Fact::MATTERS | self.asked & Fact::RELATIVE) | self.table != 0
+    pub(crate) fn stops(&self) -> bool {
+        self.facts & (Fact::STOPS | self.asked & Fact::REFUSES) != 0
     }
 
     /// Whether it stops only since it does not lead to the next instruction.
     #[inline(always)]
-    pub(crate) fn ends(self) -> bool {
+    pub(crate) fn ends(&self) -> bool {
         self.facts & Fact::ENDS != 0
     }
 
+    /// Whether it is one of the common instructions.
     #[inline(always)]
-    pub(crate) fn is_nop(self) -> bool {
+    pub(crate) fn is_understood(&self) -> bool {
+        !self.stops() || self.ends()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_nop(&self) -> bool {
         self.facts & Fact::IS_NOP != 0
     }
 
-    /// What [`is_call`](Self::is_call) asks for; not 0.
+    /// Whether it names anything that is among `wanted`, one of the constants above.
     #[inline(always)]
-    pub(crate) fn facts(self) -> u32 {
-        self.facts
+    pub(crate) fn names(&self, wanted: u32) -> bool {
+        // Numbers and what it leads to are facts of the opcode alone.
+        let alone = Fact::LEADS | Fact::NUMBER;
+        self.facts & (self.asked | alone) & wanted != 0
     }
 
-    pub(crate) fn is_call(facts: u32) -> bool {
-        facts & Fact::IS_CALL != 0
-    }
-
-    /// Whether it is a branch or a call.
+    /// How far behind its end it leads, if it is a jump, a branch or a call; `bytes` start
+    /// with it.
     #[inline(always)]
-    pub(crate) fn leads(self) -> bool {
-        self.facts & Fact::LEADS != 0
-    }
-
-    /// How far behind its end a branch leads.
-    #[inline(always)]
-    pub(crate) fn distance(self) -> i64 {
+    pub(crate) fn distance(&self, bytes: &[u8]) -> Option<i64> {
+        let word = u64_at(bytes, 0).filter(|_| self.facts & Fact::LEADS != 0)?;
         // The distance comes last, and all is at most eight bytes long.
         let above = 64_u32.wrapping_sub(8 * self.len() as u32) % 64;
-        (self.word << above) as i64 >> (72 - 8 * (self.facts & Fact::LEN))
+        Some((word << above) as i64 >> (72 - 8 * (self.facts & Fact::LEN)))
     }
 
-    /// Whether it takes the address at a distance behind its end.
-    #[inline(always)]
-    pub(crate) fn takes_address(self) -> bool {
-        self.facts & self.asked & Fact::RELATIVE != 0
-    }
-
-    /// Whether a register gets its number, or memory gets all 64 bits of it.
-    #[inline(always)]
-    pub(crate) fn keeps_number(self) -> bool {
-        let is_constant = self.facts & Fact::CONSTANT != 0;
-        is_constant | ((self.wide != 0) & (self.asked & Fact::RELATIVE == 0))
-    }
-
-    /// The address of a table that it adds a scaled index to. `bytes` are those
-    /// that it was seen in.
-    #[inline(always)]
-    pub(crate) fn table(self, bytes: &[u8; ROOM]) -> Option<i64> {
+    /// The address of a table that it adds a scaled index to.
+    pub(crate) fn table(&self, bytes: &[u8]) -> Option<i64> {
         // Behind the opcode, the ModRM and the SIB byte.
-        let address = i32_at(bytes, self.skipped as usize % 16 + 3)?;
-        (self.table != 0).then_some(address.into())
+        let address = i32_at(bytes, self.skipped as usize + 3)?;
+        (self.asked & Fact::TABLE != 0).then_some(address.into())
     }
 
-    /// The number in its last four bytes. `bytes` are those that it was seen in.
-    #[inline(always)]
-    pub(crate) fn number(self, bytes: &[u8; ROOM]) -> i64 {
-        i32_at(bytes, self.len().wrapping_sub(4) % 16).unwrap_or(0).into()
+    /// How far behind its end the address is that it takes.
+    pub(crate) fn address(&self, bytes: &[u8]) -> Option<i64> {
+        self.last(bytes).filter(|_| self.facts & self.asked & Fact::RELATIVE != 0)
     }
+
+    /// The number that a register gets, or all 64 bits of memory.
+    pub(crate) fn number(&self, bytes: &[u8]) -> Option<i64> {
+        let is = self.facts & Fact::NUMBER != 0 && self.asked & Fact::RELATIVE == 0;
+        self.last(bytes).filter(|_| is)
+    }
+
+    fn last(&self, bytes: &[u8]) -> Option<i64> {
+        i32_at(bytes, self.len().wrapping_sub(4)).map(i64::from)
+    }
+}
+
+/// A byte of the first eight, or another one.
+#[inline(always)]
+fn byte(word: u64, at: u32) -> usize {
+    usize::from((word >> (8 * at % 64)) as u8)
+}
+
+/// The length of what compilers fill space with, if `bytes` start with it: `int3`, or
+/// a `nop` of any length. 0 for anything else, and for rare forms.
+#[inline(never)]
+pub(crate) fn padding_len(bytes: &[u8; ROOM]) -> usize {
+    let prefixes = bytes.iter().take(6).take_while(|byte| matches!(byte, 0x66 | 0x2e)).count();
+    match bytes.get(prefixes..).unwrap_or(&[]) {
+        [0xcc, ..] if prefixes == 0 => 1,
+        [0x90, ..] => prefixes + 1,
+        [0x0f, 0x1f, model, ..] if MODELS[usize::from(*model)] & Fact::INDEXED == 0 => {
+            prefixes + 2 + (MODELS[usize::from(*model)] & Fact::LEN) as usize
+        }
+        _ => 0,
+    }
+}
+
+/// Whether bytes may be the start of what fills space.
+#[inline(never)]
+pub(crate) fn begins_padding(bytes: &[u8]) -> bool {
+    let first = match bytes {
+        [0x40..=0x4f, second, ..] => *second,
+        [first, ..] => *first,
+        [] => return true,
+    };
+    // Prefixes that a nop may have, `0f 1f`, `nop`, `int3`.
+    matches!(
+        first,
+        0x0f | 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0x90 | 0xcc | 0xf0..=0xf3
+    )
 }

@@ -3,48 +3,35 @@
 //! Instructions are taken one after the other. What follows an instruction that
 //! does not go on is in *doubt*, since it may be data, until an address that
 //! proven code is known to lead to. Proof may come from code behind (a loop's
-//! end), so the pass is repeated with what it found, for as long as a candidate
-//! is in doubt and there is news.
+//! end): then the stretch that it proves is passed over once more, or, where that is
+//! not enough, everything, for as long as a candidate is in doubt and there is news.
 
-use core::hint::select_unpredictable;
 use core::ops::Range;
 
-use super::{HISTORY, Status, Survey, Trust};
+use super::{HISTORY, STEPS, Status, Survey, Trust};
 use crate::bytes::{i32_at, u64_at};
-use crate::decode::{Decoded, Flow, Reference, Step, decode_here};
+use crate::decode::{Decoded, Flow, Reference, Step, begins_padding, decode, padding_len};
 use crate::indirect::Memory;
 use crate::list::Recent;
 use crate::scan::SITE_LEN;
 
-/// Steps that are passed before those that matter are looked at.
-const STEPS: usize = 32;
-
-/// Whether bytes may be the start of what fills space.
-fn begins_padding(bytes: &[u8]) -> bool {
-    let first = match bytes {
-        [0x40..=0x4f, second, ..] => *second,
-        [first, ..] => *first,
-        [] => return true,
-    };
-    // Prefixes that a nop may have, `0f 1f`, `nop`, `int3`.
-    matches!(
-        first,
-        0x0f | 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0x90 | 0xcc | 0xf0..=0xf3
-    )
-}
+/// Numbers of 32 bits are addresses below this.
+const LOW: u64 = 1 << 33;
 
 /// A pass on its way.
 pub(super) struct Pass<'s> {
     survey: &'s mut Survey,
     range: &'s Range<u64>,
     memory: &'s Memory<'s>,
+    /// Where it stops.
+    stop: u64,
     next_site: usize,
     /// Its address.
     next_site_at: u64,
     /// Offsets of the instructions that lead here.
     straight: Recent<u32, HISTORY>,
-    /// Offsets of steps that have yet to be looked at.
-    matter: [u32; STEPS],
+    /// Which names matter.
+    wanted: u32,
 }
 
 /// What an instruction does with an address that it names.
@@ -68,10 +55,11 @@ impl<'s> Pass<'s> {
             survey,
             range,
             memory,
+            stop: range.end,
             next_site: 0,
             next_site_at: 0,
             straight: Recent::new(0),
-            matter: [0; STEPS],
+            wanted: if range.start < LOW { Step::NAMES } else { Step::ADDRESSES },
         };
         pass.look_ahead();
         pass
@@ -79,15 +67,36 @@ impl<'s> Pass<'s> {
 }
 
 impl Pass<'_> {
+    /// Passes over the whole function.
     pub(super) fn run(&mut self, bytes: &[u8], trust: Trust) {
+        let end = self.pass(bytes, self.range.start, trust);
+        self.survey.complete = end == Some(self.range.end);
+    }
+
+    /// Passes once more over a stretch that is proven by now. Whether its end was met.
+    pub(super) fn settle(&mut self, bytes: &[u8], stretch: &Range<u64>) -> bool {
+        self.stop = stretch.end;
+        let sites = self.survey.sites.as_slice();
+        self.next_site = sites.partition_point(|site| site.address < stretch.start);
+        self.look_ahead();
+        self.pass(bytes, stretch.start, Trust::Proven) == Some(stretch.end)
+    }
+
+    /// Passes from an address on. Returns where it came to, if it found out all there
+    /// is to find out.
+    fn pass(&mut self, bytes: &[u8], start: u64, trust: Trust) -> Option<u64> {
         let mut is_doubtful = false;
         let mut falls_through = true;
-        let mut address = self.range.start;
-        while address < self.range.end {
+        let mut address = start;
+        while address < self.stop {
             let rest = bytes.get((address - self.range.start) as usize..).unwrap_or(&[]);
             if is_doubtful && self.survey.proven.contains(address) {
                 is_doubtful = false;
+                self.survey.end_doubt(address);
                 self.straight.clear();
+            }
+            if !falls_through && self.pass_padding(rest, &mut address, is_doubtful) {
+                continue;
             }
             if falls_through || !begins_padding(rest) {
                 falls_through = true;
@@ -100,7 +109,10 @@ impl Pass<'_> {
                     continue;
                 }
             }
-            let decoded = decode_here(rest, address);
+            let decoded = match rest {
+                [0x0f, 0x05, ..] => Some(Decoded::SYSCALL),
+                _ => decode(rest, address),
+            };
             if is_doubtful {
                 let end = address + decoded.map_or(1, |decoded| u64::from(decoded.len));
                 let settled = self.survey.proven.first_in(address + 1..end);
@@ -112,17 +124,15 @@ impl Pass<'_> {
                     continue;
                 }
             }
-            let Some(decoded) = decoded else {
-                return;
-            };
+            let decoded = decoded?;
             let end = address + u64::from(decoded.len);
-            if end > self.range.end {
-                return;
+            if end > self.stop {
+                return None;
             }
             if end > self.next_site_at {
                 self.note_sites(&decoded, address, is_doubtful);
                 if self.is_pointless() {
-                    return;
+                    return None;
                 }
             }
             self.note_flow(decoded.flow, address, is_doubtful);
@@ -140,12 +150,23 @@ impl Pass<'_> {
                     is_doubtful = self.end(end, is_doubtful, trust);
                 }
             }
-            if !decoded.flow.is_padding() {
-                self.survey.last = decoded.flow;
-            }
             address = end;
         }
-        self.survey.complete = address == self.range.end;
+        if trust != Trust::Proven {
+            self.survey.end_doubt(address);
+            self.survey.falls_out = falls_through && self.falls_out(bytes);
+        }
+        Some(address)
+    }
+
+    /// Whether the last of the instructions that lead here is passed. A call is one
+    /// that does not return.
+    fn falls_out(&self, bytes: &[u8]) -> bool {
+        let mut flows = self.straight.newest_first().filter_map(|at| {
+            let rest = bytes.get(at as usize..)?;
+            Some(decode(rest, 0)?.flow).filter(|flow| !flow.is_padding())
+        });
+        !matches!(flows.next(), Some(Flow::Call(_) | Flow::IndirectCall))
     }
 
     /// Behind an instruction that does not go on. Returns whether what comes is in
@@ -155,10 +176,33 @@ impl Pass<'_> {
         match trust {
             Trust::Linear => is_doubtful,
             Trust::Branches => {
-                self.survey.doubts.push(address);
+                self.survey.end_doubt(address);
+                self.survey.doubts.push((address, u64::MAX));
                 true
             }
+            // The stretch ends here.
+            Trust::Proven => true,
         }
+    }
+
+    /// Passes common padding that nobody falls into; whether there was some.
+    #[inline(always)]
+    fn pass_padding(&mut self, bytes: &[u8], address: &mut u64, is_doubtful: bool) -> bool {
+        let Some(len) = bytes.first_chunk().map(padding_len).filter(|len| *len > 0) else {
+            return false;
+        };
+        let (start, end) = (*address, *address + len as u64);
+        let is_settled = is_doubtful && self.survey.proven.first_in(start + 1..end).is_some();
+        if end > self.next_site_at.min(self.stop) || is_settled {
+            return false;
+        }
+        self.note_dead(start, end);
+        self.straight.clear();
+        if is_doubtful {
+            self.move_doubt(start, end);
+        }
+        *address = end;
+        true
     }
 
     /// Passes instructions of the kinds that nearly all code consists of, none
@@ -169,75 +213,58 @@ impl Pass<'_> {
     /// the processor need not guess which these are.
     #[inline(always)]
     fn run_on(&mut self, bytes: &[u8], address: u64, is_doubtful: bool) -> (u64, bool) {
-        let mut limit = self.next_site_at.min(self.range.end);
+        let mut limit = self.next_site_at.min(self.stop);
         if is_doubtful && let Some(proven) = self.survey.proven.next_from(address) {
             limit = limit.min(proven);
         }
         let offset = |address: u64| (address - self.range.start) as usize;
         let (mut at, limit) = (offset(address), offset(limit));
         loop {
-            let (mut count, mut last, mut ending) = (0, 0, None);
+            let (mut count, mut has_ended) = (0, false);
             while let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk)
                 && count < STEPS
             {
                 let step = Step::at(window);
                 let end = at + step.len();
+                self.survey.steps[count % STEPS] = (at as u32, step);
                 if step.stops() || end > limit {
-                    ending = (step.ends() && end <= limit).then_some(at);
+                    if step.ends() && end <= limit {
+                        has_ended = true;
+                        count += usize::from(step.names(self.wanted));
+                        at = end;
+                    }
                     break;
                 }
+                count += usize::from(step.names(self.wanted));
                 self.straight.push(at as u32);
-                self.matter[count % STEPS] = at as u32;
-                count += usize::from(step.matters());
-                last = select_unpredictable(step.is_nop(), last, step.facts());
                 at = end;
             }
-            if last != 0 {
-                // Where a branch leads is of no interest at a function's end.
-                let is_call = Step::is_call(last);
-                self.survey.last = if is_call { Flow::Call(0) } else { Flow::Next };
-            }
-            if ending.is_some() {
-                self.survey.last = Flow::End;
-            }
             for index in 0..count {
-                let at = self.matter[index % STEPS];
-                self.note_step(bytes.get(at as usize..).unwrap_or(&[]), at, is_doubtful);
+                let (at, step) = self.survey.steps[index % STEPS];
+                self.note(step, bytes.get(at as usize..).unwrap_or(&[]), at, is_doubtful);
             }
-            if let Some(at) = ending {
-                return (
-                    self.note_step(bytes.get(at..).unwrap_or(&[]), at as u32, is_doubtful),
-                    true,
-                );
-            }
-            if count < STEPS {
-                return (self.range.start + at as u64, false);
+            if has_ended || count < STEPS {
+                return (self.range.start + at as u64, has_ended);
             }
         }
     }
 
-    /// Notes what an instruction names, which `bytes` start with. Returns its end.
+    /// Notes what an instruction names, which `bytes` start with.
     #[inline(always)]
-    fn note_step(&mut self, bytes: &[u8], at: u32, is_doubtful: bool) -> u64 {
+    fn note(&mut self, step: Step, bytes: &[u8], at: u32, is_doubtful: bool) {
         let address = self.range.start + u64::from(at);
-        let Some(window) = bytes.first_chunk() else {
-            return address;
-        };
-        let step = Step::at(window);
         let end = address + step.len() as u64;
-        if step.leads() {
-            self.note_target(end.wrapping_add_signed(step.distance()), address, is_doubtful);
-        } else if let Some(table) = step.table(window) {
+        if let Some(distance) = step.distance(bytes) {
+            self.note_target(end.wrapping_add_signed(distance), address, is_doubtful);
+        } else if let Some(table) = step.table(bytes) {
             self.note_named(table as u64, Named::Table);
-        } else if step.takes_address() {
-            self.note_named(end.wrapping_add_signed(step.number(window)), Named::Address);
-        } else if step.keeps_number() && !step.ends() {
-            let number = step.number(window) as u64;
-            if self.memory.may_be_address(number) {
-                self.note_named(number, Named::Number);
-            }
+        } else if let Some(distance) = step.address(bytes) {
+            self.note_named(end.wrapping_add_signed(distance), Named::Address);
+        } else if let Some(number) = step.number(bytes)
+            && self.memory.may_be_address(number as u64)
+        {
+            self.note_named(number as u64, Named::Number);
         }
-        end
     }
 
     /// Settles the candidates in one instruction.
@@ -312,18 +339,20 @@ impl Pass<'_> {
     }
 
     /// Notes where the instruction at an address leads.
+    ///
+    /// Whether that is to this function, nobody can predict.
     #[inline(always)]
     fn note_target(&mut self, target: u64, address: u64, is_doubtful: bool) {
         if self.survey.is_near_a_site(target) {
             self.survey.targets.push(target);
         }
-        if is_doubtful || !self.range.contains(&target) {
-            return;
+        let is_inside = (target >= self.range.start) & (target < self.range.end);
+        let is_new = self.survey.proven.insert_if(target, is_inside & !is_doubtful);
+        // What lies ahead is met with the proof; not if only a stretch is passed over.
+        let is_late = (target <= address) | (self.stop < self.range.end);
+        if is_new & is_late && self.survey.doubt_at(target).is_some() {
+            self.survey.news.push(target);
         }
-        let is_new = self.survey.proven.insert(target);
-        let doubt = self.survey.doubts.as_slice().first();
-        let is_behind_doubt = doubt.is_some_and(|doubt| *doubt <= target);
-        self.survey.has_news |= is_new & (target <= address) & is_behind_doubt;
     }
 
     fn note_reference(&mut self, decoded: &Decoded, bytes: &[u8], end: u64) {
@@ -360,8 +389,9 @@ impl Pass<'_> {
                 if self.survey.data.is_full() {
                     let memory = self.memory;
                     self.survey.data.retain(|address| memory.may_be_table(*address));
+                    self.survey.data.drop_copies();
                 }
-                self.survey.data.insert_or_overflow(address);
+                self.survey.data.push(address);
             }
         }
     }
@@ -380,9 +410,9 @@ impl Pass<'_> {
     /// What is in doubt starts behind the padding.
     fn move_doubt(&mut self, padding: u64, end: u64) {
         if let Some(doubt) = self.survey.doubts.last_mut()
-            && *doubt == padding
+            && doubt.0 == padding
         {
-            *doubt = end;
+            doubt.0 = end;
         }
     }
 }
