@@ -69,12 +69,21 @@ impl<'a> CodeMap<'a> {
 
     /// Bounds of the code that contains an address.
     pub fn function_at(&self, address: u64) -> Option<Function> {
-        self.look_up(address).ok()
+        self.look_up(address, None).ok()
     }
 
-    /// The same, or addresses from this one on of which nothing is known.
-    pub(crate) fn look_up(&self, address: u64) -> Result<Function, Range<u64>> {
-        let index = self.frames.index_at(address);
+    /// The same, or addresses from this one on of which nothing is known. `last` was found
+    /// before, perhaps not far from there.
+    pub(crate) fn look_up(
+        &self,
+        address: u64,
+        last: Option<&Function>,
+    ) -> Result<Function, Range<u64>> {
+        let near = match last.map(|last| &last.extent) {
+            Some(Extent::Frame(index, _)) => *index,
+            _ => 0,
+        };
+        let index = self.frames.index_at(address, near);
         let frame = index.and_then(|index| self.frames.frame(index));
         if let (Some(index), Some(frame)) = (index, &frame)
             && frame.range.contains(&address)
@@ -108,7 +117,7 @@ impl<'a> CodeMap<'a> {
 
     /// Where the next unwind entry behind an address starts, if there is one.
     pub(crate) fn next_entry(&self, address: u64) -> u64 {
-        let next = self.frames.index_at(address).map_or(0, |index| index + 1);
+        let next = self.frames.index_at(address, 0).map_or(0, |index| index + 1);
         self.frames.start(next).unwrap_or(u64::MAX)
     }
 

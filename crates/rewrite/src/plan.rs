@@ -148,7 +148,7 @@ pub fn plan(
             planner.finish(&mut survey, function.as_ref());
         }
         if !is_same && !unknown.contains(&address) {
-            function = match code.look_up(address) {
+            function = match code.look_up(address, function.as_ref()) {
                 Ok(known) if text.slice(&known.range).is_some() => Some(start_exactly(text, known)),
                 // Bounds that lead out of the text are not those of a function.
                 Ok(known) => {

@@ -42,7 +42,20 @@ impl<'a> Symbols<'a> {
 
     pub(crate) fn neighbours(&self, address: u64) -> Neighbours {
         let mut found = Neighbours::default();
-        for (kind, range) in self.all() {
+        for entry in self.entries.as_chunks::<ENTRY>().0 {
+            // Most are farther away than what was found before.
+            let start = u64_at(entry, 8).unwrap_or(0).wrapping_add(self.bias);
+            let is_nearer = match &found {
+                Neighbours { after: Some(after), .. } if start > address => start < *after,
+                Neighbours { before: Some(before), .. } if start <= address => {
+                    start >= before.start
+                }
+                _ => true,
+            };
+            let Some((kind, range)) = is_nearer.then(|| function(entry, self.bias)).flatten()
+            else {
+                continue;
+            };
             if range.start > address {
                 let nearest = found.after.unwrap_or(u64::MAX);
                 found.after = Some(nearest.min(range.start));
@@ -62,11 +75,7 @@ impl<'a> Symbols<'a> {
     fn all(&self) -> impl Iterator<Item = (u8, Range<u64>)> + 'a {
         let bias = self.bias;
         let symbols = self.entries.as_chunks::<ENTRY>().0.iter();
-        symbols.filter_map(move |entry| {
-            let kind = entry.get(4)? & 0x0f;
-            let is_code = matches!(kind, STT_NOTYPE | STT_FUNC | STT_GNU_IFUNC);
-            Some((kind, is_code.then(|| range(entry, bias))??))
-        })
+        symbols.filter_map(move |entry| function(entry, bias))
     }
 
     /// Whether a part of the addresses is an object, which is data.
@@ -78,6 +87,14 @@ impl<'a> Symbols<'a> {
                     .is_some_and(|range| range.start < addresses.end && addresses.start < range.end)
         })
     }
+}
+
+/// The kind of a function or a label, and what it covers.
+#[inline(never)]
+fn function(entry: &[u8; ENTRY], bias: u64) -> Option<(u8, Range<u64>)> {
+    let kind = entry[4] & 0x0f;
+    let is_code = matches!(kind, STT_NOTYPE | STT_FUNC | STT_GNU_IFUNC);
+    Some((kind, is_code.then(|| range(entry, bias))??))
 }
 
 /// What a symbol covers, if the object defines it.

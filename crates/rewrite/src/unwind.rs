@@ -83,13 +83,24 @@ impl<'a> Frames<'a> {
         self.entry(index, 0)
     }
 
-    /// The last function that starts at or before an address.
-    pub(crate) fn index_at(&self, address: u64) -> Option<usize> {
-        // Without a branch on what is found, which nobody can predict.
+    /// The last function that starts at or before an address. `near` is the index of one
+    /// that was found before: most are not far from there.
+    pub(crate) fn index_at(&self, address: u64, near: usize) -> Option<usize> {
+        let is_before = |index: usize| Some(self.start(index)? <= address);
         let (mut low, mut len) = (0, self.len());
+        if is_before(near).unwrap_or(false) {
+            // Ever longer steps, until one is too long.
+            let mut step = 8;
+            while is_before(near + step).unwrap_or(false) {
+                step *= 4;
+            }
+            low = near;
+            len = step.min(self.len() - near);
+        }
+        // Without a branch on what is found, which nobody can predict.
         while len > 0 {
             let half = len.div_ceil(2);
-            let is_before = self.start(low + half - 1)? <= address;
+            let is_before = is_before(low + half - 1)?;
             low += select_unpredictable(is_before, half, 0);
             len = select_unpredictable(is_before, len - half, half - 1);
         }
@@ -185,5 +196,41 @@ impl Cie {
             }
         }
         Some(cie)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use super::Frames;
+
+    const HEADER: u64 = 0x1000;
+
+    /// The table of functions that start at these addresses.
+    fn header(starts: &[u64]) -> Vec<u8> {
+        let mut bytes = Vec::from([1, 0x1b, 3, 0x3b, 0, 0, 0, 0]);
+        bytes.extend((starts.len() as u32).to_le_bytes());
+        for start in starts {
+            bytes.extend((start.wrapping_sub(HEADER) as i32).to_le_bytes());
+            bytes.extend([0; 4]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_function_is_found_from_wherever_the_search_begins() {
+        for count in [0, 1, 2, 7, 8, 9, 40, 41, 42, 43, 300] {
+            let starts: Vec<u64> = (0..count).map(|at| 0x2000 + at * at * 3).collect();
+            let bytes = header(&starts);
+            let frames = Frames::new((HEADER, &bytes), (0, &[])).expect("a table");
+            for address in (0x1f00..0x2010).chain(starts.iter().flat_map(|at| at - 1..at + 2)) {
+                let expected = starts.iter().rposition(|start| *start <= address);
+                for near in (0..starts.len() + 2).step_by(1 + starts.len() / 16) {
+                    assert_eq!(frames.index_at(address, near), expected, "{address:#x} {near}");
+                }
+            }
+        }
     }
 }
