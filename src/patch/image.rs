@@ -33,10 +33,19 @@ pub(crate) trait Readable {
 pub(crate) struct ImageVmas(heapless::Vec<Range<u64>, 24>);
 
 impl ImageVmas {
-    /// From the image's first mapping on.
+    /// From the image's first mapping on, up to the next file.
     pub(crate) fn new<'a>(vmas: impl Iterator<Item = Vma<'a>>) -> Self {
         let mut stretches: heapless::Vec<Range<u64>, 24> = heapless::Vec::new();
-        for vma in vmas.filter(|vma| vma.readable) {
+        let mut file = 0;
+        for vma in vmas {
+            match (file, vma.inode) {
+                (0, inode) => file = inode,
+                (file, inode) if inode != 0 && inode != file => break,
+                _ => {}
+            }
+            if !vma.readable {
+                continue;
+            }
             match stretches.last_mut() {
                 Some(last) if last.end == vma.range.start => last.end = vma.range.end,
                 _ => {
