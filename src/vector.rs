@@ -43,7 +43,8 @@ static interceptor_xsave_size: AtomicU64 = AtomicU64::new(0);
 /// Not 0 if the CPU knows XSAVE and the kernel uses it; else there is FXSAVE.
 #[unsafe(no_mangle)]
 static interceptor_has_xsave: AtomicU64 = AtomicU64::new(0);
-/// Whether there is AVX2, and the kernel lets it be used.
+/// Whether there is AVX2, and the kernel lets it be used; and BMI1 and BMI2, as in all CPUs
+/// with AVX2 that anybody knows of.
 static HAS_AVX2: AtomicBool = AtomicBool::new(false);
 /// Bytes that FXSAVE writes.
 const LEGACY_SIZE: u64 = 512;
@@ -54,8 +55,8 @@ const XCR0_AVX: u64 = 0b110;
 const XCR0_AVX512: u64 = 0b1110_0110;
 /// Of leaf 1, ecx.
 const OSXSAVE: u32 = 1 << 27;
-/// Of leaf 7, ebx.
-const AVX2: u32 = 1 << 5;
+/// Of leaf 7, ebx: AVX2, BMI1, BMI2.
+const AVX2: u32 = 1 << 5 | 1 << 3 | 1 << 8;
 /// Of leaf 7, ebx. `kmovq` needs it, beyond the state that XCR0 tells of.
 const AVX512BW: u32 = 1 << 30;
 
@@ -65,7 +66,7 @@ pub(crate) fn choose(use_xsave: bool) {
     let xcr0 = if has_osxsave { read_xcr0() } else { 0 };
     let features = leaf_7().ebx;
     let has_avx = xcr0 & XCR0_AVX == XCR0_AVX;
-    HAS_AVX2.store(has_avx && features & AVX2 != 0, Relaxed);
+    HAS_AVX2.store(has_avx && features & AVX2 == AVX2, Relaxed);
     interceptor_has_xsave.store(u64::from(has_osxsave), Relaxed);
     let routine: unsafe extern "C" fn() = if use_xsave && has_osxsave {
         interceptor_measure_xsave();

@@ -12,42 +12,50 @@ use crate::pairs;
 use crate::plan::Text;
 use crate::window::Entries;
 
-/// Bits of a filter that tells of most addresses that they are far from all
-/// sites.
-pub(crate) struct Filter([u64; FILTER_WORDS]);
+/// Tells of most addresses that they are far from all sites: a byte for each
+/// granule, many granules apart for the same byte.
+pub(crate) struct Filter([u8; GRANULES]);
 
-const FILTER_WORDS: usize = 512;
+const GRANULES: usize = 8192;
 
 impl Filter {
     pub(crate) fn new() -> Self {
-        Self([0; FILTER_WORDS])
+        Self([0; GRANULES])
+    }
+
+    /// Lets all pass.
+    #[cfg(test)]
+    pub(crate) fn all() -> Self {
+        Self([1; GRANULES])
     }
 
     /// Lets addresses near a site pass.
     pub(crate) fn add(&mut self, site: u64) {
         let first = site.saturating_sub(Entries::REACH);
-        for granule in [first, first + GRANULE] {
-            let (word, bit) = Self::place(granule);
-            if let Some(word) = self.0.get_mut(word) {
-                *word |= bit;
+        for address in [first, first + GRANULE] {
+            if let Some(byte) = self.0.get_mut(Self::place(address)) {
+                *byte = 1;
             }
         }
     }
 
-    #[inline(always)]
     pub(crate) fn passes(&self, address: u64) -> bool {
-        let (word, bit) = Self::place(address);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
+        self.byte(address) != 0
+    }
+
+    /// Not 0 if the address passes.
+    #[inline(always)]
+    pub(crate) fn byte(&self, address: u64) -> u8 {
+        self.0[Self::place(address)]
     }
 
     #[inline(always)]
-    fn place(address: u64) -> (usize, u64) {
-        let granule = address / GRANULE;
-        ((granule >> 6) as usize % FILTER_WORDS, 1 << (granule & 63))
+    fn place(address: u64) -> usize {
+        (address / GRANULE) as usize % GRANULES
     }
 }
 
-/// Addresses that share a bit; as many as there are entries of a site.
+/// Addresses that share a byte; as many as there are entries of a site.
 const GRANULE: u64 = 2 * Entries::REACH;
 
 /// Calls `note` with the source and the target of each jump in `text` whose
@@ -58,25 +66,22 @@ pub(crate) fn search(text: &Text<'_>, filter: &Filter, mut note: impl FnMut(u64,
     if let Some([0xe8 | 0xe9, distance @ ..]) = bytes.first_chunk::<5>() {
         note(base, base.wrapping_add(5).wrapping_add_signed(i32::from_le_bytes(*distance).into()));
     }
-    pairs::for_each_jump(
-        bytes,
-        text.width,
-        #[inline(always)]
-        |at| {
-            let field = at + 2;
-            let Some(distance) = bytes.get(field..field + 4).and_then(<[u8]>::first_chunk) else {
-                return;
-            };
-            let end = field as u64 + 4 + base;
-            let target = end.wrapping_add_signed(i32::from_le_bytes(*distance).into());
-            if filter.passes(target) {
-                // The opcode of a long jcc has a byte more.
-                let is_branch = bytes.get(at + 1).is_some_and(|opcode| opcode & 0xf0 == 0x80);
-                note(end - if is_branch { 6 } else { 5 }, target);
-            }
-        },
-    );
+    pairs::for_each_jump(bytes, text.width, base, filter, |at| {
+        let Some(distance) = bytes.get(at + 2..).and_then(<[u8]>::first_chunk) else {
+            return;
+        };
+        let end = base + at as u64 + JUMP_END;
+        let target = end.wrapping_add_signed(i32::from_le_bytes(*distance).into());
+        if filter.passes(target) {
+            // The opcode of a long jcc has a byte more.
+            let is_branch = bytes.get(at + 1).is_some_and(|opcode| opcode & 0xf0 == 0x80);
+            note(end - if is_branch { 6 } else { 5 }, target);
+        }
+    });
 }
+
+/// From the byte before the last of a long jump's opcode to the end of the jump.
+pub(crate) const JUMP_END: u64 = 6;
 
 /// Calls `note` with each address of `range`, and where it would lead if a short
 /// jump began there; `range` lies around a function, whose own jumps are known.

@@ -1,7 +1,9 @@
 //! Finds pairs of adjacent bytes at the speed of memory.
 //!
 //! Text is megabytes. It is looked at in blocks, with the vector instructions
-//! that every CPU has, or with AVX2 where the caller knows of it.
+//! that every CPU has, or with AVX2 and its like where the caller knows of them.
+
+use crate::inbound::{Filter, JUMP_END};
 
 /// Positions that are looked at together.
 const BLOCK: usize = 64;
@@ -23,7 +25,7 @@ impl Width {
     ///
     /// # Safety
     ///
-    /// The CPU has AVX2, and the kernel lets it be used.
+    /// The CPU has AVX2, BMI1 and BMI2, and the kernel lets AVX2 be used.
     #[allow(unsafe_code, reason = "declares a function unsafe: only its caller knows the CPU")]
     pub const unsafe fn of_avx2() -> Self {
         Self(Some(Avx2))
@@ -36,16 +38,22 @@ pub(crate) fn sites(text: &[u8], width: Width) -> Sites<'_> {
 }
 
 /// Calls `note` with the offset before the last byte of each opcode of a long
-/// jump: `e8`, `e9`, or `0f 80` to `0f 8f`. Those that lead out of a small text
-/// may be missing. In no order.
-#[inline(always)]
-pub(crate) fn for_each_jump(text: &[u8], width: Width, note: impl FnMut(usize)) {
+/// jump, `e8`, `e9`, or `0f 80` to `0f 8f`, whose target passes the filter; and of
+/// some others. Those that lead out of a small text may be missing. In order.
+pub(crate) fn for_each_jump(
+    text: &[u8],
+    width: Width,
+    base: u64,
+    filter: &Filter,
+    mut note: impl FnMut(usize),
+) {
+    let note: &mut dyn FnMut(usize) = &mut note;
     // SAFETY: every CPU has SSE2; who made the width has said that there is AVX2.
     #[allow(unsafe_code, reason = "the compiler does not know the CPU")]
     unsafe {
         match width {
-            Width(None) => sse2::for_each_jump(text, note),
-            Width(Some(Avx2)) => avx2::for_each_jump(text, note),
+            Width(None) => sse2::for_each_jump(text, base, filter, note),
+            Width(Some(Avx2)) => avx2::for_each_jump(text, base, filter, note),
         }
     }
 }
@@ -100,8 +108,14 @@ fn last_block(text: &[u8], start: usize) -> Option<(Block, u64)> {
     Some((block, if pairs < BLOCK { (1 << pairs) - 1 } else { u64::MAX }))
 }
 
-/// Offsets that are collected at most. A power of two.
-const BATCH: usize = 256;
+/// Calls `note` with the offsets that are marked of a block at `start`.
+#[cold]
+fn note_marks(start: usize, mut marks: u64, note: &mut dyn FnMut(usize)) {
+    while marks != 0 {
+        note(start + marks.trailing_zeros() as usize);
+        marks &= marks - 1;
+    }
+}
 
 /// The search, once for each kind of vector.
 macro_rules! search {
@@ -183,36 +197,46 @@ macro_rules! search {
         }
 
         $(#[$feature])*
-        pub(super) fn for_each_jump(text: &[u8], mut note: impl FnMut(usize)) {
+        pub(super) fn for_each_jump(
+            text: &[u8],
+            base: u64,
+            filter: &Filter,
+            note: &mut dyn FnMut(usize),
+        ) {
             let is_small = text.len() <= SMALL;
-            let mut batch = [0_u32; BATCH];
-            let (mut start, mut len) = (0, 0);
+            let mut start = 0;
+            let mut padded;
             loop {
-                let mut marks = match text.get(start..).and_then(<[u8]>::first_chunk) {
-                    Some(block) => marks_of_jumps(block, is_small),
+                let (block, marks) = match text.get(start..).and_then(<[u8]>::first_chunk) {
+                    Some(block) => (block, marks_of_jumps(block, is_small)),
                     None => match last_block(text, start) {
-                        Some((block, pairs)) => marks_of_jumps(&block, is_small) & pairs,
+                        Some((block, pairs)) => {
+                            padded = block;
+                            (&padded, marks_of_jumps(&padded, is_small) & pairs)
+                        }
                         None => break,
                     },
                 };
-                // Four at a time: how often a loop goes round is mispredicted.
+                // Four at a time: how often a loop goes round is mispredicted, and so is
+                // each branch on what is found.
+                let (mut rest, mut passes) = (marks, 0);
+                let end = base + start as u64 + JUMP_END;
                 loop {
                     for _ in 0..4 {
-                        batch[len % BATCH] = start as u32 + marks.trailing_zeros();
-                        len += usize::from(marks != 0);
-                        marks &= marks.wrapping_sub(1);
+                        let at = rest.trailing_zeros() as usize;
+                        let distance = i64::from(i32_at(block, at + 2).unwrap_or(0));
+                        passes |= filter.byte(end.wrapping_add_signed(at as i64 + distance));
+                        rest &= rest.wrapping_sub(1);
                     }
-                    if marks == 0 {
+                    if rest == 0 {
                         break;
                     }
                 }
-                if len >= BATCH - BLOCK {
-                    batch.iter().take(len).for_each(|at| note(*at as usize));
-                    len = 0;
+                if passes != 0 {
+                    note_marks(start, marks, note);
                 }
                 start += BLOCK;
             }
-            batch.iter().take(len).for_each(|at| note(*at as usize));
         }
     };
 }
@@ -230,7 +254,8 @@ mod sse2 {
         _mm_movemask_epi8, _mm_or_si128 as or, _mm_set_epi64x, _mm_set1_epi8 as all,
     };
 
-    use super::{BATCH, BLOCK, Block, SMALL, last_block, word};
+    use super::{BLOCK, Block, Filter, JUMP_END, SMALL, last_block, note_marks, word};
+    use crate::bytes::i32_at;
 
     const LANES: usize = 16;
 
@@ -256,7 +281,8 @@ mod avx2 {
         _mm256_set1_epi8 as all,
     };
 
-    use super::{BATCH, BLOCK, Block, SMALL, last_block, word};
+    use super::{BLOCK, Block, Filter, JUMP_END, SMALL, last_block, note_marks, word};
+    use crate::bytes::i32_at;
 
     const LANES: usize = 32;
 
@@ -273,20 +299,27 @@ mod avx2 {
         _mm256_movemask_epi8(lanes) as u32
     }
 
-    search!(#[target_feature(enable = "avx2")]);
+    search!(#[target_feature(enable = "avx2,bmi1,bmi2")]);
 }
 
 #[cfg(test)]
 mod tests {
     extern crate std;
     use super::{Width, for_each_jump, sites};
+    use crate::inbound::Filter;
     use std::vec::Vec;
+
+    fn has_avx2() -> bool {
+        let has_bits =
+            std::is_x86_feature_detected!("bmi1") && std::is_x86_feature_detected!("bmi2");
+        std::is_x86_feature_detected!("avx2") && has_bits
+    }
 
     /// All that this machine has.
     fn widths() -> impl Iterator<Item = Width> {
         #[allow(unsafe_code, reason = "as below")]
         // SAFETY: it is asked for.
-        let avx2 = std::is_x86_feature_detected!("avx2").then(|| unsafe { Width::of_avx2() });
+        let avx2 = has_avx2().then(|| unsafe { Width::of_avx2() });
         [Width::default()].into_iter().chain(avx2)
     }
 
@@ -334,23 +367,35 @@ mod tests {
         for width in widths() {
             for len in [0, 1, 2, 7, 63, 64, 65, 66, 71, 72, 73, 127, 128, 129, 136, 1000, 20_000] {
                 let text = &text[..len];
-                let mut found = Vec::new();
-                for_each_jump(text, width, |at| found.push(at));
-                found.sort_unstable();
-                assert!(found.iter().all(|at| is_jump(text, *at)), "{width:?} {len}");
-                let leads_inside = |at: &usize| {
-                    let distance = text.get(at + 2..).and_then(<[u8]>::first_chunk);
-                    let next = *at as i64 + 6;
-                    distance.is_some_and(|distance| {
-                        let target = next + i64::from(i32::from_le_bytes(*distance));
-                        (0..len as i64).contains(&target)
-                    })
-                };
-                let pairs = 0..len.saturating_sub(1);
-                for at in pairs.filter(|at| is_jump(text, *at)).filter(leads_inside) {
-                    assert!(found.binary_search(&at).is_ok(), "{width:?} {at} of {len}");
+                for (filter, base) in [(Filter::all(), 0), (few(), BASE)] {
+                    let mut found = Vec::new();
+                    for_each_jump(text, width, base, &filter, |at| found.push(at));
+                    assert!(found.is_sorted() && found.iter().all(|at| is_jump(text, *at)));
+                    let passes = |at: &usize| {
+                        let distance = text.get(at + 2..).and_then(<[u8]>::first_chunk);
+                        let next = *at as i64 + 6;
+                        distance.is_some_and(|distance| {
+                            let target = next + i64::from(i32::from_le_bytes(*distance));
+                            let address = base.wrapping_add_signed(target);
+                            (0..len as i64).contains(&target) && filter.passes(address)
+                        })
+                    };
+                    let pairs = 0..len.saturating_sub(1);
+                    for at in pairs.filter(|at| is_jump(text, *at)).filter(passes) {
+                        assert!(found.binary_search(&at).is_ok(), "{width:?} {at} of {len}");
+                    }
                 }
             }
         }
+    }
+
+    /// Where text lies in memory.
+    const BASE: u64 = 0x7fff_1234_5678;
+
+    /// What is near a few sites.
+    fn few() -> Filter {
+        let mut filter = Filter::new();
+        [0, 100, 777, 9000, 19_990].into_iter().for_each(|at| filter.add(BASE + at));
+        filter
     }
 }

@@ -26,8 +26,9 @@ pub struct Image<'f> {
 
 /// What this machine has.
 pub fn width() -> Width {
-    if std::is_x86_feature_detected!("avx2") {
-        // SAFETY: it was asked for.
+    let has_bits = std::is_x86_feature_detected!("bmi1") && std::is_x86_feature_detected!("bmi2");
+    if has_bits && std::is_x86_feature_detected!("avx2") {
+        // SAFETY: all three were asked for.
         unsafe { Width::of_avx2() }
     } else {
         Width::default()
