@@ -85,6 +85,7 @@ impl Model {
             process_exec: null_mut(),
             process_exit: null_mut(),
             signal: null_mut(),
+            remote: null_mut(),
         };
         let handle = capi::register(library.address(), functions);
         assert!(handle > 0, "a hook is registered");

@@ -24,7 +24,9 @@ mod capi;
 mod runtime;
 mod thread;
 
-pub(crate) use runtime::{diagnostics, group, hook, interest, signal, sys, tls};
+pub(crate) use runtime::{
+    diagnostics, group, hook, interest, lifecycle, own_calls, patch, signal, sys, tls,
+};
 
 mod blocks;
 mod hooks;

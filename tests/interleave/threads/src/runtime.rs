@@ -129,11 +129,37 @@ pub(crate) mod group {
         pub(crate) monitor: AtomicU64,
     }
 
+    /// There is none.
+    pub(crate) fn segment() -> Option<()> {
+        None
+    }
+
     pub(crate) static TGSTAT: ThreadGroup = ThreadGroup {
         tgid: AtomicU32::new(1),
         nr_local_thread: AtomicU64::new(0),
         monitor: AtomicU64::new(0),
     };
+}
+
+/// Calls that hooks make themselves: they make none.
+pub(crate) mod own_calls {
+    use super::hook::Frame;
+
+    pub(crate) fn nothing_is_put_off(_frame: *mut Frame) {}
+
+    pub(crate) fn is_put_off(_frame: *const Frame) -> bool {
+        false
+    }
+}
+
+/// Calls that act on others: nobody wants to know.
+pub(crate) mod lifecycle {
+    pub(crate) fn subscribe_remote() {}
+}
+
+/// What libraries import: nothing.
+pub(crate) mod patch {
+    pub(crate) fn watch_remote() {}
 }
 
 /// The face to hooks.
@@ -175,6 +201,10 @@ pub(crate) mod hook {
         }
     }
 
+    pub(crate) struct Frame;
+
+    pub(crate) struct RemoteEffect;
+
     /// A call that goes in.
     #[derive(Default)]
     pub(crate) struct SyscallEntry {
@@ -197,6 +227,10 @@ pub(crate) mod hook {
 
         pub(crate) fn args_mut(&mut self) -> &mut [u64; 6] {
             &mut self.args
+        }
+
+        pub(crate) fn frame(&mut self) -> *mut Frame {
+            null_mut()
         }
 
         pub(crate) fn record(&self) -> usize {

@@ -38,6 +38,10 @@ pub(crate) struct ThreadBlock {
     is_unmapped: AtomicBool,
 }
 
+fn region_len() -> u64 {
+    REGION
+}
+
 impl ThreadBlock {
     pub(crate) fn zeroed() -> Box<ThreadBlock> {
         // SAFETY: as in the runtime, where it is a new mapping.
@@ -146,6 +150,6 @@ pub(crate) fn keeping_errno<T>(code: impl FnOnce() -> T) -> T {
 }
 
 /// Threads that share storage: there are none.
-mod sharers {
+mod seats {
     pub(super) fn forget(_block: *mut super::ThreadBlock) {}
 }
