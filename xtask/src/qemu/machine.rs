@@ -35,6 +35,8 @@ pub struct Machine<'a> {
     pub modes: &'a str,
     /// Names of guests, separated by commas; all, when empty.
     pub guests: &'a str,
+    /// Settings of the kernel, each a name and a value.
+    pub sysctl: &'a [String],
     /// After this it has failed.
     pub limit: Duration,
 }
@@ -71,15 +73,18 @@ impl Machine<'_> {
     }
 
     fn boot(&self, accelerator: &str, console: &Path, report: &Path) -> Result<Child> {
+        // The kernel sets them before the first process starts, since Linux 5.8.
+        let settings = self.sysctl.iter().map(|setting| format!(" sysctl.{setting}"));
         let line = format!(
             "console=ttyS0 earlyprintk=ttyS0 panic=-1 loglevel=4 \
              INTERCEPTOR_DIST={} INTERCEPTOR_GUESTS={} INTERCEPTOR_GUEST_SOURCES={} \
-             CI=1 MODES={} GUESTS={}",
+             CI=1 MODES={} GUESTS={}{}",
             image::DIST,
             image::GUESTS,
             image::SOURCES,
             self.modes,
-            self.guests
+            self.guests,
+            settings.collect::<String>()
         );
         let log = File::create(console.with_extension("qemu"))?;
         Command::new(QEMU)

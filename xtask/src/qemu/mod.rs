@@ -104,6 +104,9 @@ pub struct Args {
     /// Modes in which guests run
     #[arg(long, value_delimiter = ',', default_values = ["run", "hook"])]
     modes: Vec<String>,
+    /// Settings of the kernel, as `vm.overcommit_memory=2`
+    #[arg(long)]
+    sysctl: Vec<String>,
     /// Guests; `all` for every one
     #[arg(long, value_delimiter = ',', default_values = GUESTS)]
     guests: Vec<String>,
@@ -117,11 +120,19 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let bench = Bench::prepare(workspace)?;
     let guests = if args.guests == ["all"] { String::new() } else { args.guests.join(",") };
     let modes = args.modes.join(",");
+    let sysctl = &args.sysctl;
     let mut has_failed = false;
     for suite in &args.suite {
         for processor in &args.cpu {
             for count in &args.count {
-                let boot = Boot { suite, processor, count: *count, modes: &modes, guests: &guests };
+                let boot = Boot {
+                    suite,
+                    processor,
+                    count: *count,
+                    modes: &modes,
+                    guests: &guests,
+                    sysctl,
+                };
                 has_failed |= !bench.boot(&boot)?;
             }
         }
@@ -136,7 +147,8 @@ pub fn quick(workspace: &Workspace) -> Result<Vec<bool>> {
     QUICK
         .iter()
         .map(|(suite, processor, count)| {
-            let boot = Boot { suite, processor, count: *count, modes: "run,hook", guests: &guests };
+            let (count, modes) = (*count, "run,hook");
+            let boot = Boot { suite, processor, count, modes, guests: &guests, sysctl: &[] };
             bench.boot(&boot)
         })
         .collect()
@@ -149,6 +161,7 @@ struct Boot<'a> {
     count: u32,
     modes: &'a str,
     guests: &'a str,
+    sysctl: &'a [String],
 }
 
 /// What all machines share.
@@ -168,11 +181,12 @@ impl Bench {
 
     /// Boots one and prints its row. Whether all was as expected.
     fn boot(&self, boot: &Boot) -> Result<bool> {
-        let Boot { suite, processor, count, modes, guests } = *boot;
+        let Boot { suite, processor, count, modes, guests, sysctl } = *boot;
         let kernel = kernel::provide(suite, &self.directory)?;
         let initramfs = &self.initramfs;
+        let kernel = &kernel;
         let machine =
-            Machine { kernel: &kernel, initramfs, processor, count, modes, guests, limit: LIMIT };
+            Machine { kernel, initramfs, processor, count, modes, guests, sysctl, limit: LIMIT };
         let ended = machine.run(&self.directory, &format!("{suite}-{processor}-{count}"))?;
         let done = ended.report.iter().find_map(|line| line.strip_prefix("done "));
         let has_run = |guest: &str| guests.is_empty() || guests.split(',').any(|run| run == guest);
