@@ -386,7 +386,7 @@ fn the_example_in_rust_tells_of_lives() {
 }
 
 #[test]
-fn calls_have_types_in_rust_their_pointers_are_guarded_and_signals_come_in_order() {
+fn calls_have_types_in_rust_and_hooks_are_told_of_signals_members_and_effects() {
     let examples = need!(Examples::in_rust());
     // Numbers, since the functions of libc make other calls.
     let script = "import ctypes, os, threading\n\
@@ -408,9 +408,18 @@ fn calls_have_types_in_rust_their_pointers_are_guarded_and_signals_come_in_order
         print(call(20, 1, (ctypes.c_long * 4)(at, 1, at + 1, 2), 2), call(20, 1, (ctypes.c_long * 2)(8, 1), 1))\n\
         print(call(500))\n\
         call(62, os.getpid(), 10)\n\
-        print(call(501), call(502))";
+        print(call(501), call(502))\n\
+        me, child = os.getpid(), os.fork()\n\
+        if child == 0: os.kill(me, 0); os._exit(0)\n\
+        os.waitpid(child, 0)\n\
+        print(call(503), call(504))\n\
+        import signal, socket\n\
+        signal.signal(14, lambda *_: None)\n\
+        read, write = socket.socketpair()\n\
+        read.setblocking(False); write.setblocking(False)\n\
+        signal.set_wakeup_fd(write.fileno())\n\
+        print(call(505, read.fileno()))";
     let ended = examples.run("typed", &python(script));
-    let expected =
-        "10 20 30\n10 20 30\n0o22\n0 100 101 -14\n3007 -14\nTrue\n294 -14\n-38\n13212 100\n";
+    let expected = "10 20 30\n10 20 30\n0o22\n0 100 101 -14\n3007 -14\nTrue\n294 -14\n-38\n13212 100\n62 101\n1\n";
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), (expected, ""), "{ended:?}");
 }

@@ -9,22 +9,48 @@ use interceptor::calls::{self, TypedCall};
 
 use interceptor::syscalls::syscall;
 use interceptor::{
-    Decision, Errno, Hook, SignalDecision, SignalDelivery, Signals, Subscription, SyscallEntry,
-    SyscallExit, Sysno, thread_word,
+    Decision, Errno, Hook, RemoteEffect, SignalDecision, SignalDelivery, Signals, Subscription,
+    SyscallEntry, SyscallExit, Sysno, members, thread_word,
 };
 
 /// No system call's number: asks for the begins (1) and ends (2) of the hook for signals.
 const ASK_FOR_SIGNALS: u64 = 501;
 /// Nor this: asks for the number of common calls whose views are right.
 const ASK_FOR_VIEWS: u64 = 502;
+/// Asks for the number of the last call by which another process acted on this one.
+const ASK_FOR_EFFECT: u64 = 503;
+/// Asks for threads and groups alive, a hundred times those.
+const ASK_FOR_MEMBERS: u64 = 504;
+/// Sends SIGALRM, whose handler writes to the socket whose other end is the argument; asks
+/// for what is read from there while the hook runs.
+const ASK_FOR_INTERRUPTION: u64 = 505;
 const SIGUSR1: i32 = 10;
 const SIGUSR2: i32 = 12;
+const SIGALRM: i32 = 14;
 
 struct Typed {
     signals: AtomicU64,
+    effect: AtomicU64,
 }
 
 impl Typed {
+    /// The answer to a call that no system has.
+    fn asked(&self, call: &SyscallEntry) -> Option<Decision> {
+        let answer = match call.nr() {
+            ASK_FOR_SIGNALS => self.signals.swap(0, Relaxed),
+            ASK_FOR_VIEWS => common::count() as u64,
+            ASK_FOR_EFFECT => self.effect.swap(0, Relaxed),
+            ASK_FOR_MEMBERS => {
+                members::sync();
+                let population = members::population();
+                100 * population.live_groups + population.live_threads
+            }
+            ASK_FOR_INTERRUPTION => return Some(interrupted(call.args()[0]).into()),
+            _ => return None,
+        };
+        Some(Decision::Answer(answer as i64))
+    }
+
     fn note(&self, digit: u64) {
         self.signals.store(self.signals.load(Relaxed) * 10 + digit, Relaxed);
     }
@@ -32,7 +58,15 @@ impl Typed {
 
 impl Hook for Typed {
     fn subscription(&self) -> Subscription {
-        Subscription::List("getppid,umask,pipe2,nanosleep,dup,writev,500,501,502")
+        Subscription::List("getppid,umask,pipe2,nanosleep,dup,writev,500-505")
+    }
+
+    const INTERRUPTIBLE: bool = true;
+
+    const REMOTE: bool = true;
+
+    fn remote_effect(&self, effect: &RemoteEffect) {
+        self.effect.store(effect.nr, Relaxed);
     }
 
     const SIGNALS: Signals = Signals::DELIVERED;
@@ -55,11 +89,8 @@ impl Hook for Typed {
     }
 
     fn enter(&self, call: &mut SyscallEntry) -> Decision {
-        if call.nr() == ASK_FOR_SIGNALS {
-            return Decision::Answer(self.signals.swap(0, Relaxed) as i64);
-        }
-        if call.nr() == ASK_FOR_VIEWS {
-            return Decision::Answer(common::count() as i64);
+        if let Some(answer) = self.asked(call) {
+            return answer;
         }
         match call.sysno() {
             // How many of these the thread has made, ten times, by way of both words.
@@ -93,6 +124,17 @@ impl Hook for Typed {
     }
 }
 
+/// Sends a signal to the process; what its handler has written by then.
+fn interrupted(socket: u64) -> Result<usize, Errno> {
+    let mut bytes = [0u8; 4];
+    // SAFETY: numbers, and room for what is read.
+    unsafe {
+        let pid = syscall!(Sysno::getpid)?;
+        syscall!(Sysno::kill, pid, SIGALRM)?;
+        syscall!(Sysno::read, socket, bytes.as_mut_ptr(), bytes.len())
+    }
+}
+
 /// The sum of all bytes that are to be written.
 fn total(write: &calls::writev) -> Result<usize, Errno> {
     let mut total = 0;
@@ -106,4 +148,4 @@ fn total(write: &calls::writev) -> Result<usize, Errno> {
     Ok(total)
 }
 
-interceptor::preload!(Typed = Typed { signals: AtomicU64::new(0) });
+interceptor::preload!(Typed = Typed { signals: AtomicU64::new(0), effect: AtomicU64::new(0) });
