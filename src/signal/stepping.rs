@@ -35,7 +35,9 @@ pub(super) fn is_ours(block: &mut ThreadBlock, info: &SigInfo, context: &UContex
     let rip = context.rip;
     let is_on_our_stack = block.region().contains(&context.rsp);
     let last = &mut block.last_step;
-    let Some(place) = patch::place_of(rip, context.rcx, context.r11) else {
+    // There rcx and r11 may still hold what led to a stub.
+    let place = if is_on_our_stack { None } else { patch::place_of(rip, context.rcx, context.r11) };
+    let Some(place) = place else {
         let is_inside = is_on_our_stack || patch::is_own_text(rip) || patch::is_thunk(rip);
         let is_arrival = last.is_ours && last.address == rip;
         last.is_ours = is_inside;
