@@ -71,7 +71,7 @@ impl<'a> Observing<'a> {
 }
 
 /// Numbers that are always of interest.
-const ALWAYS: [Sysno; 16] = [
+const ALWAYS: [Sysno; 17] = [
     Sysno::rt_sigaction,
     Sysno::exit,
     Sysno::exit_group,
