@@ -149,7 +149,7 @@ pub(crate) fn keeping_errno<T>(code: impl FnOnce() -> T) -> T {
     code()
 }
 
-/// Threads that share storage: there are none.
+/// Threads that are not found through FS: there are none.
 mod seats {
     pub(super) fn forget(_block: *mut super::ThreadBlock) {}
 }
