@@ -4,8 +4,11 @@
 //! Each guest in each mode is a check of its own. What is known to differ is
 //! listed in `interceptor_tests::KNOWN`, with the reason; a listed difference that
 //! has gone is a failure, too.
+//!
+//! `INTERCEPTOR_REPEAT=N` runs each check N times.
 
 use std::collections::HashMap;
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -104,7 +107,14 @@ impl Build {
         }
     }
 
+    /// As often as `INTERCEPTOR_REPEAT` says.
     fn is_as_natively(&self, mode: &Mode) -> Result<(), Failed> {
+        let repeat = env::var("INTERCEPTOR_REPEAT").unwrap_or_else(|_| "1".to_owned());
+        let times: usize = repeat.parse().map_err(|_| "INTERCEPTOR_REPEAT is to be a number")?;
+        (0..times).try_for_each(|_| self.is_once_as_natively(mode))
+    }
+
+    fn is_once_as_natively(&self, mode: &Mode) -> Result<(), Failed> {
         let ended = Dist::find().and_then(|dist| {
             let native = self.native()?;
             let directory = Scratch::new();
