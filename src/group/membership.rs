@@ -9,6 +9,7 @@ use super::robust::{self, Head, Trust};
 use super::slots::{self, Born, By, Init, Member, Newborn, Slot};
 use super::{TGSTAT, segment};
 use crate::hook::RemoteEffect;
+use crate::{sys, tls};
 
 /// libc registers a list for each thread as soon as it runs, as glibc does.
 static LIBC_REGISTERS: AtomicBool = AtomicBool::new(false);
@@ -236,7 +237,10 @@ impl Membership {
             0 => self.watch_alone(),
             list => {
                 LIBC_REGISTERS.store(true, Relaxed);
-                self.put_on(list, Trust::None);
+                // libc's is in its descriptor of the thread, where the thread pointer
+                // leads to: a forked child need not ask the kernel for what it holds.
+                let is_libcs = list.wrapping_sub(tls::thread_pointer()) < sys::PAGE;
+                self.put_on(list, if is_libcs { Trust::Libc } else { Trust::None });
             }
         }
     }

@@ -139,14 +139,14 @@ pub(crate) fn begin(membership: &mut Membership, token: u64, tid: u32) {
 
 /// The first thread of an image begins, or there is a group for it only now.
 pub(crate) fn begin_image(membership: &mut Membership) {
-    begin_process(membership);
+    begin_process(membership, sys::getpid());
     membership.begin_image(TGSTAT.tgid.load(Relaxed), EXECUTED_BY.load(Relaxed));
     NAMESPACE.store(membership.namespace(), Relaxed);
 }
 
-/// The first thread of a process begins; it has memory of its own.
-pub(crate) fn begin_process(membership: &Membership) {
-    TGSTAT.begin(sys::getpid());
+/// The first thread of the process `tgid` begins; it has memory of its own.
+pub(crate) fn begin_process(membership: &Membership, tgid: u32) {
+    TGSTAT.begin(tgid);
     NAMESPACE.store(membership.namespace(), Relaxed);
     membership::children_stay();
 }

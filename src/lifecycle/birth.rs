@@ -348,7 +348,7 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
     }
     block.membership().begin_expected(&call.expected, tid);
     if !birth.shares_memory() {
-        group::begin_process(block.membership());
+        group::begin_process(block.membership(), tid);
     }
     crate::stat::process_begin(block);
     publish_identity(block);
