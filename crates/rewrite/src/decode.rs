@@ -195,6 +195,9 @@ impl Cursor<'_> {
         let mut prefixes = Prefixes::default();
         let mut byte = first;
         loop {
+            if self.at > MAX_LEN {
+                return None;
+            }
             match byte {
                 0x66 => prefixes.short_operand = true,
                 0x67 => prefixes.narrow = true,
@@ -212,9 +215,6 @@ impl Cursor<'_> {
                 }
                 _ if PREFIX[usize::from(byte)] => {}
                 _ => return Some((prefixes, byte)),
-            }
-            if self.at > MAX_LEN {
-                return None;
             }
             byte = self.take();
         }

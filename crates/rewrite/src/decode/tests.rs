@@ -100,6 +100,17 @@ fn installed_programs_decode_as_a_disassembler_does() {
 }
 
 #[test]
+fn a_run_of_prefixes_is_none() {
+    for byte in 0..=u8::MAX {
+        if super::PREFIX[usize::from(byte)] {
+            for len in [15, 16, 31, 32, 64] {
+                assert!(decode(&std::vec![byte; len], ADDRESS).is_none(), "{byte:x}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_truncated_instruction_is_none() {
     let mut random = Random(7);
     for _ in 0..100_000 {
