@@ -56,12 +56,17 @@ impl Place {
         Ok(Place { scratch, target })
     }
 
-    /// Types a line. Cargo builds where the other tests have built, without what takes
-    /// most of the time.
+    /// Types a line. Cargo, which wants to know where sources really are, is called there;
+    /// it builds where the other tests have built, without what takes most of the time.
     fn types(&self, line: &str) -> Output {
         let line = line.replace("examples/target", self.target.to_str().expect("UTF-8"));
         let mut shell = Command::new("sh");
-        shell.args(["-c", &line]).current_dir(&self.scratch);
+        shell.args(["-c", &line]);
+        if line.starts_with("cargo ") {
+            shell.current_dir(root());
+        } else {
+            shell.current_dir(&self.scratch);
+        }
         shell.env("CARGO_TARGET_DIR", &self.target).env("CARGO_PROFILE_RELEASE_LTO", "false");
         shell.output().expect("a shell")
     }
