@@ -99,12 +99,13 @@ pub(super) fn exit(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6], resul
 fn mapped(block: &mut ThreadBlock, args: &[u64; 6], start: u64) {
     let [_, len, prot, flags, fd, offset] = *args;
     let range = start..start + page_up(len);
+    if flags & MAP_ANONYMOUS != 0 {
+        // Zeros so far. What was there may be copied to the same place, with its patches:
+        // programs that want their text on huge pages do so.
+        return;
+    }
     if flags & MAP_FIXED != 0 {
         patch::forget(start, len);
-    }
-    if flags & MAP_ANONYMOUS != 0 {
-        // Zeros so far.
-        return;
     }
     if offset == 0 {
         block.last_image = (fd, range.start, range.end);
