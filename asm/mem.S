@@ -2,7 +2,8 @@
 //
 // They are hidden, so they neither bind to the program's libc nor are bound
 // by it, and they use general registers only, so they may be called where
-// vector registers are not saved. None is on the path of a call nobody
+// vector registers are not saved. libc's own, in a library that has libc, would be
+// called while libc's text is written to, and is not executable. None is on the path of a call nobody
 // observes, but the planner's many short copies are on the path of start-up.
 
     .pushsection .text.interceptor_mem, "ax"
@@ -162,11 +163,5 @@ INTERCEPTOR_MEM strlen
     jmp     1b
 2:  ret
 INTERCEPTOR_MEM_END strlen
-
-// core was compiled to unwind, and names this in tables that nobody reads. Where link
-// time optimisation drops those, nothing refers to it.
-INTERCEPTOR_MEM rust_eh_personality
-    ud2
-INTERCEPTOR_MEM_END rust_eh_personality
 
     .popsection

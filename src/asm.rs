@@ -74,5 +74,7 @@ global_asm!(
     anchor_ahead = const frame::ANCHOR_AHEAD,
 );
 
-#[cfg(feature = "freestanding")]
 global_asm!(include_str!("../asm/mem.S"));
+
+#[cfg(feature = "freestanding")]
+global_asm!(include_str!("../asm/personality.S"));
