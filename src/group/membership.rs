@@ -1,6 +1,6 @@
 //! What a thread knows of its own place in the group.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use interceptor_abi::segment::Life;
 
@@ -14,12 +14,7 @@ use crate::{sys, tls};
 /// libc registers a list for each thread as soon as it runs, as glibc does.
 static LIBC_REGISTERS: AtomicBool = AtomicBool::new(false);
 
-/// The namespace of the children that this process makes.
-static CHILD_NAMESPACE: AtomicU32 = AtomicU32::new(0);
-/// The number of the one with whose end that one ends: the first that this process has made
-/// there. 0 before that.
-static CHILD_INIT: AtomicU32 = AtomicU32::new(0);
-/// Somebody else has made it.
+/// In `Membership::child_init`: somebody else has made it.
 const UNKNOWN: u32 = u32::MAX;
 
 /// One thread's membership. Zeroes are one who is not counted.
@@ -35,6 +30,13 @@ pub(crate) struct Membership {
     /// Where the death word lies on that, or on `own_list`; 0 for nowhere.
     node: u64,
     own_list: Head,
+    /// The namespace of the children that the thread makes, 0 for its own: unshare(2) and
+    /// setns(2) change that of one thread (`create_new_namespaces`), and a vfork child has
+    /// its own.
+    child_namespace: u32,
+    /// The number of the one with whose end that one ends: the first that the thread has
+    /// made there. 0 before that.
+    child_init: u32,
 }
 
 /// What a parent keeps of a child until the call has come out.
@@ -87,10 +89,8 @@ impl Expected {
     }
 
     /// The call has failed.
-    pub(crate) fn cancel(&self) {
+    fn cancel(&self) {
         if let Some(slot) = self.slot() {
-            let number = self.number() as u32;
-            let _ = CHILD_INIT.compare_exchange(number, 0, Relaxed, Relaxed);
             slot.cancel();
         }
     }
@@ -112,17 +112,16 @@ impl Membership {
     }
 
     /// Reserves a place for a child.
-    pub(crate) fn expect(&self, is_process: bool, new_namespace: bool) -> Expected {
+    pub(crate) fn expect(&mut self, is_process: bool, new_namespace: bool) -> Expected {
         let mut expected =
             Expected { member: Member::NONE, is_process, is_visible: true, outside: 0 };
         let (Some(segment), Some(own)) = (segment(), self.slot()) else {
             return expected;
         };
-        let chosen = CHILD_NAMESPACE.load(Relaxed);
-        let (namespace, init) = match (is_process, new_namespace, chosen) {
+        let (namespace, init) = match (is_process, new_namespace, self.child_namespace) {
             (true, true, _) => (slots::new_namespace(segment), Init::Itself),
             (false, _, _) | (_, _, 0) => (own.namespace(), own.init()),
-            _ => (chosen, init_of_children()),
+            (_, _, chosen) => (chosen, self.init_of_children()),
         };
         expected.outside = own.namespace();
         expected.is_visible = namespace == expected.outside;
@@ -136,9 +135,35 @@ impl Membership {
         expected.member = slots::reserve(segment, &newborn).unwrap_or(Member::NONE);
         if matches!(init, Init::Itself) && !new_namespace {
             let number = expected.number() as u32;
-            CHILD_INIT.store(if number == 0 { UNKNOWN } else { number }, Relaxed);
+            self.child_init = if number == 0 { UNKNOWN } else { number };
         }
         expected
+    }
+
+    /// The child that was expected is not born.
+    pub(crate) fn cancel(&mut self, child: &Expected) {
+        if child.number() != 0 && self.child_init == child.number() as u32 {
+            self.child_init = 0;
+        }
+        child.cancel();
+    }
+
+    /// With whose end the namespace ends that children will be in.
+    fn init_of_children(&self) -> Init {
+        match self.child_init {
+            0 => Init::Itself,
+            UNKNOWN => Init::Unknown,
+            number => Init::Number(number),
+        }
+    }
+
+    /// The children of this thread will be in another PID namespace. `is_new` says that
+    /// the first one makes it.
+    pub(crate) fn children_leave_namespace(&mut self, is_new: bool) {
+        if let Some(segment) = segment() {
+            self.child_init = if is_new { 0 } else { UNKNOWN };
+            self.child_namespace = slots::new_namespace(segment);
+        }
     }
 
     /// The calling thread is the first of an image: of a process that nobody
@@ -229,6 +254,7 @@ impl Membership {
         self.member = Member::NONE;
         self.program_list = 0;
         self.node = 0;
+        (self.child_namespace, self.child_init) = (0, 0);
     }
 
     /// Puts the death word on a list: the one that the kernel knows, or ours.
@@ -350,28 +376,5 @@ impl Membership {
         if let (Some(slot), Some(was)) = (self.slot(), self.before_exec.take()) {
             slot.leave_exec(was);
         }
-    }
-}
-
-/// A new process: its children will be where it is itself.
-pub(crate) fn children_stay() {
-    CHILD_NAMESPACE.store(0, Relaxed);
-}
-
-/// With whose end the namespace ends that children will be in.
-fn init_of_children() -> Init {
-    match CHILD_INIT.load(Relaxed) {
-        0 => Init::Itself,
-        UNKNOWN => Init::Unknown,
-        number => Init::Number(number),
-    }
-}
-
-/// The children of this process will be in another PID namespace.
-/// `is_new` says that the first one makes it.
-pub(crate) fn children_leave_namespace(is_new: bool) {
-    CHILD_INIT.store(if is_new { 0 } else { UNKNOWN }, Relaxed);
-    if let Some(segment) = segment() {
-        CHILD_NAMESPACE.store(slots::new_namespace(segment), Relaxed);
     }
 }

@@ -28,7 +28,7 @@ use crate::hook::RemoteEffect;
 use crate::sys::{self, Mapping};
 
 pub(crate) use effects::Concerned;
-pub(crate) use membership::{Expected, Membership, children_leave_namespace};
+pub(crate) use membership::{Expected, Membership};
 pub(crate) use published::TGSTAT;
 pub(crate) use robust::HEAD_LEN;
 
@@ -148,7 +148,6 @@ pub(crate) fn begin_image(membership: &mut Membership) {
 pub(crate) fn begin_process(membership: &Membership, tgid: u32) {
     TGSTAT.begin(tgid);
     NAMESPACE.store(membership.namespace(), Relaxed);
-    membership::children_stay();
 }
 
 /// The ids of the processes in a member's PID namespace.

@@ -277,7 +277,7 @@ fn enter_seated(
     // Two namespaces could have the same ids.
     let is_ambiguous = new_namespace && birth.shares_memory();
     if is_ambiguous || sys::is_confined() || !sharers::expect(block, frame, &newborn) {
-        expected.cancel();
+        block.membership().cancel(&expected);
         stand_back(block);
         return Step::Forward;
     }
@@ -318,7 +318,7 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
         sharers::came_out(block, result, birth.is_alias());
     }
     if result < 0 {
-        call.expected.cancel();
+        block.membership().cancel(&call.expected);
         if birth.is_told() && !birth.is_sharer {
             birth.tell(0);
         }

@@ -202,7 +202,7 @@ pub(crate) fn exit(
         Sysno::wait4 | Sysno::waitid => group::sync(),
         Sysno::set_robust_list => robust_list::was_set(block, frame, args, result),
         Sysno::arch_prctl => storage::exit(),
-        Sysno::unshare | Sysno::setns => process::entered_namespace(sysno, args, result),
+        Sysno::unshare | Sysno::setns => process::entered_namespace(block, sysno, args, result),
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             return mapping::exit(block, sysno, args, result);
         }

@@ -4,7 +4,6 @@
 use syscalls::{Errno, Sysno};
 
 use super::{Observing, Step};
-use crate::group;
 use crate::thread::ThreadBlock;
 
 /// `exit_group` on its way in.
@@ -16,12 +15,17 @@ pub(super) fn exit_group(block: &mut ThreadBlock, status: u64, observing: &Obser
 }
 
 /// unshare and setns came out.
-pub(super) fn entered_namespace(sysno: Sysno, args: &[u64; 6], result: i64) {
+pub(super) fn entered_namespace(
+    block: &mut ThreadBlock,
+    sysno: Sysno,
+    args: &[u64; 6],
+    result: i64,
+) {
     const CLONE_NEWPID: u64 = 0x2000_0000;
     let flags = if sysno == Sysno::unshare { args[0] } else { args[1] };
     // setns with 0 takes any namespace; a PID namespace more is no harm.
     if result == 0 && (flags & CLONE_NEWPID != 0 || flags == 0) {
-        group::children_leave_namespace(sysno == Sysno::unshare);
+        block.membership().children_leave_namespace(sysno == Sysno::unshare);
     }
 }
 

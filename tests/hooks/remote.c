@@ -112,8 +112,22 @@ static void told(const char *what, long result, pid_t reader, pid_t target, long
     told(#nr, syscall(nr, a0, a1, a2, ##__VA_ARGS__), reader, target, nr,      \
          (long)(a0), (long)(a1), (long)(a2))
 
+/* Another PID namespace, if it may, for the children of the caller alone. */
+static void *leave_namespace(void *unused) {
+    syscall(SYS_unshare, CLONE_NEWPID);
+    return unused;
+}
+
 static void act(int with_monitor) {
     memset(shared, 0, sizeof *shared);
+    pid_t elsewhere = vfork();
+    if (elsewhere == 0) {
+        leave_namespace(NULL);
+        _exit(0);
+    }
+    CHECK(waitpid(elsewhere, NULL, 0) == elsewhere, "vfork");
+    pthread_t id;
+    CHECK(!pthread_create(&id, NULL, leave_namespace, NULL) && !pthread_join(id, NULL), "pthread_create");
     other = fork();
     if (other == 0)
         child(with_monitor);
