@@ -25,6 +25,7 @@ mod hook;
 mod interest;
 mod lifecycle;
 mod line;
+mod lock;
 pub mod members;
 #[cfg(feature = "own_calls")]
 mod own_calls;

@@ -13,9 +13,9 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use spin::Mutex;
-
+use crate::lock::Lock;
 use crate::signal;
+use crate::sys;
 
 /// Trapped sites a process can have.
 const CAPACITY: usize = 4096;
@@ -29,13 +29,15 @@ struct Trap {
 static TRAPS: [Trap; CAPACITY] =
     [const { Trap { site: AtomicU64::new(0), stub: AtomicU64::new(0) } }; CAPACITY];
 static USED: AtomicUsize = AtomicUsize::new(0);
-static ADDING: Mutex<()> = Mutex::new(());
+static ADDING: Lock<()> = Lock::new(());
 static ARMED: AtomicBool = AtomicBool::new(false);
 
 /// Prepares a trap. Returns false when it cannot be caught; then the site must
 /// be left alone.
 pub(super) fn add(site: u64, stub: u64) -> bool {
-    let Some(_adding) = ADDING.try_lock() else {
+    let tid = sys::gettid();
+    // An entry counts only when all of it is there.
+    let Some(_adding) = ADDING.try_lock(tid).or_else(|| ADDING.inherit(tid)) else {
         return false;
     };
     let used = USED.load(Relaxed);

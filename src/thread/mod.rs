@@ -259,7 +259,8 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
     if is_unobserved_end(nr, tls) {
         return 0;
     }
-    let Ok(block) = pool::take() else {
+    let tid = sys::gettid();
+    let Ok(block) = pool::take(tid) else {
         return 0;
     };
     // SAFETY: the TLS block is this thread's own; volatile, since a signal
@@ -269,7 +270,7 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
             pool::give_back(block);
             return 1;
         }
-        (*block).tid = sys::gettid();
+        (*block).tid = tid;
         (*block).errno = libc_errno();
         stat::process_begin(&mut *block);
         lifecycle::thread_begins(&mut *block);

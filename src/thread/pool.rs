@@ -9,7 +9,8 @@
 //! held for a few instructions and never across a system call. Who cannot have
 //! it soon (a signal handler may have interrupted the holder, or the holder may
 //! not be running) maps a new block; too many are given back to the kernel one by
-//! one.
+//! one. Of a holder that was killed alone, a process on this memory, the lock is
+//! inherited; the blocks that were in the pool then are lost.
 
 use core::ptr::null_mut;
 use core::sync::atomic::{
@@ -17,12 +18,11 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use spin::{Mutex, MutexGuard};
-
 #[cfg(feature = "capi")]
 use super::inside;
 use super::{ThreadBlock, region_len};
 use crate::group::TGSTAT;
+use crate::lock::{Held, Lock};
 use crate::sys::{self, Mapping};
 
 struct Pool {
@@ -34,7 +34,7 @@ struct Pool {
 // SAFETY: the pointers are only followed under the lock.
 unsafe impl Send for Pool {}
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { oldest: null_mut(), newest: null_mut(), len: 0 });
+static POOL: Lock<Pool> = Lock::new(Pool::EMPTY);
 
 /// Blocks that have come in, newest first.
 static INCOMING: AtomicPtr<ThreadBlock> = AtomicPtr::new(null_mut());
@@ -46,9 +46,9 @@ const LOOKS: usize = 8;
 /// Blocks that are kept when nobody needs them.
 const KEPT: usize = 32;
 
-/// A zeroed block that nobody uses.
-pub(super) fn take() -> sys::Result<*mut ThreadBlock> {
-    if let Some(block) = take_used() {
+/// A zeroed block that nobody uses. `tid` is the caller's.
+pub(super) fn take(tid: u32) -> sys::Result<*mut ThreadBlock> {
+    if let Some(block) = take_used(tid) {
         #[cfg(feature = "capi")]
         inside::enlist(block);
         return Ok(block);
@@ -82,12 +82,9 @@ pub(crate) fn leave_for_reuse(block: *mut ThreadBlock) {
 
 /// In a forked child: no other thread exists that could hold the lock.
 pub(crate) fn after_fork() {
-    if POOL.is_locked() {
-        // SAFETY: the holder was a thread of the parent. What it was about to
-        // change is a list of blocks of threads that do not exist here; the
-        // worst it can have left is a list that misses some.
-        unsafe { POOL.force_unlock() };
-    }
+    // What a thread of the parent was about to change is a list of blocks of threads that
+    // do not exist here; the worst it can have left is a list that misses some.
+    POOL.free_after_fork();
     #[cfg(feature = "capi")]
     inside::after_fork();
 }
@@ -104,9 +101,9 @@ fn append(block: *mut ThreadBlock) {
     }
 }
 
-fn take_used() -> Option<*mut ThreadBlock> {
+fn take_used(tid: u32) -> Option<*mut ThreadBlock> {
     for _ in 0..LOOKS {
-        let (block, len) = oldest()?;
+        let (block, len) = oldest(tid)?;
         // SAFETY: taken out of the pool, so it is ours once its thread is gone.
         unsafe {
             if is_in_use(block) {
@@ -114,7 +111,7 @@ fn take_used() -> Option<*mut ThreadBlock> {
                 continue;
             }
             if len > KEPT {
-                give_one_to_kernel();
+                give_one_to_kernel(tid);
             }
             release_storage(block);
             super::seats::forget(block);
@@ -126,8 +123,8 @@ fn take_used() -> Option<*mut ThreadBlock> {
 }
 
 /// Takes the oldest block out. Returns also how many are left.
-fn oldest() -> Option<(*mut ThreadBlock, usize)> {
-    let mut pool = lock()?;
+fn oldest(tid: u32) -> Option<(*mut ThreadBlock, usize)> {
+    let mut pool = lock(tid)?;
     if pool.oldest.is_null() {
         pool.take_in();
     }
@@ -144,17 +141,24 @@ fn oldest() -> Option<(*mut ThreadBlock, usize)> {
     Some((block, pool.len))
 }
 
-fn lock() -> Option<MutexGuard<'static, Pool>> {
-    (0..TRIES).find_map(|_| {
-        let pool = POOL.try_lock();
+fn lock(tid: u32) -> Option<Held<'static, Pool>> {
+    let free = (0..TRIES).find_map(|_| {
+        let pool = POOL.try_lock(tid);
         if pool.is_none() {
             core::hint::spin_loop();
         }
         pool
+    });
+    free.or_else(|| {
+        let mut pool = POOL.inherit(tid)?;
+        *pool = Pool::EMPTY;
+        Some(pool)
     })
 }
 
 impl Pool {
+    const EMPTY: Self = Self { oldest: null_mut(), newest: null_mut(), len: 0 };
+
     /// Appends what has come in, oldest first.
     fn take_in(&mut self) {
         let mut block = INCOMING.swap(null_mut(), Acquire);
@@ -205,8 +209,8 @@ unsafe fn release_storage(block: *mut ThreadBlock) {
 }
 
 /// Unmaps a block that nobody needs.
-fn give_one_to_kernel() {
-    let Some((block, _)) = oldest() else {
+fn give_one_to_kernel(tid: u32) {
+    let Some((block, _)) = oldest(tid) else {
         return;
     };
     // SAFETY: as in `take_used`.

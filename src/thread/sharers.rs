@@ -78,7 +78,7 @@ pub(crate) fn expect(block: &mut ThreadBlock, frame: &mut SyscallFrame, newborn:
     if newborn.is_alias {
         child.words.store(tls::current(), Relaxed);
     } else {
-        let Ok(block) = pool::take() else {
+        let Ok(taken) = pool::take(block.tid) else {
             child.state.store(FREE, Release);
             return false;
         };
@@ -86,7 +86,7 @@ pub(crate) fn expect(block: &mut ThreadBlock, frame: &mut SyscallFrame, newborn:
         unsafe {
             let own = &mut *child.own.get();
             own.words = Tls::NONE;
-            lay_out(block, &mut own.words);
+            lay_out(taken, &mut own.words);
             own.words.parked = PARKED_MARK | ((1 << LEVELS) - 1);
             own.words.birth = newborn.token;
             own.expected = newborn.expected;

@@ -79,6 +79,19 @@ fn a_block_is_not_unmapped_under_who_uses_it_or_looks_at_it() {
     explore(BOUNDS, begin, &[take, look], |_, _| Model::check(3));
 }
 
+/// Blocks that somebody was about to change may be missed; the others serve.
+fn check_that_blocks_serve(unused: usize) {
+    let mut before = BTreeSet::new();
+    for _ in 0..2 {
+        let taken: BTreeSet<_> = (0..3).map(|_| thread::take(THIRD) as u64).collect();
+        assert_eq!(taken.len(), 3);
+        taken.iter().for_each(|block| thread::end(*block as *mut ThreadBlock));
+        before = taken;
+    }
+    let again = thread::take(THIRD) as u64;
+    assert!(unused > 3 || before.contains(&again), "blocks that are left are used");
+}
+
 #[test]
 fn a_forked_child_has_a_pool_wherever_its_parents_other_threads_were() {
     let _alone = alone();
@@ -92,16 +105,25 @@ fn a_forked_child_has_a_pool_wherever_its_parents_other_threads_were() {
             &[leave, take],
             |_, _| {
                 thread::after_fork();
-                // Those that a thread was about to change may be missed; the others serve.
-                let mut before = BTreeSet::new();
-                for _ in 0..2 {
-                    let taken: BTreeSet<_> = (0..3).map(|_| thread::take(THIRD) as u64).collect();
-                    assert_eq!(taken.len(), 3);
-                    taken.iter().for_each(|block| thread::end(*block as *mut ThreadBlock));
-                    before = taken;
-                }
-                let again = thread::take(THIRD) as u64;
-                assert!(unused > 3 || before.contains(&again), "blocks that are left are used");
+                check_that_blocks_serve(unused);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_process_on_this_memory_that_is_killed_anywhere_leaves_a_pool_that_serves() {
+    let _alone = alone();
+    let take = |_: &Model| thread::end(thread::take(SECOND));
+    for unused in [0, 2, MANY] {
+        let bounds = Bounds { preemptions: 0, kills: true, ..BOUNDS };
+        explore(
+            bounds,
+            || Model::new(unused),
+            &[take],
+            |_, _| {
+                [FIRST, SECOND].into_iter().for_each(|tid| sys::set_alive(tid, false));
+                check_that_blocks_serve(unused);
             },
         );
     }

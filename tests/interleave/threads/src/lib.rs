@@ -20,6 +20,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use interceptor_interleave::Bounds;
 
+#[path = "../../../../src/lock.rs"]
+mod lock;
+
 mod capi;
 mod runtime;
 mod thread;

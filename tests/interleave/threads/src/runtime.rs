@@ -24,6 +24,14 @@ pub(crate) mod sys {
         ALIVE[tid as usize].load(Relaxed) != 0
     }
 
+    pub(crate) fn process_exists(tid: u32) -> bool {
+        thread_is_alive(0, tid)
+    }
+
+    pub(crate) fn is_confined() -> bool {
+        false
+    }
+
     pub(crate) fn monotonic_time() -> Duration {
         Duration::ZERO
     }

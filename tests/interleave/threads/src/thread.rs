@@ -89,7 +89,7 @@ impl ThreadBlock {
 
 /// Takes a block for the calling thread, which nobody else has or uses.
 pub(crate) fn take(tid: u32) -> *mut ThreadBlock {
-    let block = pool::take().expect("memory");
+    let block = pool::take(tid).expect("memory");
     // SAFETY: blocks of models stay, and this one is the thread's now.
     let own = unsafe { &mut *block };
     own.is_there();
