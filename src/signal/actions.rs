@@ -2,6 +2,7 @@
 
 use syscalls::{Errno, Sysno, syscall};
 
+use super::table::By;
 use super::{SIGNALS, entry, hooked, table, traps};
 use crate::frame::SyscallFrame;
 use crate::patch;
@@ -51,18 +52,15 @@ const BYTES: usize = size_of::<SigAction>();
 /// Executes rt_sigaction for the program. Returns its raw result, or nothing if
 /// the kernel's answer to the call itself is also ours.
 pub(crate) fn rt_sigaction(block: &ThreadBlock, frame: &SyscallFrame) -> Option<i64> {
-    match try_sigaction(&frame.args, patch::stack_of_libc(frame), block.depth > 0) {
+    let by = if block.depth > 0 { By::VforkChild(block.tid) } else { By::Process };
+    match try_sigaction(&frame.args, patch::stack_of_libc(frame), by) {
         Ok(None) => None,
         Ok(Some(())) => Some(0),
         Err(error) => Some(-i64::from(error.into_raw())),
     }
 }
 
-fn try_sigaction(
-    args: &[u64; 6],
-    stack: Option<u64>,
-    is_vfork_child: bool,
-) -> sys::Result<Option<()>> {
+fn try_sigaction(args: &[u64; 6], stack: Option<u64>, by: By) -> sys::Result<Option<()>> {
     let [signal, new, old, size, ..] = *args;
     if size != 8 {
         return Err(Errno::EINVAL);
@@ -72,7 +70,7 @@ fn try_sigaction(
     if !is_for_us && !table::is_used(signal) {
         return Ok(None);
     }
-    let previous = exchange(signal, new.as_ref(), is_vfork_child)?;
+    let previous = exchange(signal, new.as_ref(), by)?;
     if old != 0 && sys::write_guest_near(stack, old, &previous.words()) < BYTES {
         return Err(Errno::EFAULT);
     }
@@ -84,24 +82,20 @@ fn try_sigaction(
 /// unwinds from the context that it is shown.
 pub(crate) fn adopt() {
     for signal in (1..=SIGNALS as u64).filter(|signal| !matches!(*signal, SIGKILL | SIGSTOP)) {
-        if let Ok(installed) = exchange(signal, None, false)
+        if let Ok(installed) = exchange(signal, None, By::Process)
             && installed.is_function()
         {
-            let _ = exchange(signal, Some(&installed), false);
+            let _ = exchange(signal, Some(&installed), By::Process);
         }
     }
 }
 
 /// Makes an action the signal's, if there is one. Returns the one that it had.
-pub(super) fn exchange(
-    signal: u64,
-    new: Option<&SigAction>,
-    is_vfork_child: bool,
-) -> sys::Result<SigAction> {
+pub(super) fn exchange(signal: u64, new: Option<&SigAction>, by: By) -> sys::Result<SigAction> {
     let is_refused = matches!(signal, SIGKILL | SIGSTOP);
     let ours = match new {
         Some(action) if is_ours(signal, action) && !is_refused => {
-            Some(table::add(signal, action, is_vfork_child)?)
+            Some(table::add(signal, action, by)?)
         }
         _ => None,
     };

@@ -10,6 +10,7 @@ use syscalls::{Sysno, syscall};
 use super::actions::{self, SA_ONSTACK, SIG_IGN, SIGSEGV, SigAction};
 use super::alternate::{SS_AUTODISARM, SS_DISABLE};
 use super::entry::{FRAME_LEN, INFO_IN_FRAME};
+use super::table::By;
 use super::words::*;
 use crate::sys::{self, PAGE};
 
@@ -143,10 +144,10 @@ pub(super) fn force_segv(context: &mut Context, signal: u64) {
     const SI_KERNEL: u64 = 0x80;
     const SIG_BLOCK: usize = 0;
     let set = 1u64 << (SIGSEGV - 1);
-    let installed = actions::exchange(SIGSEGV, None, true);
+    let installed = actions::exchange(SIGSEGV, None, By::Process);
     let is_ignored = installed.is_ok_and(|action| action.handler == SIG_IGN);
     if signal == SIGSEGV || is_ignored || context[MASK] & set != 0 {
-        let _ = actions::exchange(SIGSEGV, Some(&SigAction::default()), true);
+        let _ = actions::exchange(SIGSEGV, Some(&SigAction::default()), By::caller_alone());
     }
     context[MASK] &= !set;
     let mut info: Info = [0; INFO_WORDS];

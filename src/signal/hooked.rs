@@ -17,6 +17,7 @@ use super::actions::{
 use super::alternate::{block_all, set_mask};
 use super::context::{self, SigInfo, UContext, View};
 use super::defer::SYNCHRONOUS;
+use super::table::By;
 use super::{SIGNALS, crash};
 use crate::hook::{Disposition, Observer, SignalDecision, SignalDelivery, Signals};
 use crate::sys;
@@ -78,11 +79,11 @@ fn want(bits: u8) {
         return;
     }
     for signal in (1..=SIGNALS as u64).filter(|signal| !matches!(*signal, SIGKILL | SIGSTOP)) {
-        if let Ok(installed) = actions::exchange(signal, None, false)
+        if let Ok(installed) = actions::exchange(signal, None, By::Process)
             && !installed.is_function()
             && wants(signal, &installed)
         {
-            let _ = actions::exchange(signal, Some(&installed), false);
+            let _ = actions::exchange(signal, Some(&installed), By::Process);
         }
     }
 }
@@ -135,15 +136,16 @@ pub(crate) fn leave_ignored_to_kernel(is_left: bool) {
     if WANTED.load(Relaxed) & Signals::IGNORED.bits() == 0 {
         return;
     }
+    let by = By::caller_alone();
     for signal in 1..=SIGNALS as u64 {
-        let Ok(installed) = actions::exchange(signal, None, true) else {
+        let Ok(installed) = actions::exchange(signal, None, by) else {
             continue;
         };
         if installed.handler == SIG_IGN {
             if is_left {
                 actions::install(signal, &installed);
             } else {
-                let _ = actions::exchange(signal, Some(&installed), true);
+                let _ = actions::exchange(signal, Some(&installed), by);
             }
         }
     }
@@ -241,10 +243,10 @@ fn stop(signal: u64, action: &SigAction) {
     }
     set_mask(mask);
     // Unless the program has set another one meanwhile.
-    if let Ok(installed) = actions::exchange(signal, None, false)
+    if let Ok(installed) = actions::exchange(signal, None, By::Process)
         && installed.handler == SIG_DFL
     {
-        let _ = actions::exchange(signal, Some(&installed), false);
+        let _ = actions::exchange(signal, Some(&installed), By::Process);
     }
 }
 

@@ -13,6 +13,7 @@ use super::actions::{
     self, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIGILL, SigAction,
 };
 use super::context::UContext;
+use super::table::By;
 use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
 use crate::patch;
@@ -36,11 +37,11 @@ pub(super) fn are_caught() -> bool {
 
 /// Installs our handler. Returns whether the kernel took it.
 pub(crate) fn catch_traps() -> bool {
-    let Ok(programs) = actions::exchange(SIGILL, None, false) else {
+    let Ok(programs) = actions::exchange(SIGILL, None, By::Process) else {
         return false;
     };
     CAUGHT.store(true, Relaxed);
-    if actions::exchange(SIGILL, Some(&programs), false).is_err() {
+    if actions::exchange(SIGILL, Some(&programs), By::Process).is_err() {
         CAUGHT.store(false, Relaxed);
         return false;
     }
@@ -58,7 +59,7 @@ pub(crate) fn catch_traps() -> bool {
 /// parent's handlers (CLONE_CLEAR_SIGHAND).
 pub(crate) fn handlers_cleared() {
     if are_caught() {
-        let _ = actions::exchange(SIGILL, Some(&SigAction::default()), true);
+        let _ = actions::exchange(SIGILL, Some(&SigAction::default()), By::caller_alone());
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) fn prepare_handler(interrupted: u64, action: &SigAction) {
     }
     if action.flags & SA_RESETHAND != 0 {
         let reset = SigAction { handler: SIG_DFL, ..*action };
-        let _ = actions::exchange(SIGILL, Some(&reset), false);
+        let _ = actions::exchange(SIGILL, Some(&reset), By::Process);
     }
     // SIGILL itself stays unblocked: the handler may run into a trap.
     let mask = (interrupted | action.mask) & !SIGILL_BIT;
