@@ -234,6 +234,9 @@ pub(super) fn enter(
         let token = if expected.number() == 0 { UNCOUNTED } else { expected.token() };
         birth.tell(token);
     }
+    if birth.is_vfork() {
+        block.leave_to_child(frame.level);
+    }
     (block.birth, block.expected) = (birth, expected);
     Step::ForwardAndExit
 }
@@ -281,6 +284,9 @@ fn enter_seated(
         stand_back(block);
         return Step::Forward;
     }
+    if birth.is_vfork() {
+        block.leave_to_child(frame.level);
+    }
     (block.birth, block.expected) = (birth, expected);
     Step::ForwardAndExit
 }
@@ -308,6 +314,7 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
     }
     if block.depth != call.depth {
         // The vfork child is gone; what it wrote here was the truth for it.
+        block.take_back(call.depth, observing.level);
         block.depth = call.depth;
         block.tid = birth.parent;
         block.is_sigill_blocked = birth.is_sigill_blocked;

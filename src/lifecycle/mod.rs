@@ -63,9 +63,11 @@ impl<'a> Observing<'a> {
     /// Tells the hook. Calls that it makes are not hooked.
     fn call(&self, block: &mut ThreadBlock, tell: impl FnOnce(&dyn Observer)) {
         if let Some(hook) = self.hook {
+            // A hook that has made the call goes on afterwards.
+            let before = block.hook_level;
             block.hook_level = ThreadBlock::OBSERVES | (self.level as u32 + 1);
             tell(hook);
-            block.hook_level = 0;
+            block.hook_level = before;
         }
     }
 }

@@ -82,6 +82,7 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, resu
         set_mask(mask);
         return 1;
     };
+    block.take_back_if_child_is_gone();
     let is_over = !is_parked || !is_on(&block.alternate, rsp);
     if is_over {
         thread::unpark_levels();

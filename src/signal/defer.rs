@@ -111,7 +111,12 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext, arriv
     if !is_fault && !interest::is_closed() {
         // SAFETY: the caller's; this thread's own words and block.
         unsafe {
-            if let Some(block) = (&raw const (*tls::current()).block).read_volatile().as_mut()
+            let block = (&raw const (*tls::current()).block).read_volatile().as_mut();
+            let block = block.map(|block| {
+                block.take_back_if_child_is_gone();
+                block
+            });
+            if let Some(block) = block
                 && is_inside(block, &*context)
             {
                 if arrival.held.is_none() && !sys::is_confined() {
@@ -300,7 +305,33 @@ impl ThreadBlock {
     }
 }
 
+/// Signals that a hook has to see to that makes a process on its own block: none for the
+/// program's own calls.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Waiting {
+    waits: u32,
+    kept: u32,
+    kept_from: u32,
+}
+
 impl Aside {
+    /// What waits while a call is in the kernel: a hook's, or the program's, which goes in
+    /// when all have been delivered.
+    pub(crate) fn waiting(&self, is_hooks: bool) -> Waiting {
+        let Self { kept, kept_from, .. } = *self;
+        match is_hooks {
+            true => Waiting { waits: self.waits.load(Relaxed), kept, kept_from },
+            false => Waiting { waits: 0, kept: kept_from, kept_from },
+        }
+    }
+
+    /// It waits again, and nothing else.
+    pub(crate) fn wait_again(&mut self, waiting: Waiting) {
+        (self.kept, self.kept_from) = (waiting.kept, waiting.kept_from);
+        self.waits.store(waiting.waits, Relaxed);
+    }
+
     /// Copies the context that was interrupted.
     ///
     /// # Safety
@@ -338,6 +369,13 @@ impl Aside {
         }
         self.context[STACK..STACK + 3].copy_from_slice(alternate);
         self.waits.store(1, Relaxed);
+    }
+
+    /// Makes the entry leave by rt_sigreturn to the alternate stack, where levels are
+    /// parked.
+    pub(crate) fn leave_on_alternate_stack(&mut self) {
+        self.complete_template();
+        self.leave_with(alternate::mask(), &sys::alternate_stack());
     }
 
     /// Blocks all signals from here on, also when the entry has left. Returns what

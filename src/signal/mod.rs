@@ -37,7 +37,7 @@ mod words;
 use actions::SigAction;
 pub(crate) use actions::{adopt, rt_sigaction};
 pub(crate) use alternate::{is_on, set_mask};
-pub(crate) use defer::{Aside, KEPT, Kept, Suspended, interrupt_hooks};
+pub(crate) use defer::{Aside, KEPT, Kept, Suspended, Waiting, interrupt_hooks};
 #[cfg(feature = "own_calls")]
 pub(crate) use defer::{WAIT_OFF, wait_call};
 pub(crate) use entry::INFO_IN_FRAME;

@@ -20,6 +20,7 @@
 mod in_flight;
 #[cfg(feature = "capi")]
 mod inside;
+mod parent;
 mod pool;
 pub(crate) mod seats;
 pub(crate) mod sharers;
@@ -117,6 +118,8 @@ pub struct ThreadBlock {
     /// Places in the group, one for each process that shares this block; the
     /// last is for all deeper ones.
     memberships: [Membership; DEPTHS],
+    /// Those of them that wait for a child on this block.
+    parents: parent::Parents,
     /// A hook library has used the words of this thread.
     #[cfg(feature = "capi")]
     pub(crate) has_words: bool,

@@ -197,12 +197,101 @@ static void ends(void) {
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 3, "status %#x", status);
 }
 
+static pid_t of_parent;
+
+// A signal waits for the hook, and for the child that it was sent to; then the child dies.
+static long die(void) {
+    if (getpid() == of_parent)
+        return 44;
+    kill(getpid(), SIGUSR1);
+    kill(getpid(), SIGKILL);
+    return 45;
+}
+
+// In the child other signals are blocked than in its parent.
+static void kill_child_in_hook(void) {
+    sigset_t two;
+    sigemptyset(&two);
+    sigaddset(&two, SIGUSR2);
+    pid_t child = vfork();
+    if (child == 0) {
+        sigprocmask(SIG_BLOCK, &two, NULL);
+        call();
+        _exit(0);
+    }
+    int before = calls, status;
+    CHECK(!interceptor_in_hook(), "in a hook");
+    CHECK(child > 0 && waitpid(child, &status, 0) == child, "no child");
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %#x", status);
+    sigprocmask(SIG_BLOCK, NULL, &two);
+    CHECK(!sigismember(&two, SIGUSR2) && !sigismember(&two, SIGUSR1), "blocked in the parent");
+    CHECK(!handled, "what the child got was handled in its parent");
+    for (int i = 1; i < 10; i++)
+        CHECK(syscall(SYS_getppid) == 44 && calls == before + i, "%d calls of %d", calls - before, i);
+}
+
+static void kill_child_on_alternate_stack(int sig) {
+    (void)sig;
+    kill_child_in_hook();
+    kill_child_in_hook();
+}
+
+// A vfork child that is killed while a hook runs leaves its parent as it was.
+static void dies(void) {
+    of_parent = getpid();
+    misbehave = die;
+    signal(SIGUSR1, handle);
+    for (int i = 0; i < 20; i++)
+        kill_child_in_hook();
+    static char room[65536];
+    stack_t stack = {.ss_sp = room, .ss_size = sizeof room};
+    sigaltstack(&stack, NULL);
+    struct sigaction action = {.sa_handler = kill_child_on_alternate_stack, .sa_flags = SA_ONSTACK};
+    sigaction(SIGALRM, &action, NULL);
+    for (int i = 0; i < 20; i++)
+        raise(SIGALRM);
+    kill_child_in_hook();
+    CHECK(interceptor_synchronize(1000) == 0, "not left: %d", errno);
+}
+
+static int told;
+
+static void is_told(pid_t child, void *data) {
+    (void)child, (void)data;
+    told++;
+}
+
+// A hook that makes a process, which another hook is told of, is one as before.
+static long make_process(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        syscall(SYS_getppid);
+        _exit(calls);
+    }
+    syscall(SYS_getppid);
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 1 << 8, "status %#x", status);
+    CHECK(interceptor_in_hook(), "in no hook");
+    return 46;
+}
+
+static void makes(void) {
+    const struct interceptor_hook listener = {.size = sizeof listener, .calls = "getpgid", .child_born = is_told};
+    int handle = interceptor_register(&listener);
+    CHECK(handle > 0, "not registered: %d", errno);
+    misbehave = make_process;
+    CHECK(syscall(SYS_getppid) == 46 && calls == 1, "%d calls", calls);
+    CHECK(told == 1, "told %d times", told);
+    CHECK(interceptor_unregister(handle, 1000) == 0, "not left: %d", errno);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } scenarios[] = {
     {"crashes", crashes}, {"recurses", recurses}, {"blocks", blocks},
-    {"leaves", leaves},   {"ends", ends},
+    {"leaves", leaves},   {"ends", ends},         {"dies", dies},
+    {"makes", makes},
 };
 
 __attribute__((constructor)) static void start(void) {

@@ -1,0 +1,107 @@
+//! What a parent has to find again when its vfork child is gone.
+//!
+//! The child runs on its parent's block, with its levels and its signals, and may be
+//! killed at any instruction: inside a hook, with signals put aside, with levels parked.
+//! So the parent notes how it goes into the call, and takes that back when it comes out;
+//! what was the child's then is nobody's. A signal may come before, while the parent is on
+//! its way out: what has to do with signals is taken back by whoever looks first.
+
+use super::{DEPTHS, ThreadBlock, park_levels, release_level};
+use crate::signal::Waiting;
+use crate::sys;
+use crate::tls::{self, LEVELS};
+
+/// How a parent has left its block to its child. Zeroes are nobody.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Parent {
+    tid: u32,
+    hook_level: u32,
+    hooks_outside: u32,
+    /// Bits of levels that were free, the one that the call went in by included.
+    free: u8,
+    /// It runs on the alternate stack, and its free levels are parked.
+    is_parked: bool,
+    is_sigill_pending: bool,
+    /// It has its signals back, and perhaps new ones.
+    has_signals: bool,
+    waiting: Waiting,
+}
+
+/// Whoever makes a child at this depth. For deeper ones nothing is noted.
+pub(super) type Parents = [Parent; DEPTHS];
+
+impl ThreadBlock {
+    /// The calling thread is about to make a child that runs on its block, by a call that
+    /// came in by `level`.
+    pub(crate) fn leave_to_child(&mut self, level: u64) {
+        let Some(noted) = self.parents.get_mut(self.depth as usize) else {
+            return;
+        };
+        let tls = tls::current();
+        // SAFETY: this thread's own words.
+        let (free, parked) = unsafe {
+            let is_free = |level: &usize| (&raw const (*tls).ready[*level]).read_volatile() != 0;
+            let free = (0..LEVELS).filter(is_free).fold(0, |free, level| free | 1 << level);
+            (free, (&raw const (*tls).parked).read_volatile())
+        };
+        let is_hooks = level != 0 && self.hook_level != 0;
+        *noted = Parent {
+            tid: self.tid,
+            hook_level: self.hook_level,
+            hooks_outside: self.hooks_outside,
+            // Parked ones are not ready.
+            free: free | parked as u8 | 1 << level,
+            is_parked: parked != 0,
+            is_sigill_pending: self.is_sigill_pending,
+            has_signals: false,
+            waiting: self.aside.waiting(is_hooks),
+        };
+    }
+
+    /// The calling thread, which has made its child at this depth, has its block to itself
+    /// again, and comes out of the call by `level`.
+    pub(crate) fn take_back(&mut self, depth: u32, level: u64) {
+        let index = depth as usize;
+        let Some(Parent { free, is_parked, .. }) = self.parents.get(index).copied() else {
+            return;
+        };
+        self.take_back_signals(index);
+        // SAFETY: this thread's own words.
+        let are_parked = unsafe { (&raw const (*tls::current()).parked).read_volatile() } != 0;
+        if is_parked && !are_parked && !sys::is_confined() {
+            // The child was on another stack.
+            park_levels();
+            self.aside.leave_on_alternate_stack();
+        }
+        let is_free = |other: &u64| *other != level && free & 1 << *other != 0;
+        (0..LEVELS as u64).filter(is_free).for_each(release_level);
+    }
+
+    /// The caller may be a parent that has not come out of its call yet, while the block
+    /// still says that its child is there.
+    pub(crate) fn take_back_if_child_is_gone(&mut self) {
+        if self.depth == 0 || sys::is_confined() {
+            return;
+        }
+        let own = sys::gettid();
+        if own == self.tid {
+            return;
+        }
+        let is_own = |index: &usize| self.parents[*index].tid == own;
+        if let Some(index) = (0..DEPTHS.min(self.depth as usize)).find(is_own) {
+            self.take_back_signals(index);
+        }
+    }
+
+    fn take_back_signals(&mut self, index: usize) {
+        let parent = &mut self.parents[index];
+        if core::mem::replace(&mut parent.has_signals, true) {
+            return;
+        }
+        self.hook_level = parent.hook_level;
+        self.hooks_outside = parent.hooks_outside;
+        self.is_sigill_pending = parent.is_sigill_pending;
+        self.aside.wait_again(parent.waiting);
+    }
+}
