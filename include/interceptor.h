@@ -476,6 +476,11 @@ void interceptor_group_sync(void);
  * others attach theirs. All signals are blocked in it but those of faults and libc's own, so
  * that the program's handlers run in its own threads. It is cancelled when it is the last thread of its
  * process, which then ends as it would have without it.
+ *
+ * A process made by a bare clone() has none until it attaches one: libc does not know that it
+ * is new, so what its parent's other threads, the monitor among them, have locked there stays
+ * locked, and only the program can tell when that is no harm. One that runs on its parent's
+ * memory (vfork, posix_spawn, CLONE_VM) can have none: there the variables are its parent's.
  */
 extern pthread_attr_t *interceptor_monitor_attr; /* NULL: the default */
 extern void *(*interceptor_monitor_fn)(void *arg);
@@ -483,7 +488,8 @@ extern void *(*interceptor_monitor_fn)(void *arg);
 /*
  * Starts the monitor of the calling process. Returns it, or the one that there
  * is already; (pthread_t)-1 while another thread attaches or destructs it; 0 when
- * it cannot be made, which is said on standard error.
+ * it cannot be made, in a process on its parent's memory among others, which is said on
+ * standard error.
  */
 pthread_t interceptor_attach_monitor(const pthread_attr_t *attr,
                                      void *(*fn)(void *), void *arg);

@@ -152,8 +152,8 @@ impl Hook for CHook {
         tell_life(&Life::ProcessExits(thread, status));
     }
 
-    fn thread_gone(&self) {
-        monitor::thread_exits();
+    fn thread_gone(&self, status: u64) -> u64 {
+        monitor::thread_exits(status)
     }
 
     fn waited(&self) {

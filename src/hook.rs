@@ -136,9 +136,12 @@ pub trait Hook: Sync {
     /// constructor, on the program's stack, and not in a hook.
     fn started(&'static self) {}
 
-    /// The calling thread is about to end, and is not counted any more.
+    /// The calling thread is about to end by `exit` with this argument, and is not counted any
+    /// more. Returns the argument that the kernel gets.
     #[doc(hidden)]
-    fn thread_gone(&self) {}
+    fn thread_gone(&self, status: u64) -> u64 {
+        status
+    }
 
     /// The calling thread has waited for something.
     #[doc(hidden)]
@@ -322,7 +325,7 @@ pub(crate) trait Observer: Sync {
     fn child_born(&self, child_tid: u32);
     fn process_exec(&self, thread: &Thread);
     fn process_exit(&self, thread: &Thread, status: i32);
-    fn thread_gone(&self);
+    fn thread_gone(&self, status: u64) -> u64;
     fn waited(&self);
     fn remote_effect(&self, effect: &RemoteEffect);
     fn signal(&self, delivery: &SignalDelivery) -> SignalDecision;
@@ -362,8 +365,8 @@ impl<H: Hook> Observer for H {
         keeping_errno::<H, _>(|| Hook::process_exit(self, thread, status));
     }
 
-    fn thread_gone(&self) {
-        Hook::thread_gone(self);
+    fn thread_gone(&self, status: u64) -> u64 {
+        Hook::thread_gone(self, status)
     }
 
     fn waited(&self) {

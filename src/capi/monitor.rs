@@ -3,7 +3,7 @@
 
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
 use syscalls::Sysno;
 
@@ -96,8 +96,18 @@ pub unsafe extern "C" fn interceptor_attach_monitor(
     let Some(function) = function else {
         return 0;
     };
+    if is_on_memory_of_another() {
+        say(format_args!("no monitor thread: the process runs on the memory of its parent"));
+        return 0;
+    }
     // SAFETY: the caller's.
     attachment::attach(|| unsafe { make(attributes, function, argument) })
+}
+
+/// Whether the caller is a vfork child, or made by a bare clone with CLONE_VM: the variables
+/// of a monitor, and libc's, are its parent's.
+fn is_on_memory_of_another() -> bool {
+    thread::own_block().is_some_and(|block| block.depth > 0)
 }
 
 /// Makes the thread. Returns 0 when it cannot be made, which is said.
@@ -136,6 +146,9 @@ unsafe fn make(attributes: *const c_void, function: Function, argument: *mut c_v
 /// As pthread_join(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn interceptor_destruct_monitor(result: *mut *mut c_void) -> Pthread {
+    if is_on_memory_of_another() {
+        return 0;
+    }
     attachment::destruct(|thread| {
         // SAFETY: a thread that nobody has joined; libc's functions.
         unsafe {
@@ -149,16 +162,28 @@ pub unsafe extern "C" fn interceptor_destruct_monitor(result: *mut *mut c_void) 
     })
 }
 
+/// The argument of the program's last `exit`, and [`IS_SET`].
+static LAST_STATUS: AtomicU64 = AtomicU64::new(0);
+const IS_SET: u64 = 1 << 32;
+
 /// A thread has ended. If only the monitor is left then, it ends, too, and with it the
-/// process.
-pub(super) fn thread_exits() {
+/// process. Returns the argument of the `exit` that follows: of a process without
+/// exit_group the status is that of the last one (`synchronize_group_exit`, Linux 6.0), which
+/// would have been the program's.
+pub(super) fn thread_exits(status: u64) -> u64 {
+    let of_program = LAST_STATUS.load(Relaxed);
+    if of_program & IS_SET != 0 {
+        return of_program & !IS_SET;
+    }
     attachment::end_with_last(is_monitor, |thread| {
+        LAST_STATUS.store(status & !IS_SET | IS_SET, Relaxed);
         // SAFETY: null, or libc's function.
         if let Some(cancel) = unsafe { interceptor_libc_pthread_cancel() } {
             // SAFETY: it has not been joined.
             unsafe { cancel(thread) };
         }
     });
+    status
 }
 
 /// Whether the calling thread is the monitor: both libcs' `pthread_t` is the

@@ -277,11 +277,19 @@ fn enter_seated(
         expected,
         token: if expected.number() == 0 { UNCOUNTED } else { expected.token() },
     };
-    // Two namespaces could have the same ids.
-    let is_ambiguous = new_namespace && birth.shares_memory();
-    if is_ambiguous || sys::is_confined() || !sharers::expect(block, frame, &newborn) {
+    let why = if new_namespace && birth.shares_memory() {
+        // Two namespaces could have the same ids.
+        Some(StandsBack::AmbiguousIds)
+    } else if sys::is_confined() {
+        Some(StandsBack::Confined)
+    } else if !sharers::expect(block, frame, &newborn) {
+        Some(StandsBack::NoSeat)
+    } else {
+        None
+    };
+    if let Some(why) = why {
         block.membership().cancel(&expected);
-        stand_back(block);
+        stand_back(block, why);
         return Step::Forward;
     }
     if birth.is_vfork() {
@@ -291,15 +299,41 @@ fn enter_seated(
     Step::ForwardAndExit
 }
 
+/// Why threads that are found by their ids cannot be found.
+pub(super) enum StandsBack {
+    NoSeat,
+    AmbiguousIds,
+    /// The process is confined, or about to be.
+    Confined,
+}
+
+impl StandsBack {
+    fn line(&self) -> &'static str {
+        match self {
+            Self::NoSeat => {
+                "the program has more than 512 threads that do not have libc's storage, or no \
+                 memory; interception ends here"
+            }
+            Self::AmbiguousIds => {
+                "the program makes a process on its memory in another PID namespace; \
+                 interception ends here"
+            }
+            Self::Confined => {
+                "the program restricts its system calls (seccomp) and has threads that do not \
+                 have libc's storage; interception ends here"
+            }
+        }
+    }
+}
+
 /// A thread is about to be born whose words cannot be found through FS, and there is no
 /// seat for it. So nobody is interested in any call any more: then no stub leads to us.
 #[cold]
-pub(super) fn stand_back(block: &mut ThreadBlock) {
-    const WHY: &str =
-        "the program makes threads that do not have libc's storage; interception ends here";
-    if interest::is_any() {
-        trace::stop(block, WHY);
-        say(format_args!("{WHY}"));
+pub(super) fn stand_back(block: &mut ThreadBlock, why: StandsBack) {
+    // A confined process may not survive a line.
+    if interest::is_any() && !sys::is_confined() {
+        trace::stop(block, why.line());
+        say(format_args!("{}", why.line()));
     }
     interest::clear();
     sys::confine();
@@ -423,13 +457,18 @@ pub(super) fn thread_starts(block: &mut ThreadBlock, observing: &Observing<'_>) 
 }
 
 /// `exit`: the thread's block may be used again once the kernel has ended it.
-pub(super) fn exit_thread(block: &mut ThreadBlock, observing: &Observing<'_>) -> Step {
+pub(super) fn exit_thread(
+    block: &mut ThreadBlock,
+    frame: &mut SyscallFrame,
+    observing: &Observing<'_>,
+) -> Step {
     let thread = block.thread();
     observing.call(block, |hook| hook.thread_exit(&thread));
     if block.depth == 0 {
         crate::stat::thread_exit(block);
         block.membership().end();
-        observing.call(block, |hook| hook.thread_gone());
+        let status = &mut frame.args[0];
+        observing.call(block, |hook| *status = hook.thread_gone(*status));
         sharers::leaves();
         thread::leave_for_reuse(block);
     }

@@ -8,7 +8,7 @@
 
 use syscalls::Sysno;
 
-use super::birth;
+use super::birth::{self, StandsBack};
 use crate::interest::{self, TRACE};
 use crate::stat;
 use crate::sys;
@@ -39,7 +39,7 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) {
     };
     if restricts && seats::are_taken() {
         // They are told apart by calls of ours.
-        birth::stand_back(block);
+        birth::stand_back(block, StandsBack::Confined);
     }
     if restricts {
         trace::stop(

@@ -142,7 +142,7 @@ pub(crate) fn enter(
     match sysno {
         Sysno::rt_sigreturn => Step::NeverReturns,
         Sysno::exit_group => process::exit_group(block, frame.args[0], observing),
-        Sysno::exit => birth::exit_thread(block, observing),
+        Sysno::exit => birth::exit_thread(block, frame, observing),
         Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => {
             birth::enter(block, frame, observing)
         }

@@ -1,6 +1,7 @@
 //! A thread that takes other storage: arch_prctl(ARCH_SET_FS).
 
-use super::{Step, birth};
+use super::Step;
+use super::birth::{self, StandsBack};
 use crate::sys;
 use crate::thread::{self, ThreadBlock, sharers};
 
@@ -12,8 +13,10 @@ pub(super) fn enter(block: &mut ThreadBlock, args: &[u64; 6]) -> Step {
     if operation as u32 != ARCH_SET_FS || storage == thread::storage_of_caller() {
         return Step::Forward;
     }
-    if sys::is_confined() || !sharers::takes(storage) {
-        birth::stand_back(block);
+    let is_confined = sys::is_confined();
+    if is_confined || !sharers::takes(storage) {
+        let why = if is_confined { StandsBack::Confined } else { StandsBack::NoSeat };
+        birth::stand_back(block, why);
         return Step::Forward;
     }
     Step::ForwardAndExit

@@ -12,7 +12,9 @@
 #include <fcntl.h>
 #include <interceptor.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -257,6 +259,53 @@ static void on_storage(int settls, void *storage) {
 }
 
 static void sharers(void) { on_storage(0, NULL); }
+
+/* Interception ends, with a line: with more sharers than there are seats, with one in a PID
+ * namespace of its own, and when a program that has some confines itself. */
+enum { SHARED = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND };
+
+static void too_many_sharers(void) {
+    enum { N = 520, STACK = 16384 };
+    static char stacks[N][STACK];
+    static atomic_int alive[N];
+    int pipe_ends[2];
+    CHECK(!pipe(pipe_ends), "pipe");
+    for (int i = 0; i < N; i++) {
+        alive[i] = 1;
+        CHECK(clone(sharer, stacks[i] + STACK, SHARED | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
+                    (void *)(intptr_t)pipe_ends[0], NULL, NULL, &alive[i]) > 0, "clone");
+    }
+    char bytes[N];
+    CHECK(write(pipe_ends[1], bytes, N) == N, "write");
+    for (int i = 0; i < N; i++)
+        while (alive[i])
+            syscall(SYS_futex, &alive[i], FUTEX_WAIT, 1, NULL);
+}
+
+static void sharer_in_namespace(void) {
+    static char stack[65536];
+    int pipe_ends[2], status;
+    CHECK(!pipe(pipe_ends) && write(pipe_ends[1], "", 1) == 1, "pipe");
+    void *end = (void *)(intptr_t)pipe_ends[0];
+    CHECK(!geteuid() || !unshare(CLONE_NEWUSER), "unshare");
+    pid_t child = clone(sharer, stack + sizeof stack, CLONE_VM | CLONE_NEWPID | SIGCHLD, end);
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 5 << 8, "status %#x", status);
+}
+
+static void confined_with_sharers(void) {
+    static char stack[65536];
+    static atomic_int alive = 1;
+    int pipe_ends[2];
+    CHECK(!pipe(pipe_ends), "pipe");
+    CHECK(clone(sharer, stack + sizeof stack, SHARED | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
+                (void *)(intptr_t)pipe_ends[0], NULL, NULL, &alive) > 0, "clone");
+    struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog filter = {1, &all};
+    CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), "seccomp");
+    CHECK(write(pipe_ends[1], "", 1) == 1, "write");
+    while (alive)
+        syscall(SYS_futex, &alive, FUTEX_WAIT, 1, NULL);
+}
 
 static _Atomic int child_hooks;
 
@@ -668,6 +717,32 @@ static void monitors(void) {
     await(child, 6 << 8);
     interceptor_monitor_fn = NULL;
 
+    /* A process that a bare clone makes has none until it attaches one; a vfork child has none. */
+    monitor = interceptor_attach_monitor(NULL, tick, NULL);
+    child = (pid_t)syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
+    if (child == 0) {
+        CHECK(!interceptor_tgstat.monitor && interceptor_tgstat.nr_local_thread == 1, "a monitor without asking");
+        ticks = 0;
+        CHECK(interceptor_attach_monitor(NULL, tick, NULL) && interceptor_tgstat.nr_local_thread == 2, "no monitor");
+        for (int i = 0; ticks < 3; i++) {
+            CHECK(i < 5000, "the child's monitor does not run");
+            usleep(1000);
+        }
+        syscall(SYS_exit, 7);
+    }
+    await(child, 7 << 8);
+    int standard_error = dup(2), null = open("/dev/null", O_WRONLY);
+    CHECK(dup2(null, 2) == 2, "dup2");
+    child = vfork();
+    if (child == 0) {
+        CHECK(!interceptor_attach_monitor(NULL, tick, NULL) && !interceptor_destruct_monitor(NULL), "a monitor");
+        _exit(8);
+    }
+    await(child, 8 << 8);
+    CHECK(dup2(standard_error, 2) == 2 && !close(standard_error) && !close(null), "dup2");
+    CHECK(interceptor_tgstat.monitor == monitor, "the parent's monitor");
+    CHECK(interceptor_destruct_monitor(&result) == monitor && result == PTHREAD_CANCELED, "destruct");
+
     /* It notices deaths by itself. */
     monitor = interceptor_attach_monitor(NULL, tick, NULL);
     begin();
@@ -693,6 +768,7 @@ static const struct {
     {"descriptors", descriptors}, {"monitors", monitors}, {"sharers", sharers},
     {"foreigners", foreigners},
     {"namespaces", namespaces}, {"identities", identities},
+    {"too many", too_many_sharers}, {"elsewhere", sharer_in_namespace}, {"confined", confined_with_sharers},
 };
 
 __attribute__((constructor(102))) static void start(void) {

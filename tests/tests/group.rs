@@ -76,6 +76,23 @@ fn a_group_without_a_file_is_said_and_counts_forked_children() {
 }
 
 #[test]
+fn interception_ends_with_one_line_where_threads_cannot_be_told_apart() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libcensus.so"));
+    for (scenario, line) in [
+        ("too many", "more than 512 threads that do not have libc's storage"),
+        ("elsewhere", "a process on its memory in another PID namespace"),
+        ("confined", "restricts its system calls (seccomp) and has threads"),
+    ] {
+        let program = Program::new("/bin/true").environment("CENSUS", scenario);
+        let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+        assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        assert!(lines.len() == 1 && lines[0].contains(line), "{scenario}: {ended:?}");
+    }
+}
+
+#[test]
 fn members_are_told_what_others_did_to_them() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libremote.so"));
