@@ -158,6 +158,15 @@ int interceptor_subscribe_calls(int hook, const char *calls);
 void interceptor_hook_is_vector_free(int is_vector_free);
 
 /*
+ * Declares with 1 that the hooks, those of births and signals among them, and everything they
+ * call use no thread-local variables, no errno, no stack protector, and nothing of libc that
+ * may. Then they are also called in threads on storage that the program has made itself
+ * (CLONE_SETTLS, arch_prctl), where none of that is. 0, the initial state: calls of such
+ * threads go by unseen, which one line on standard error says, and are counted as lost.
+ */
+void interceptor_hook_is_libc_free(int is_libc_free);
+
+/*
  * Declares with 1 that signals may interrupt the hooks of system calls: the program's
  * handlers then run at once, on the hook's stack, or on the program's alternate stack
  * if they ask for that, and see the hook in their context. Calls that they make are

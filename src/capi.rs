@@ -72,11 +72,15 @@ static ALLOWED: AtomicU8 = AtomicU8::new(0);
 pub struct CHook;
 
 impl Hook for CHook {
+    const NEEDS_LIBC_STORAGE: bool = true;
+
     const VECTORS: Vectors = Vectors::All;
 
     #[inline(always)]
     fn vectors(&self) -> Vectors {
-        if MODE.load(Relaxed) == VECTOR_FREE { Vectors::None } else { Vectors::All }
+        // On what storage a call is made is looked at where vector registers are saved.
+        let is_free = MODE.load(Relaxed) == VECTOR_FREE && !crate::tls::is_unreliable();
+        if is_free { Vectors::None } else { Vectors::All }
     }
 
     fn subscription(&self) -> Subscription {
@@ -248,6 +252,13 @@ pub extern "C" fn interceptor_hook_is_vector_free(is_vector_free: c_int) {
     } else {
         MODE.fetch_or(VECTOR_FREE, Relaxed);
     }
+}
+
+/// Declares whether all hooks use nothing of libc that a thread's storage has. Then they
+/// run in threads on storage of the program's own, too.
+#[unsafe(no_mangle)]
+pub extern "C" fn interceptor_hook_is_libc_free(is_libc_free: c_int) {
+    thread::let_hooks_run_anywhere(is_libc_free != 0);
 }
 
 /// Declares whether signals interrupt the hooks of calls at once.

@@ -71,6 +71,10 @@ fn enter_for_hook<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
 
 #[inline(always)]
 fn ask_hook<H: Hook, const IS_EARLY: bool>(hook: &H, frame: &mut SyscallFrame) -> Decision {
+    // In the first stage only hooks come that run anywhere now (`Hook::vectors`).
+    if !IS_EARLY && H::NEEDS_LIBC_STORAGE && thread::lacks_libc_storage() {
+        return Decision::Forward;
+    }
     // SAFETY: the block outlives the thread's frames, and only this thread
     // uses it. Not through a reference: the hook gets one to the frame.
     let hook_level = unsafe { &raw mut (*frame.block).hook_level };
@@ -361,6 +365,10 @@ fn exit_of<'a>(
 
 #[inline(always)]
 fn hook_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame, exit: SyscallExit<'_>) -> i64 {
+    if H::NEEDS_LIBC_STORAGE && thread::lacks_libc_storage() {
+        // It has taken other storage in this very call.
+        return exit.result;
+    }
     // SAFETY: as in `enter`. Not through a reference: the caller has one to
     // another part of the block.
     let hook_level = unsafe { &raw mut (*frame.block).hook_level };

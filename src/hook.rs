@@ -72,6 +72,11 @@ pub trait Hook: Sync {
     /// said of [`preload!`](crate::preload).
     const USES_LIBC: bool = false;
 
+    /// Whether the functions run in no thread on storage that the program has made itself
+    /// (CLONE_SETTLS), where nothing of libc works. Calls of such a thread then are
+    /// forwarded unseen, which is said once.
+    const NEEDS_LIBC_STORAGE: bool = Self::USES_LIBC;
+
     /// Which registers the functions may touch, and so which are saved.
     const VECTORS: Vectors = if Self::USES_LIBC { Vectors::All } else { Vectors::Sse };
 
@@ -331,8 +336,12 @@ pub(crate) trait Observer: Sync {
     fn signal(&self, delivery: &SignalDelivery) -> SignalDecision;
 }
 
-/// Runs a function of a hook that may change errno, if it uses libc.
-fn keeping_errno<H: Hook, T>(function: impl FnOnce() -> T) -> T {
+/// Runs a function of a hook, which may change errno, if it uses libc; not where that cannot
+/// be used. Then the result is `otherwise`.
+fn run<H: Hook, T>(otherwise: T, function: impl FnOnce() -> T) -> T {
+    if H::NEEDS_LIBC_STORAGE && thread::lacks_libc_storage() {
+        return otherwise;
+    }
     if H::USES_LIBC { thread::keeping_errno(function) } else { function() }
 }
 
@@ -342,27 +351,27 @@ impl<H: Hook> Observer for H {
     }
 
     fn thread_start(&self, thread: &Thread, parent_tgid: u32) {
-        keeping_errno::<H, _>(|| Hook::thread_start(self, thread, parent_tgid));
+        run::<H, _>((), || Hook::thread_start(self, thread, parent_tgid));
     }
 
     fn thread_exit(&self, thread: &Thread) {
-        keeping_errno::<H, _>(|| Hook::thread_exit(self, thread));
+        run::<H, _>((), || Hook::thread_exit(self, thread));
     }
 
     fn process_start(&self, thread: &Thread, parent_tgid: u32) {
-        keeping_errno::<H, _>(|| Hook::process_start(self, thread, parent_tgid));
+        run::<H, _>((), || Hook::process_start(self, thread, parent_tgid));
     }
 
     fn child_born(&self, child_tid: u32) {
-        keeping_errno::<H, _>(|| Hook::child_born(self, child_tid));
+        run::<H, _>((), || Hook::child_born(self, child_tid));
     }
 
     fn process_exec(&self, thread: &Thread) {
-        keeping_errno::<H, _>(|| Hook::process_exec(self, thread));
+        run::<H, _>((), || Hook::process_exec(self, thread));
     }
 
     fn process_exit(&self, thread: &Thread, status: i32) {
-        keeping_errno::<H, _>(|| Hook::process_exit(self, thread, status));
+        run::<H, _>((), || Hook::process_exit(self, thread, status));
     }
 
     fn thread_gone(&self, status: u64) -> u64 {
@@ -374,11 +383,11 @@ impl<H: Hook> Observer for H {
     }
 
     fn remote_effect(&self, effect: &RemoteEffect) {
-        keeping_errno::<H, _>(|| Hook::remote_effect(self, effect));
+        run::<H, _>((), || Hook::remote_effect(self, effect));
     }
 
     fn signal(&self, delivery: &SignalDelivery) -> SignalDecision {
-        keeping_errno::<H, _>(|| Hook::signal(self, delivery))
+        run::<H, _>(SignalDecision::Forward, || Hook::signal(self, delivery))
     }
 }
 

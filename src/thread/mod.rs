@@ -49,9 +49,11 @@ pub(crate) use in_flight::{Call, InFlight};
 #[cfg(feature = "capi")]
 pub(crate) use inside::{note_entry, wait_until_left};
 pub(crate) use pool::leave_for_reuse;
+#[cfg(feature = "capi")]
+pub(crate) use seats::let_hooks_run_anywhere;
 pub(crate) use seats::{
-    are_there as has_seats, is_caller_foreign, is_caller_on_one as is_on_seat, storage_of_caller,
-    words_of_caller,
+    are_there as has_seats, is_caller_foreign, is_caller_on_one as is_on_seat, lacks_libc_storage,
+    storage_of_caller, words_of_caller,
 };
 
 /// Bytes of stack of the lowest level, or a few more; a hook written in C may

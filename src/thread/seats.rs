@@ -26,7 +26,9 @@ use core::sync::atomic::{
 };
 
 use super::{ThreadBlock, pool};
+use crate::diagnostics::say;
 use crate::group::Expected;
+use crate::stat;
 use crate::sys::{self, Mapping};
 use crate::tls::{self, SHARED_MARK, Tls};
 
@@ -271,6 +273,38 @@ pub(crate) fn is_caller_on_one() -> bool {
 #[inline(never)]
 pub(crate) fn is_caller_foreign() -> bool {
     tls::is_unreliable() && of_caller().is_some_and(|seat| seat.is_foreign.load(Relaxed))
+}
+
+/// Hooks use nothing that a thread's storage has of libc's.
+static HOOKS_ARE_LIBC_FREE: AtomicBool = AtomicBool::new(false);
+
+/// Lets hooks run on storage that the program has made, or not.
+#[cfg(feature = "capi")]
+pub(crate) fn let_hooks_run_anywhere(may_run: bool) {
+    HOOKS_ARE_LIBC_FREE.store(may_run, Relaxed);
+}
+
+/// Whether the calling thread is on storage on which a hook that may use libc must not
+/// run. That is said once, and each time counted.
+#[inline(always)]
+pub(crate) fn lacks_libc_storage() -> bool {
+    tls::is_unreliable() && !HOOKS_ARE_LIBC_FREE.load(Relaxed) && passes_hook_by()
+}
+
+#[cold]
+#[inline(never)]
+fn passes_hook_by() -> bool {
+    static IS_SAID: AtomicBool = AtomicBool::new(false);
+    if !is_caller_foreign() {
+        return false;
+    }
+    if !IS_SAID.swap(true, Relaxed) && !sys::is_confined() {
+        say(format_args!(
+            "the program has threads on storage of its own; hooks that may use libc do not see them"
+        ));
+    }
+    stat::count_lost_call();
+    true
 }
 
 /// The calling thread's pointer.

@@ -321,9 +321,19 @@ static void foreigners(void) {
     char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(pages != MAP_FAILED && !mprotect(pages, 4096, PROT_NONE), "storage");
     interceptor_clone_hook_child = foreign_child_hook;
+    interceptor_hook_is_libc_free(1);
     on_storage(CLONE_SETTLS, pages + 4096);
     /* Two of the processes may be killed before they call it. */
     CHECK(child_hooks >= 6, "%d hooks ran", child_hooks);
+}
+
+/* Hooks that may use libc do not run there. */
+static void foreigners_unseen(void) {
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(pages != MAP_FAILED && !mprotect(pages, 4096, PROT_NONE), "storage");
+    interceptor_clone_hook_child = foreign_child_hook;
+    on_storage(CLONE_SETTLS, pages + 4096);
+    CHECK(!child_hooks, "%d hooks ran", child_hooks);
 }
 
 static void pause_for_microseconds(unsigned count) {
@@ -766,7 +776,7 @@ static const struct {
     {"threads", threads},   {"many", many},   {"processes", processes}, {"failures", failures},
     {"deaths", deaths},     {"execs", execs}, {"unique", unique},       {"kills", kills},
     {"descriptors", descriptors}, {"monitors", monitors}, {"sharers", sharers},
-    {"foreigners", foreigners},
+    {"foreigners", foreigners}, {"unseen", foreigners_unseen},
     {"namespaces", namespaces}, {"identities", identities},
     {"too many", too_many_sharers}, {"elsewhere", sharer_in_namespace}, {"confined", confined_with_sharers},
 };

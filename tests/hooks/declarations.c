@@ -113,6 +113,7 @@ static void hooks(void) {
                                                             INTERCEPTOR_VERSION_PATCH), NULL));
     EXPECT(interceptor_allowed() && !interceptor_in_hook());
     interceptor_hook_is_vector_free(0);
+    interceptor_hook_is_libc_free(0);
     interceptor_hook_is_interruptible(0);
     EXPECT(interceptor_unsubscribe(-1) == 0 && interceptor_subscribe(SYS_umask) == 0);
     EXPECT(interceptor_subscribe_calls(0, "umask,gettid") == 0);

@@ -72,6 +72,7 @@ unsafe extern "C" {
     fn interceptor_format_call(call: *const Call, line: *mut c_char, size: usize) -> usize;
     fn interceptor_group_sync();
     fn interceptor_hook_is_vector_free(is_vector_free: c_int);
+    fn interceptor_hook_is_libc_free(is_libc_free: c_int);
     fn interceptor_hook_is_interruptible(is_interruptible: c_int);
     fn interceptor_in_hook() -> c_int;
     fn interceptor_query_counts(nr: c_long, counts: *mut [c_ulong; 5]) -> c_int;
@@ -202,6 +203,7 @@ extern "C" fn start() {
         assert_eq!(interceptor_check_version(version, c"declarations".as_ptr()), 1);
         assert_eq!((interceptor_allowed(), interceptor_in_hook()), (1, 0));
         interceptor_hook_is_vector_free(0);
+        interceptor_hook_is_libc_free(0);
         interceptor_hook_is_interruptible(0);
         assert_eq!(interceptor_unsubscribe(-1) + interceptor_subscribe(UMASK), 0);
         assert_eq!(interceptor_subscribe_calls(0, c"umask".as_ptr()), 0);

@@ -65,5 +65,6 @@ static long forward_all(long nr, long a0, long a1, long a2, long a3, long a4,
 
 __attribute__((constructor)) static void start(void) {
     find_avx();
+    interceptor_hook_is_libc_free(1);
     interceptor_syscall_hook = forward_all;
 }

@@ -14,6 +14,7 @@ static void leave(struct interceptor_call *call, void *data) {
 }
 
 __attribute__((constructor)) static void start(void) {
+    interceptor_hook_is_libc_free(1);
     for (long number = 1; number <= 2; number++) {
         const struct interceptor_hook hook = {
             .size = sizeof hook, .data = (void *)(number << 32), .enter = enter, .exit = leave};

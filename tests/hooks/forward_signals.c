@@ -9,5 +9,6 @@ static void forward(int sig, siginfo_t *info, void *context, int *forward) {
 }
 
 __attribute__((constructor)) static void start(void) {
+    interceptor_hook_is_libc_free(1);
     interceptor_signal_hook = forward;
 }

@@ -76,13 +76,14 @@ fn a_group_without_a_file_is_said_and_counts_forked_children() {
 }
 
 #[test]
-fn interception_ends_with_one_line_where_threads_cannot_be_told_apart() {
+fn one_line_says_so_where_threads_without_libcs_storage_are_not_seen() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libcensus.so"));
     for (scenario, line) in [
         ("too many", "more than 512 threads that do not have libc's storage"),
         ("elsewhere", "a process on its memory in another PID namespace"),
         ("confined", "restricts its system calls (seccomp) and has threads"),
+        ("unseen", "hooks that may use libc do not see them"),
     ] {
         let program = Program::new("/bin/true").environment("CENSUS", scenario);
         let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
