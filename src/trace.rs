@@ -114,8 +114,8 @@ pub(crate) fn exec_done(tid: u32) {
     }
 }
 
-/// Writes the beginning of a line whose end will come later.
-fn interrupt(block: &mut ThreadBlock) {
+/// Writes the beginning of a line whose end will come later, or never.
+pub(crate) fn interrupt(block: &mut ThreadBlock) {
     let line = &mut block.pending;
     if line.open != 0 {
         let _ = line.write_str(" <unfinished ...>");

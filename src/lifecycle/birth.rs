@@ -348,6 +348,7 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
     }
     if block.depth != call.depth {
         // The vfork child is gone; what it wrote here was the truth for it.
+        trace::interrupt(block);
         block.take_back(call.depth, observing.level);
         block.depth = call.depth;
         block.tid = birth.parent;

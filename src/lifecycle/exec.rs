@@ -293,15 +293,22 @@ fn memory(block: &mut ThreadBlock, len: u64) -> Result<Mapping> {
     if len <= block.environment().len {
         return Ok(block.environment());
     }
-    if let Some(memory) = block.large_environment.take() {
-        if memory.len >= len {
-            block.large_environment = Some(memory);
-            return Ok(memory);
-        }
-        memory.unmap();
+    let known = block.large_environment;
+    if known.len >= len {
+        return Ok(known);
     }
+    let large = &raw mut block.large_environment;
     let memory = Mapping::anonymous(len)?;
-    block.large_environment = Some(memory);
+    // What has a length is there: a vfork child may be killed at each of these steps.
+    // SAFETY: this thread's own words.
+    unsafe {
+        (&raw mut (*large).len).write_volatile(0);
+        if known.len != 0 {
+            known.unmap();
+        }
+        (&raw mut (*large).start).write_volatile(memory.start);
+        (&raw mut (*large).len).write_volatile(memory.len);
+    }
     Ok(memory)
 }
 

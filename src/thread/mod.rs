@@ -130,8 +130,8 @@ pub struct ThreadBlock {
     /// The child that it makes.
     pub(crate) expected: Expected,
     /// Where environments for exec are composed that need more room than there
-    /// is in the region.
-    pub(crate) large_environment: Option<Mapping>,
+    /// is in the region; without a length there is none.
+    pub(crate) large_environment: Mapping,
     /// A word of the thread's that belongs to the hook.
     hook_word: u64,
     /// Next block in the pool.

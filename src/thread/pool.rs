@@ -203,7 +203,7 @@ unsafe fn release_storage(block: *mut ThreadBlock) {
         // Nobody can have mapped anything there.
         let _ = sys::unmap(&(start..end));
     }
-    if let Some(environment) = environment {
+    if environment.len != 0 {
         environment.unmap();
     }
 }

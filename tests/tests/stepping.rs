@@ -70,3 +70,17 @@ fn a_hook_in_rust_sees_results() {
     need!(Dist::find());
     steps(&[need!(guest("librust_forward.so"))], "few", &[]);
 }
+
+#[test]
+fn a_vfork_child_that_is_killed_in_sigaction_leaves_nothing_taken() {
+    let dist = need!(Dist::find());
+    let program = Program::new(need!(guest("vfork_actions")));
+    let native = program.natively();
+    assert_eq!(native.status.code(), Some(0), "{native:?}");
+    let hook = need!(guest("libforward_all.so"));
+    for options in [vec!["run".as_ref()], vec!["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]]
+    {
+        let ended = program.under(&dist, &options);
+        assert_eq!((&ended.stdout, ended.status.code()), (&native.stdout, Some(0)), "{ended:?}");
+    }
+}

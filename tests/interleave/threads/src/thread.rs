@@ -28,7 +28,7 @@ pub(crate) struct ThreadBlock {
     hook_level: AtomicU32,
     next: *mut ThreadBlock,
     storage: (u64, u64),
-    large_environment: Option<Mapping>,
+    large_environment: Mapping,
     given_stack: Option<Mapping>,
     listed: inside::Listed,
     pub(crate) has_words: bool,
