@@ -1,5 +1,7 @@
 //! Whatever a program passes: no panic, no endless work, no endless line.
 
+#[path = "support/judge.rs"]
+mod judge;
 mod support;
 
 use std::cell::Cell;
@@ -8,6 +10,7 @@ use std::fmt;
 use interceptor_calls::{
     LINE_LIMIT, Memory, Options, Outcome, all, format_call, format_enter, format_exit,
 };
+use judge::{Judge, READS};
 use support::{Fake, six};
 
 /// Numbers that look random, the same in every run (xorshift64).
@@ -51,18 +54,6 @@ impl Memory for Noise {
     }
 }
 
-/// Fails as soon as something unprintable, or too much, is written.
-#[derive(Default)]
-struct Judge(usize);
-
-impl fmt::Write for Judge {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{text:?}");
-        self.0 += text.len();
-        Ok(())
-    }
-}
-
 fn value(numbers: &mut Numbers) -> u64 {
     let number = numbers.next();
     match numbers.next() % 8 {
@@ -98,7 +89,7 @@ fn no_arguments_or_memory_make_a_line_endless() {
         let options = Options::default();
         format_call(&mut judge, nr, &args, Outcome::Returned(ret), &memory, &options).unwrap();
         assert!(judge.0 <= LINE_LIMIT, "{nr} {args:x?} {}", judge.0);
-        assert!(memory.reads.get() < 20_000, "{nr} {args:x?} {} reads", memory.reads.get());
+        assert!(memory.reads.get() < READS, "{nr} {args:x?} {} reads", memory.reads.get());
 
         // Each part alone, with options that make no sense.
         let options = Options {

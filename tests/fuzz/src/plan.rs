@@ -1,19 +1,12 @@
 //! Text, and what is known of it.
 
-use interceptor_rewrite::{
-    CodeMap, Data, Ladder, Text, Verdict, Width, candidates, eh_frame_address, find_go_table,
-    is_go_note, plan, relocate,
-};
+use interceptor_rewrite::{CodeMap, Text, Width, eh_frame_address, find_go_table, is_go_note};
 
 use crate::Input;
+use any_plan::OneRange;
 
-struct OneRange<'d>(u64, &'d [u8]);
-
-impl Data for OneRange<'_> {
-    fn bytes_from(&self, address: u64) -> Option<&[u8]> {
-        self.1.get(usize::try_from(address.checked_sub(self.0)?).ok()?..)
-    }
-}
+#[path = "../../../crates/rewrite/tests/support/any_plan.rs"]
+mod any_plan;
 
 /// Where the parts of an object are.
 const TEXT: u64 = 0x1_0000;
@@ -35,24 +28,5 @@ pub(crate) fn run(input: &[u8]) {
         Some(table) => code.with_go(table),
         None => code,
     };
-    let mut planned = 0;
-    let mut last = None;
-    plan(&text, &code, Some(&OneRange(DATA, data)), Ladder::Full, &mut |site| {
-        assert!(last < Some(site.address), "plans are in order");
-        last = Some(site.address);
-        planned += 1;
-        let Verdict::Jump(patch) = site.verdict else {
-            return;
-        };
-        let range = patch.touches();
-        let end = TEXT + bytes.len() as u64;
-        assert!(range.start >= TEXT && range.end <= end, "{patch:x?} leaves the text");
-        for part in [patch.head(), patch.tail()] {
-            let moved = &bytes[(part.start - TEXT) as usize..(part.end - TEXT) as usize];
-            let _ = relocate(moved, part.start, part.start + 4096, &mut [0; 256]);
-        }
-        let writes = patch.writes(patch.site() + (1 << 20)).expect("in reach");
-        assert!(writes.count() >= 1);
-    });
-    assert_eq!(planned, candidates(bytes, Width::default()).count(), "one plan for each");
+    any_plan::check(&text, &code, &OneRange(DATA, data));
 }
