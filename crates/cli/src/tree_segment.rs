@@ -143,16 +143,17 @@ impl TreeSegment {
         };
         (0..segment::CALLS)
             .zip(&shared.durations)
-            .map(|(nr, duration)| CallCount {
+            .map(|(nr, duration)| (nr, duration, sum(nr, |lane| &lane.calls)))
+            .filter(|(_, _, calls)| *calls > 0)
+            .map(|(nr, duration, calls)| CallCount {
                 nr,
-                calls: sum(nr, |lane| &lane.calls),
+                calls,
                 errors: sum(nr, |lane| &lane.errors),
                 samples: value(&duration.samples),
                 sampled_cycles: value(&duration.total),
                 longest_cycles: value(&duration.max),
                 buckets: duration.buckets.iter().map(value).collect(),
             })
-            .filter(|count| count.calls > 0)
             .collect()
     }
 
