@@ -68,12 +68,12 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
         }
         let base = file.clone().next().map_or(vma.range.start, |first| first.range.start);
         let (range, prot) = if vma.executable {
-            (vma.range.clone(), protection(&vma))
+            (vma.there(), protection(&vma))
         } else if shows_code {
             continue;
         } else {
             let memory = ImageVmas::new(file.clone());
-            let code = Image::at(base, &memory).and_then(|image| image.code_in(&vma.range));
+            let code = Image::at(base, &memory).and_then(|image| image.code_in(&vma.there()));
             let Some(code) = code else {
                 continue;
             };
@@ -228,7 +228,7 @@ pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
         return;
     }
     let text = Text {
-        range: readable(range),
+        range: sys::readable(&range),
         prot: prot as usize,
         name: b"[generated]",
         is_file: false,
@@ -239,17 +239,6 @@ pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
     let image = None::<&Image<'_, Piece>>;
     let tally = patch_text(&text, image, None, &near::map_by_asking, &mut None);
     coverage::report(text.name, &tally, false);
-}
-
-/// As much of mapped memory as can be read: what is mapped behind the end of its
-/// file cannot.
-fn readable(range: Range<u64>) -> Range<u64> {
-    let is_readable = |address: u64| sys::read_guest(address, &mut [0]) == 1;
-    if range.is_empty() || is_readable(range.end - 1) {
-        return range;
-    }
-    let mut pages = range.clone().step_by(PAGE as usize);
-    range.start..pages.find(|page| !is_readable(*page)).unwrap_or(range.end)
 }
 
 /// One executable range.

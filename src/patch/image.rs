@@ -46,10 +46,11 @@ impl ImageVmas {
             if !vma.readable {
                 continue;
             }
+            let there = vma.there();
             match stretches.last_mut() {
-                Some(last) if last.end == vma.range.start => last.end = vma.range.end,
+                Some(last) if last.end == there.start => last.end = there.end,
                 _ => {
-                    if stretches.push(vma.range).is_err() {
+                    if stretches.push(there).is_err() {
                         break;
                     }
                 }

@@ -4,6 +4,7 @@
 //! calling thread's id: the process's own is its first thread's, which may have
 //! ended before the others, and has no memory then.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use syscalls::{Errno, Sysno, syscall};
@@ -121,6 +122,26 @@ pub(crate) fn read_guest(address: u64, buffer: &mut [u8]) -> usize {
     // not read instead of faulting.
     unsafe { syscall!(Sysno::process_vm_readv, own_id(), local.as_ptr(), 1, remote.as_ptr(), 1, 0) }
         .unwrap_or(0)
+}
+
+/// As much of mapped memory as can be read, from its start: what is mapped behind the end of
+/// its file cannot (SIGBUS).
+pub(crate) fn readable(range: &Range<u64>) -> Range<u64> {
+    let is_page = |address: u64| read_guest(address, &mut [0]) == 1;
+    if range.is_empty() || is_page(range.end - 1) {
+        return range.clone();
+    }
+    // Pages up to the first can be read, from the last on they cannot.
+    let (mut first, mut last) = (page_down(range.start), page_down(range.end - 1));
+    while first < last {
+        let middle = page_down(first.midpoint(last));
+        if is_page(middle.max(range.start)) {
+            first = middle + PAGE;
+        } else {
+            last = middle;
+        }
+    }
+    range.start..first.max(range.start)
 }
 
 /// Reads whole words; `None` if one of them cannot be read.

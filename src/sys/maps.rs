@@ -1,13 +1,18 @@
 //! `/proc/self/maps`, read once and taken apart.
+//!
+//! It does not say where files end: what is mapped behind that raises SIGBUS. So the
+//! last byte of each file is asked for.
 
 use core::ops::Range;
 
-use super::{File, Mapping, Result};
+use super::{File, Mapping, Result, read_guest, readable};
 
 /// The text of `/proc/self/maps` in memory of its own.
 pub(crate) struct Maps {
     text: Mapping,
     len: usize,
+    /// A file is shorter than what is mapped of it.
+    has_ends: bool,
 }
 
 /// One line: a mapping of the process.
@@ -21,6 +26,15 @@ pub(crate) struct Vma<'a> {
     pub inode: u64,
     /// Path, name in brackets, or empty.
     pub name: &'a [u8],
+    /// Its file may end before it.
+    may_end: bool,
+}
+
+impl Vma<'_> {
+    /// As much of it as is there to be read.
+    pub(crate) fn there(&self) -> Range<u64> {
+        if self.may_end { readable(&self.range) } else { self.range.clone() }
+    }
 }
 
 impl Maps {
@@ -31,7 +45,11 @@ impl Maps {
             let text = Mapping::anonymous(capacity)?;
             let read = read_into(text);
             match read {
-                Ok(len) if (len as u64) < capacity => return Ok(Self { text, len }),
+                Ok(len) if (len as u64) < capacity => {
+                    let mut maps = Self { text, len, has_ends: false };
+                    maps.has_ends = !maps.are_there();
+                    return Ok(maps);
+                }
                 Ok(_) => capacity *= 4,
                 Err(_) => {}
             }
@@ -42,7 +60,28 @@ impl Maps {
 
     /// The mappings in address order.
     pub(crate) fn vmas(&self) -> impl Iterator<Item = Vma<'_>> + Clone {
-        self.bytes().split(|byte| *byte == b'\n').filter_map(parse_line)
+        let lines = self.bytes().split(|byte| *byte == b'\n').filter_map(parse_line);
+        lines.map(|vma| Vma { may_end: self.has_ends && vma.inode != 0 && vma.readable, ..vma })
+    }
+
+    /// Whether all files are as long as what is mapped of them: whether the byte can be read
+    /// that is the furthest in each.
+    fn are_there(&self) -> bool {
+        let is_there = |last: u64| last == 0 || read_guest(last, &mut [0]) == 1;
+        let (mut inode, mut end, mut last) = (0, 0, 0);
+        for vma in self.vmas().filter(|vma| vma.inode != 0 && vma.readable) {
+            let end_here = vma.offset + (vma.range.end - vma.range.start);
+            if vma.inode != inode {
+                if !is_there(last) {
+                    return false;
+                }
+                (inode, end) = (vma.inode, 0);
+            }
+            if end_here > end {
+                (end, last) = (end_here, vma.range.end - 1);
+            }
+        }
+        is_there(last)
     }
 
     /// Gives the memory back.
@@ -91,6 +130,7 @@ fn parse_line(line: &[u8]) -> Option<Vma<'_>> {
         offset,
         inode,
         name: rest.trim_ascii_start(),
+        may_end: false,
     })
 }
 

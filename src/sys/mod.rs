@@ -23,8 +23,8 @@ pub(crate) use file::{
 };
 pub(crate) use guest::{
     GuestRange, copy_guest_string, probe_guest_access, read_guest, read_guest_near,
-    read_guest_ranges, read_guest_string, read_guest_words, write_guest, write_guest_bytes,
-    write_guest_near,
+    read_guest_ranges, read_guest_string, read_guest_words, readable, write_guest,
+    write_guest_bytes, write_guest_near,
 };
 pub(crate) use maps::{Maps, Vma};
 pub(crate) use memory::{

@@ -321,7 +321,7 @@ fn who_reads_the_trace_may_leave_and_its_file_may_reach_a_limit() {
 
 #[test]
 fn thousands_of_objects_are_patched_and_found() {
-    const COUNT: &str = "3000";
+    const COUNT: &str = "5000";
     let dist = need!(Dist::find());
     let (program, library) = (need!(guest("objects")), need!(guest("libdlstorm.so")));
     let scratch = Scratch::new();

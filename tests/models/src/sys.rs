@@ -24,3 +24,9 @@ pub(crate) struct Vma<'a> {
     pub inode: u64,
     pub name: &'a [u8],
 }
+
+impl Vma<'_> {
+    pub(crate) fn there(&self) -> Range<u64> {
+        self.range.clone()
+    }
+}
