@@ -23,7 +23,8 @@ const PROGRAMS: &[&[&str]] = &[
     &["cat", "/etc/passwd"],
     &["sed", "s/a/b/", "/etc/passwd"],
     &["grep", "-r", "root", "/etc/pam.d"],
-    &["awk", "BEGIN { print 1; while ((getline line < \"/etc/passwd\") > 0) n++; print n }"],
+    // Not gawk: it reads its own mappings, by as many calls as their list is long.
+    &["cut", "-d:", "-f1", "/etc/passwd"],
     &["perl", "-e", "print 1; open my $f, '<', '/etc/passwd'; print while <$f>"],
     &["/usr/bin/python3", "-c", "import json; print(json.dumps(list(range(100))))"],
     &["/usr/bin/python3", "-c", "import subprocess; subprocess.run(['ls', '/usr'])"],

@@ -1,10 +1,12 @@
 //! Counting tests over all test programs.
 
 use std::fmt;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 /// How a test says that it could not run; printed by the harness in `tests/src`.
 const SKIPPED: &str = "SKIPPED: ";
@@ -26,6 +28,8 @@ pub struct Tally {
 impl Tally {
     /// Runs `cargo test`, shows what it prints and counts its results.
     pub fn run(&mut self, command: &mut Command) -> Result<()> {
+        // SAFETY: system calls, which is all that may be done there.
+        unsafe { command.pre_exec(default_signals) };
         let mut child =
             command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
         let mut output = BufReader::new(child.stdout.take().context("no pipe from cargo test")?);
@@ -33,7 +37,7 @@ impl Tally {
         let mut line = Vec::new();
         // By bytes: a failing test may print anything.
         while output.read_until(b'\n', &mut line)? > 0 {
-            std::io::stdout().write_all(&line)?;
+            io::stdout().write_all(&line)?;
             self.read_line(&String::from_utf8_lossy(&line));
             line.clear();
         }
@@ -97,6 +101,15 @@ impl fmt::Display for Tally {
             self.skipped + self.ignored
         )
     }
+}
+
+/// Takes back what a shell or nohup ignores of a job in the background: tests send these.
+fn default_signals() -> io::Result<()> {
+    for ignored in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+        // SAFETY: no handler.
+        unsafe { signal(ignored, SigHandler::SigDfl) }?;
+    }
+    Ok(())
 }
 
 /// The number before `word` in `ok. 5 passed; 0 failed; …`.
