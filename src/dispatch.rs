@@ -266,7 +266,7 @@ fn act<H: Hook, const IS_EARLY: bool>(
 
 #[inline(always)]
 fn remember(block: &mut ThreadBlock, frame: &SyscallFrame, watchers: u32, word: u64, began: u64) {
-    let call = block.in_flight.push();
+    let call = block.in_flight.vacant();
     call.rsp = frame.rsp;
     call.anchor = frame.anchor;
     call.watchers = watchers;
@@ -287,6 +287,7 @@ fn remember(block: &mut ThreadBlock, frame: &SyscallFrame, watchers: u32, word: 
             copy_words(&frame.args, &mut call.args);
         }
     }
+    block.in_flight.count();
 }
 
 /// The call is answered without the kernel.

@@ -346,10 +346,13 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
         process_begins(block, call, observing);
         return;
     }
-    if block.depth != call.depth {
-        // The vfork child is gone; what it wrote here was the truth for it.
-        trace::interrupt(block);
+    if is_vfork(call) {
+        // The child is gone, perhaps before it has said that it was there.
         block.take_back(call.depth, observing.level);
+    }
+    if block.depth != call.depth {
+        // What it wrote here was the truth for it.
+        trace::interrupt(block);
         block.depth = call.depth;
         block.tid = birth.parent;
         block.is_sigill_blocked = birth.is_sigill_blocked;
@@ -376,12 +379,17 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
     let birth = &call.birth;
     let tid = sys::gettid();
     let parent_tgid = group::TGSTAT.tgid.load(Relaxed);
+    if birth.shares_memory() {
+        // Before anything else changes: by this the parent knows that the child was there.
+        block.depth = call.depth + 1;
+    }
     block.tid = tid;
-    // First of all: the program's memory is accessed by this id, and the parent's would
-    // lead to the parent's memory.
+    // The program's memory is accessed by this id, and the parent's would lead to the
+    // parent's memory.
     publish_identity(block);
     if birth.shares_memory() {
-        block.depth = call.depth + 1;
+        // What the child of a hook calls is the hook's, on whatever stack.
+        block.hooks_outside += u32::from(block.hook_level != 0);
     } else {
         thread::after_fork();
         signal::after_fork();
@@ -485,6 +493,11 @@ fn publish_identity(block: &mut ThreadBlock) {
         (&raw mut (*tls).identity.tid).write_volatile(block.tid);
         (&raw mut (*tls).identity.number).write_volatile(number);
     }
+}
+
+/// Whether a call's child runs on its parent's block until the call comes out.
+pub(super) fn is_vfork(call: &Call) -> bool {
+    may_share_memory(call) && call.birth.is_vfork()
 }
 
 /// Whether the child of this call may run on its parent's memory and TLS.

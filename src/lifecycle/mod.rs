@@ -228,6 +228,16 @@ pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option
     block.in_flight.take(rsp, anchor).copied()
 }
 
+/// A call is about to come out on the careful way, with all signals blocked.
+pub(crate) fn comes_out_carefully(block: &mut ThreadBlock, rsp: u64, anchor: u64, result: u64) {
+    let call = block.in_flight.peek_mut(rsp, anchor);
+    if let Some(depth) =
+        call.filter(|call| result != 0 && birth::is_vfork(call)).map(|call| call.depth)
+    {
+        block.take_back_signals(depth);
+    }
+}
+
 /// A call came out that nobody of this thread sent in: a new thread, or a
 /// record that had to make room.
 pub(crate) fn exit_unknown(

@@ -19,8 +19,9 @@ use syscalls::{Sysno, syscall};
 use super::context::UContext;
 use super::defer::{SYNCHRONOUS, hooks_are_interrupted};
 use crate::interest;
+use crate::lifecycle;
 use crate::sys;
-use crate::thread;
+use crate::thread::{self, sharers::GOES_IN};
 use crate::tls;
 
 /// Signals that come from elsewhere.
@@ -82,7 +83,11 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, resu
         set_mask(mask);
         return 1;
     };
-    block.take_back_if_child_is_gone();
+    let block = block.with_own_signals();
+    if result != GOES_IN {
+        // Before anything is put on what a child has left.
+        lifecycle::comes_out_carefully(block, rsp, anchor, result);
+    }
     let is_over = !is_parked || !is_on(&block.alternate, rsp);
     if is_over {
         thread::unpark_levels();

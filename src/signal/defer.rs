@@ -42,6 +42,8 @@ pub struct Aside {
     /// is for a hook that was interrupted.
     kept: u32,
     kept_from: u32,
+    /// Who has put something aside last, since a child was made on this block.
+    by: u32,
     /// The context that was interrupted: a template with what only the kernel
     /// knows, such as the format of the floating point state, and with the
     /// program's mask.
@@ -56,6 +58,8 @@ pub struct Kept {
     pub(super) info: Info,
     /// Of its action.
     pub(super) version: u32,
+    /// The id of the thread that it came to.
+    to: u32,
     /// It interrupted the beginning of a handler whose signal is not kept yet.
     is_inner: bool,
 }
@@ -112,10 +116,7 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext, arriv
         // SAFETY: the caller's; this thread's own words and block.
         unsafe {
             let block = (&raw const (*tls::current()).block).read_volatile().as_mut();
-            let block = block.map(|block| {
-                block.take_back_if_child_is_gone();
-                block
-            });
+            let block = block.map(ThreadBlock::with_own_signals);
             if let Some(block) = block
                 && is_inside(block, &*context)
             {
@@ -221,7 +222,7 @@ unsafe fn keep(
         // SAFETY: a siginfo_t is as long.
         let info = unsafe { info.cast::<Info>().read() };
         let is_inner = entry::interrupted(interrupted).is_some();
-        block.keep(Kept { info, version, is_inner });
+        block.keep(Kept { info, version, to: sys::gettid(), is_inner });
     }
     interrupted.mask |= all;
     leave::go_back_to_check(interrupted);
@@ -229,6 +230,7 @@ unsafe fn keep(
     if let Some(off) = way_off(interrupted.rip) {
         interrupted.rip = off;
     }
+    block.aside.by = sys::gettid();
     block.aside.waits.store(1, Relaxed);
 }
 
@@ -256,6 +258,23 @@ impl ThreadBlock {
         let from = self.aside.kept_from as usize;
         let end = core::mem::replace(&mut self.aside.kept, from as u32) as usize;
         self.kept.get(from..end).unwrap_or(&[])
+    }
+
+    /// It waits again, and what has come since for the thread `tid`; nothing else.
+    pub(crate) fn wait_again(&mut self, waiting: Waiting, tid: u32) {
+        let since = waiting.kept as usize..(self.aside.kept as usize).min(KEPT);
+        let mut end = since.start;
+        for at in since {
+            if self.kept[at].to == tid {
+                self.kept[end] = self.kept[at];
+                end += 1;
+            }
+        }
+        let aside = &mut self.aside;
+        (aside.kept, aside.kept_from) = (end as u32, waiting.kept_from);
+        if aside.by != tid {
+            aside.waits.store(waiting.waits, Relaxed);
+        }
     }
 
     /// Before the program's handler runs: what a hook that was interrupted has to wait
@@ -318,18 +337,13 @@ pub(crate) struct Waiting {
 impl Aside {
     /// What waits while a call is in the kernel: a hook's, or the program's, which goes in
     /// when all have been delivered.
-    pub(crate) fn waiting(&self, is_hooks: bool) -> Waiting {
+    pub(crate) fn waiting(&mut self, is_hooks: bool) -> Waiting {
+        self.by = 0;
         let Self { kept, kept_from, .. } = *self;
         match is_hooks {
             true => Waiting { waits: self.waits.load(Relaxed), kept, kept_from },
             false => Waiting { waits: 0, kept: kept_from, kept_from },
         }
-    }
-
-    /// It waits again, and nothing else.
-    pub(crate) fn wait_again(&mut self, waiting: Waiting) {
-        (self.kept, self.kept_from) = (waiting.kept, waiting.kept_from);
-        self.waits.store(waiting.waits, Relaxed);
     }
 
     /// Copies the context that was interrupted.

@@ -239,7 +239,7 @@ impl Slot {
             By::VforkChild(tid) => tid,
         };
         // Pairs with the pin of a vfork child: one of both sees the other.
-        self.state.compare_exchange(from, WRITING | writer * REST, SeqCst, Relaxed).is_ok()
+        self.state.compare_exchange(from, WRITING | (writer * REST), SeqCst, Relaxed).is_ok()
     }
 
     /// Lets it stay as it is, if it was in this state.

@@ -9,7 +9,11 @@
 //!
 //! A vfork child runs on its parent's block. It finds the parent's record when
 //! `vfork` returns 0 and leaves it there for the parent; the child's own records
-//! come after it and die when the parent comes out.
+//! come after it and die when the parent comes out. The child may be killed at any
+//! instruction: so a record is filled in before it counts, and each single store leaves
+//! records that are whole.
+
+use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
 use crate::group::Expected;
 use crate::lifecycle::Birth;
@@ -51,7 +55,8 @@ pub struct InFlight {
     /// Records ever pushed, minus those taken: the number of the next. A number's
     /// record is at its rest by `CAPACITY`.
     pushed: u32,
-    live: u32,
+    /// The number of the oldest.
+    oldest: u32,
     calls: [Call; CAPACITY],
 }
 
@@ -68,19 +73,28 @@ impl Call {
 impl InFlight {
     /// Forgets all calls.
     pub(crate) fn clear(&mut self) {
-        (self.pushed, self.live) = (0, 0);
+        (self.pushed, self.oldest) = (0, 0);
     }
 
-    /// A record to fill in for a call that is about to enter the kernel.
+    /// The record of a call that is about to enter the kernel, to be filled in and then
+    /// [counted](Self::count).
     #[inline(always)]
-    pub(crate) fn push(&mut self) -> &mut Call {
-        let index = self.pushed as usize % CAPACITY;
-        self.pushed = self.pushed.wrapping_add(1);
-        self.live = (self.live + 1).min(CAPACITY as u32);
-        &mut self.calls[index]
+    pub(crate) fn vacant(&mut self) -> &mut Call {
+        if self.pushed.wrapping_sub(self.oldest) == CAPACITY as u32 {
+            self.oldest = self.oldest.wrapping_add(1);
+        }
+        compiler_fence(SeqCst);
+        &mut self.calls[self.pushed as usize % CAPACITY]
     }
 
-    /// Where [`push`](Self::push) puts the next record.
+    /// The record that was vacant is there.
+    #[inline(always)]
+    pub(crate) fn count(&mut self) {
+        compiler_fence(SeqCst);
+        self.pushed = self.pushed.wrapping_add(1);
+    }
+
+    /// Where the next [vacant](Self::vacant) record is.
     #[cfg(feature = "capi")]
     pub(crate) fn next(&self) -> usize {
         self.pushed as usize % CAPACITY
@@ -97,16 +111,14 @@ impl InFlight {
     /// Removes a record, if it is still there, and all newer ones.
     #[inline(always)]
     pub(crate) fn remove_from(&mut self, number: u32) {
-        let gone = self.pushed.wrapping_sub(number);
-        if gone <= self.live {
+        if number.wrapping_sub(self.oldest) <= self.pushed.wrapping_sub(self.oldest) {
             self.pushed = number;
-            self.live -= gone;
         }
     }
 
     /// The newest record of a stub, whatever its stack pointer.
     pub(crate) fn newest_of(&self, anchor: u64) -> Option<&Call> {
-        let ages = 1..=self.live;
+        let ages = 1..=self.pushed.wrapping_sub(self.oldest);
         ages.map(|age| self.get(self.pushed.wrapping_sub(age))).find(|call| call.anchor == anchor)
     }
 
@@ -126,8 +138,7 @@ impl InFlight {
     #[inline(always)]
     pub(crate) fn find(&self, rsp: u64, anchor: u64) -> Option<u32> {
         let mut number = self.pushed;
-        let oldest = self.pushed.wrapping_sub(self.live);
-        while number != oldest {
+        while number != self.oldest {
             number = number.wrapping_sub(1);
             let call = self.get(number);
             if call.rsp == rsp && call.anchor == anchor {

@@ -66,7 +66,7 @@ impl ThreadBlock {
         let Some(Parent { free, is_parked, .. }) = self.parents.get(index).copied() else {
             return;
         };
-        self.take_back_signals(index);
+        self.take_back_signals(depth);
         // SAFETY: this thread's own words.
         let are_parked = unsafe { (&raw const (*tls::current()).parked).read_volatile() } != 0;
         if is_parked && !are_parked && !sys::is_confined() {
@@ -78,30 +78,34 @@ impl ThreadBlock {
         (0..LEVELS as u64).filter(is_free).for_each(release_level);
     }
 
-    /// The caller may be a parent that has not come out of its call yet, while the block
-    /// still says that its child is there.
-    pub(crate) fn take_back_if_child_is_gone(&mut self) {
+    /// Its signals are the caller's, who may be a parent that has not come out of its call
+    /// yet, while the block still says that its child is there.
+    pub(crate) fn with_own_signals(&mut self) -> &mut Self {
         if self.depth == 0 || sys::is_confined() {
-            return;
+            return self;
         }
         let own = sys::gettid();
-        if own == self.tid {
-            return;
-        }
         let is_own = |index: &usize| self.parents[*index].tid == own;
-        if let Some(index) = (0..DEPTHS.min(self.depth as usize)).find(is_own) {
-            self.take_back_signals(index);
+        if own != self.tid
+            && let Some(index) = (0..DEPTHS.min(self.depth as usize)).find(is_own)
+        {
+            self.take_back_signals(index as u32);
         }
+        self
     }
 
-    fn take_back_signals(&mut self, index: usize) {
-        let parent = &mut self.parents[index];
+    /// The same of what has to do with signals alone.
+    pub(crate) fn take_back_signals(&mut self, depth: u32) {
+        let Some(parent) = self.parents.get_mut(depth as usize) else {
+            return;
+        };
         if core::mem::replace(&mut parent.has_signals, true) {
             return;
         }
         self.hook_level = parent.hook_level;
         self.hooks_outside = parent.hooks_outside;
         self.is_sigill_pending = parent.is_sigill_pending;
-        self.aside.wait_again(parent.waiting);
+        let (waiting, tid) = (parent.waiting, parent.tid);
+        self.wait_again(waiting, tid);
     }
 }

@@ -202,7 +202,10 @@ pub(crate) fn enter(mask: u64, rsp: u64, anchor: u64, result: u64) -> Option<u64
         let words = seat.words();
         // SAFETY: the calling thread's own words and block.
         let block = unsafe { (*words).block.as_mut() }?;
-        block.take_back_if_child_is_gone();
+        let block = block.with_own_signals();
+        if result != GOES_IN {
+            lifecycle::comes_out_carefully(block, rsp, anchor, result);
+        }
         block.alternate = sys::alternate_stack();
         block.aside.complete_template();
         if is_alone(seat) {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -285,13 +286,37 @@ static void makes(void) {
     CHECK(interceptor_unregister(handle, 1000) == 0, "not left: %d", errno);
 }
 
+// A child on a stack of its own makes its calls beside the hook that waits for it, whose stack is whole afterwards.
+static long spawn_process(void) {
+    volatile unsigned char stack[8192];
+    for (size_t i = 0; i < sizeof stack; i++)
+        stack[i] = (unsigned char)i;
+    char *const arguments[] = {"true", NULL}, *const environment[] = {NULL};
+    pid_t child;
+    int status = -1;
+    CHECK(posix_spawn(&child, "/nonexistent", NULL, NULL, arguments, environment) == ENOENT, "spawned nothing");
+    CHECK(posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environment) == 0, "not spawned");
+    CHECK(waitpid(child, &status, 0) == child && status == 0, "status %#x", status);
+    for (size_t i = 0; i < sizeof stack; i++)
+        CHECK(stack[i] == (unsigned char)i, "%zu bytes below, the stack was overwritten", i);
+    syscall(SYS_getppid);
+    CHECK(interceptor_in_hook(), "in no hook");
+    return 47;
+}
+
+static void spawns(void) {
+    misbehave = spawn_process;
+    for (int i = 1; i < 10; i++)
+        CHECK(syscall(SYS_getppid) == 47 && calls == i, "%d calls of %d", calls, i);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } scenarios[] = {
     {"crashes", crashes}, {"recurses", recurses}, {"blocks", blocks},
     {"leaves", leaves},   {"ends", ends},         {"dies", dies},
-    {"makes", makes},
+    {"makes", makes},     {"spawns", spawns},
 };
 
 __attribute__((constructor)) static void start(void) {

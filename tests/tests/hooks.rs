@@ -86,6 +86,7 @@ misbehaviours! {
     a_hook_may_end_the_process: "ends",
     a_vfork_child_that_is_killed_in_a_hook_leaves_its_parent_as_it_was: "dies",
     a_hook_that_makes_a_process_goes_on_as_a_hook: "makes",
+    a_hook_may_spawn_programs: "spawns",
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! A signal at each single instruction of a call's way: `tests/guests/signal_stepped.c`
-//! with a tracer that is not intercepted itself, and takes no shortcut; with
-//! `INTERCEPTOR_EVERYTHING=1` all that it can do, which takes an hour.
+//! A signal at each single instruction of a call's way, and SIGKILL at each of a vfork
+//! child's: `tests/guests/signal_stepped.c` and `vfork_stepped.c`, with a tracer that is
+//! not intercepted itself, and takes no shortcut; with `INTERCEPTOR_EVERYTHING=1` all that
+//! it can do, which takes an hour.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,6 +12,15 @@ use interceptor_tests::{Dist, Program, guest, need};
 
 /// Steps through calls with these libraries preloaded; `density` is a value of `STEPS`.
 fn steps(libraries: &[PathBuf], density: &str, environment: &[(&str, &str)]) {
+    steps_through("signal_stepped", libraries, density, environment);
+}
+
+fn steps_through(
+    stepped: &str,
+    libraries: &[PathBuf],
+    density: &str,
+    environment: &[(&str, &str)],
+) {
     let is_everything = env::var_os("INTERCEPTOR_EVERYTHING").is_some();
     let (density, limit) = if is_everything { ("all", 7200) } else { (density, 300) };
     let mut preload = OsString::new();
@@ -18,7 +28,7 @@ fn steps(libraries: &[PathBuf], density: &str, environment: &[(&str, &str)]) {
         preload.push(library);
         preload.push(" ");
     }
-    let mut program = Program::new(need!(guest("signal_stepped")))
+    let mut program = Program::new(need!(guest(stepped)))
         .environment("STEP_PRELOAD", preload)
         .environment("STEPS", density)
         .limit(Duration::from_secs(limit));
@@ -69,6 +79,23 @@ fn a_hook_changes_number_and_arguments() {
 fn a_hook_in_rust_sees_results() {
     need!(Dist::find());
     steps(&[need!(guest("librust_forward.so"))], "few", &[]);
+}
+
+/// Kills a vfork child at single instructions, with these libraries preloaded into it and
+/// its parent.
+fn kills(libraries: &[PathBuf], environment: &[(&str, &str)]) {
+    steps_through("vfork_stepped", libraries, "few", environment);
+}
+
+#[test]
+fn a_vfork_child_that_is_killed_at_any_instruction_leaves_its_parent_as_it_was() {
+    let dist = need!(Dist::find());
+    kills(&[dist.runtime()], &[]);
+    kills(&[dist.runtime()], &[("INTERCEPTOR_FORCE_RUNG", "trap")]);
+    for hook in ["libforward_all.so", "libforward_pairs.so", "libforward_signals.so"] {
+        kills(&[need!(guest(hook)), dist.runtime()], &[]);
+    }
+    kills(&[need!(guest("librust_forward.so"))], &[]);
 }
 
 #[test]

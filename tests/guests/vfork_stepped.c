@@ -1,0 +1,270 @@
+// expect: A child of vfork killed at each single instruction, in turn, from the one at which it comes out of the call
+// to its end: in whatever executes there, stubs, entries, hooks and ways back included. A tracer steps it and kills it
+// after n instructions; with a second kind, it sends it a signal before, which the child may have handled or may be
+// about to. What the child has left in memory that it shares is its parent's then: the parent is who it was, its calls
+// have the results that they should have, its registers, mask, actions, handlers and alternate stack are its own, and
+// no signal of the child's comes to it. That takes long; by default only some instructions have their turn, with
+// STEPS=each all, with STEPS=all all in both kinds.
+// STEP_PRELOAD=LIBRARIES preloads them into the parent and the child alone.
+// ends: 0
+#include "guest.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+enum kind { KILLED, SIGNALLED, ON_ALTERNATE, KINDS };
+static const char *const names[] = {"killed", "killed after a signal", "killed, its parent on the alternate stack"};
+
+// In the process that is stepped. It makes a vfork child for each byte it reads.
+
+static enum kind kind;
+static long self;
+static volatile long handled_in;
+static volatile int handled;
+static char stack[65536];
+
+// vfork with a value in each register that a call leaves alone. The child calls child(), which does not return. Returns
+// how many registers are different in the parent, -1 for no child.
+__asm__(R"(
+    .text
+    .type vfork_kept, @function
+vfork_kept:
+    .cfi_startproc
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    push %rdi
+    mov $0x1b1b1b1b, %ebx
+    mov $0x1d1d1d1d, %ebp
+    mov $0x12121212, %r12d
+    mov $0x13131313, %r13d
+    mov $0x14141414, %r14d
+    mov $0x15151515, %r15d
+    mov $0x0d0d0d0d, %edi
+    mov $0x05050505, %esi
+    mov $0x0e0e0e0e, %edx
+    mov $0x10101010, %r10d
+    mov $0x08080808, %r8d
+    mov $0x09090909, %r9d
+    movd %r12d, %xmm3
+    mov $58, %eax
+    syscall
+    test %rax, %rax
+    jz 3f
+    xor %ecx, %ecx
+    cmp $0x1b1b1b1b, %rbx
+    setne %cl
+    cmp $0x1d1d1d1d, %rbp
+    jne 1f
+    cmp $0x12121212, %r12
+    jne 1f
+    cmp $0x13131313, %r13
+    jne 1f
+    cmp $0x14141414, %r14
+    jne 1f
+    cmp $0x15151515, %r15
+    jne 1f
+    cmp $0x0d0d0d0d, %rdi
+    jne 1f
+    cmp $0x05050505, %rsi
+    jne 1f
+    cmp $0x0e0e0e0e, %rdx
+    jne 1f
+    cmp $0x10101010, %r10
+    jne 1f
+    cmp $0x08080808, %r8
+    jne 1f
+    cmp $0x09090909, %r9
+    jne 1f
+    movd %xmm3, %edx
+    cmp $0x12121212, %edx
+    je 2f
+1:  inc %ecx
+2:  pop %rdi
+    mov %rax, (%rdi)
+    mov %ecx, %eax
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret
+3:  call child
+    hlt
+    .cfi_endproc
+    .size vfork_kept, .-vfork_kept
+)");
+int vfork_kept(long *child);
+
+static void handle(int sig) {
+    handled++;
+    handled_in = raw0(SYS_getpid);
+    CHECK(sig == SIGUSR1 || handled_in != self, "signal %d came to the parent", sig);
+}
+
+static int calls_go_wrong(void) {
+    return raw3(SYS_write, -1, "x", 1) != -EBADF || raw0(1000) != -ENOSYS || raw1(SYS_close, -1) != -EBADF;
+}
+
+// What the child does until it is killed: calls of each kind, one after the other.
+__attribute__((used)) void child(void) {
+    unsigned long all = ~0ul, none = 0;
+    stack_t other = {.ss_sp = stack, .ss_size = sizeof stack / 2};
+    calls_go_wrong();
+    raw4(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8);
+    signal(SIGUSR1, SIG_IGN);
+    if (kind != ON_ALTERNATE)
+        sigaltstack(&other, NULL);
+    raw4(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8);
+    char *const nobody[] = {NULL};
+    execve("/nonexistent", nobody, nobody);
+    raw1(SYS_exit_group, 42);
+}
+
+static void one_child(void) {
+    unsigned long mask = 1ul << (SIGWINCH - 1), after = 0;
+    long made = -1;
+    int status = 0;
+    stack_t alternate;
+    raw4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
+    handled = 0;
+    int wrong = vfork_kept(&made);
+    CHECK(made > 0 && wrong == 0, "vfork: %ld, %d registers", made, wrong);
+    CHECK(raw0(SYS_gettid) == self, "the parent's id");
+    CHECK(raw4(SYS_rt_sigprocmask, 0, NULL, &after, 8) == 0 && after == mask, "the mask is %lx", after);
+    struct sigaction action;
+    CHECK(sigaction(SIGUSR1, NULL, &action) == 0 && action.sa_handler == handle, "SIGUSR1's action");
+    CHECK(sigaltstack(NULL, &alternate) == 0 && alternate.ss_sp == stack && alternate.ss_size == sizeof stack,
+          "the alternate stack");
+    CHECK(!calls_go_wrong(), "calls");
+    handled_in = 0;
+    int before = handled;
+    CHECK(raw3(SYS_tgkill, self, self, SIGUSR1) == 0 && handled == before + 1 && handled_in == self, "SIGUSR1");
+    CHECK(waitpid((pid_t)made, &status, 0) == made, "waitpid");
+    CHECK(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WIFEXITED(status) && WEXITSTATUS(status) == 42,
+          "the child ended with %x", status);
+    CHECK(!calls_go_wrong(), "calls at last");
+}
+
+static void host(int sig) {
+    char byte;
+    (void)sig;
+    while (read(STDIN_FILENO, &byte, 1) == 1)
+        one_child();
+}
+
+static void stepped(void) {
+    self = raw0(SYS_getpid);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
+    sigaltstack(&alternate, NULL);
+    struct sigaction action = {.sa_handler = handle, .sa_flags = SA_ONSTACK};
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
+    action.sa_handler = host;
+    sigaction(SIGHUP, &action, NULL);
+    CHECK(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0, "PTRACE_TRACEME");
+    raise(SIGSTOP);
+    if (kind == ON_ALTERNATE)
+        raise(SIGHUP);
+    else
+        host(0);
+    _exit(0);
+}
+
+// The tracer.
+
+static int status;
+
+static void must_stop(pid_t process) {
+    CHECK(waitpid(process, &status, __WALL) == process, "waitpid");
+    if (!WIFSTOPPED(status))
+        _exit(2); // it has said why
+}
+
+// What a tracee is to be told when it goes on.
+static int passed_on(void) {
+    int sig = WSTOPSIG(status);
+    return sig == SIGTRAP || sig == SIGSTOP ? 0 : sig;
+}
+
+static pid_t start(const int order[2]) {
+    pid_t process = fork();
+    if (process)
+        return process;
+    dup2(order[0], STDIN_FILENO);
+    close(order[1]);
+    const char *preload = getenv("STEP_PRELOAD");
+    if (preload) {
+        char argument[16];
+        snprintf(argument, sizeof argument, "%d", kind);
+        setenv("LD_PRELOAD", preload, 1);
+        execl("/proc/self/exe", "vfork_stepped", argument, (char *)NULL);
+        _exit(3);
+    }
+    stepped();
+    _exit(4);
+}
+
+// The process makes a child, which is stepped `count` times and killed. Returns whether it was killed.
+static int one_round(pid_t process, int order, int count) {
+    CHECK(write(order, "x", 1) == 1, "write");
+    while (must_stop(process), status >> 8 != (SIGTRAP | PTRACE_EVENT_VFORK << 8))
+        CHECK(ptrace(PTRACE_CONT, process, 0, passed_on()) == 0, "PTRACE_CONT");
+    unsigned long child = 0;
+    CHECK(ptrace(PTRACE_GETEVENTMSG, process, 0, &child) == 0, "PTRACE_GETEVENTMSG");
+    CHECK(ptrace(PTRACE_CONT, process, 0, 0) == 0, "PTRACE_CONT");
+    must_stop((pid_t)child);
+    int made = 0, signal_at = kind == SIGNALLED ? count * 7 / 8 : -1;
+    for (; made < count && WIFSTOPPED(status); made++) {
+        if (made == signal_at)
+            syscall(SYS_tgkill, child, child, SIGUSR2);
+        ptrace(PTRACE_SINGLESTEP, child, 0, passed_on());
+        CHECK(waitpid((pid_t)child, &status, __WALL) == (pid_t)child, "waitpid");
+    }
+    int is_killed = WIFSTOPPED(status);
+    if (is_killed) {
+        kill((pid_t)child, SIGKILL);
+        while (WIFSTOPPED(status))
+            CHECK(waitpid((pid_t)child, &status, __WALL) == (pid_t)child, "waitpid");
+        // It may have been about to end by itself.
+        CHECK(WIFEXITED(status) || WTERMSIG(status) == SIGKILL, "the child ended with %x", status);
+    }
+    return is_killed;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1) {
+        kind = (enum kind)atoi(argv[1]);
+        stepped();
+    }
+    const char *given = getenv("STEPS");
+    int is_all = given && !strcmp(given, "all"), is_each = is_all || (given && !strcmp(given, "each"));
+    for (kind = 0; kind < KINDS; kind++) {
+        int order[2];
+        CHECK(pipe2(order, O_CLOEXEC) == 0, "pipe");
+        pid_t process = start(order);
+        close(order[0]);
+        must_stop(process);
+        CHECK(ptrace(PTRACE_SETOPTIONS, process, 0, PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL) == 0, "PTRACE_SETOPTIONS");
+        CHECK(ptrace(PTRACE_CONT, process, 0, 0) == 0, "PTRACE_CONT");
+        int count = 0, rounds = 0, is_thorough = is_all || (is_each && kind == KILLED);
+        for (; one_round(process, order[1], count); rounds++)
+            count += is_thorough ? 1 : is_each ? 5 : 1 + count / 4;
+        close(order[1]);
+        while (waitpid(process, &status, __WALL) == process && WIFSTOPPED(status))
+            ptrace(PTRACE_CONT, process, 0, passed_on());
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "ended with %x", status);
+        if (given)
+            fprintf(stderr, "%s: %d of %d instructions\n", names[kind], rounds, count);
+        ok("%s", names[kind]);
+    }
+    return 0;
+}
