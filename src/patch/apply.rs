@@ -16,7 +16,7 @@ use syscalls::Errno;
 use super::image::{Image, ImageVmas, Piece, Readable};
 use super::pristine::Source;
 use super::stub::{self, Area};
-use super::{API, near, registry, trap};
+use super::{API, imports, near, own, registry, trap};
 use crate::config::{Config, ForcedRung};
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, Why, say};
@@ -31,12 +31,6 @@ const ROUND: usize = 2048;
 /// collectors of JIT compilers change the protection of large heaps often.
 const GENERATED_LIMIT: u64 = 256 * 1024;
 
-static COUNTS_ARE_IMPORTED: AtomicBool = AtomicBool::new(false);
-static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
-static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
-static REMOTE_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
-static SIGNAL_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
-
 const PROT_READ: usize = 1;
 const PROT_WRITE: usize = 2;
 const PROT_EXEC: usize = 4;
@@ -44,7 +38,7 @@ const PROT_EXEC: usize = 4;
 /// Patches every object mapped at start-up. Fails when the first that is patched
 /// may not be executed again; it is put back then.
 pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
-    let own = own_text();
+    let own = own::text();
     let mut rest = maps.vmas();
     // Emulators of user space show no page as executable.
     let shows_code = rest.clone().any(|vma| vma.executable && vma.inode != 0);
@@ -99,7 +93,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
             .into_iter()
             .flat_map(|symbols| symbols.imports(API))
         {
-            note_import(name);
+            imports::note(name);
         }
         let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
         let source = (is_pristine && range == vma.range).then(|| Source::of(&vma));
@@ -141,67 +135,6 @@ pub(crate) fn is_in_libc(address: u64) -> bool {
 /// libc, to which its caller has jumped by pushing an address.
 pub(crate) fn stack_of_libc(frame: &SyscallFrame) -> Option<u64> {
     is_in_libc(frame.address_after_site()).then_some(frame.rsp)
-}
-
-/// Notes what an object wants that imports a name of the C API.
-fn note_import(name: &[u8]) {
-    let wants = match name {
-        // It is a hook library.
-        b"syscall_hook" => &HOOK_IS_IMPORTED,
-        // It wants to know of threads and processes.
-        b"pgstat" | b"tgstat" | b"tstat" | b"group_sync" | b"clone_hook_child"
-        | b"clone_hook_parent" | b"monitor_fn" | b"attach_monitor" | b"destruct_monitor" => {
-            &GROUP_IS_IMPORTED
-        }
-        // It wants to know what was counted, which is kept in the group's memory.
-        b"query_counts" | b"query_losses" => {
-            GROUP_IS_IMPORTED.store(true, Relaxed);
-            &COUNTS_ARE_IMPORTED
-        }
-        // It wants to know what others do to it.
-        b"remote_hook" | b"remote_wait" => &REMOTE_IS_IMPORTED,
-        // It wants to see signals.
-        b"signal_hook" => &SIGNAL_IS_IMPORTED,
-        _ => return,
-    };
-    wants.store(true, Relaxed);
-}
-
-/// Whether an object mapped at start-up assigns the C hook.
-#[cfg(feature = "capi")]
-pub(crate) fn hook_is_imported() -> bool {
-    HOOK_IS_IMPORTED.load(Relaxed)
-}
-
-/// Whether one refers to what the C API says of effects on others.
-#[cfg(feature = "capi")]
-#[inline(always)]
-pub(crate) fn remote_is_imported() -> bool {
-    REMOTE_IS_IMPORTED.load(Relaxed)
-}
-
-/// A registered hook wants to be told of them, too.
-#[cfg(feature = "capi")]
-pub(crate) fn watch_remote() {
-    REMOTE_IS_IMPORTED.store(true, Relaxed);
-}
-
-/// Whether one refers to counts of calls.
-#[cfg(feature = "capi")]
-pub(crate) fn counts_are_imported() -> bool {
-    COUNTS_ARE_IMPORTED.load(Relaxed)
-}
-
-/// Whether one assigns the signal hook.
-#[cfg(feature = "capi")]
-pub(crate) fn signal_is_imported() -> bool {
-    SIGNAL_IS_IMPORTED.load(Relaxed)
-}
-
-/// Whether one refers to what the C API says of threads and processes.
-#[cfg(feature = "capi")]
-pub(crate) fn group_is_imported() -> bool {
-    GROUP_IS_IMPORTED.load(Relaxed)
 }
 
 /// Patches one executable piece of an image that was just mapped.
@@ -575,37 +508,4 @@ fn pages_of(planned: &[Planned]) -> Range<u64> {
 fn protection(vma: &Vma<'_>) -> usize {
     let bit = |set, bit| if set { bit } else { 0 };
     bit(vma.readable, PROT_READ) | bit(vma.writable, PROT_WRITE) | bit(vma.executable, PROT_EXEC)
-}
-
-/// Whether somebody has patched us: then the process is another interceptor's.
-pub(super) fn are_patched_ourselves() -> bool {
-    unsafe extern "C" {
-        /// A `syscall` instruction that nobody executes (`asm/sentinel.S`).
-        static interceptor_sentinel: [u8; 2];
-    }
-    const SYSCALL: [u8; 2] = [0x0f, 0x05];
-    // SAFETY: two bytes of our code. They were written, if at all, by others.
-    unsafe { (&raw const interceptor_sentinel).read_volatile() != SYSCALL }
-}
-
-/// Unmaps our own code and constants until they are needed. Start-up has read
-/// nearly all, calls need little of them, and no other program may have mapped
-/// them: then they count as memory of this process.
-pub(super) fn release_own_pages() {
-    let own = own_text();
-    let headers = Piece(own.clone());
-    if let Some(image) = Image::at(own.start, &headers) {
-        image.constant_pages().for_each(|pages| sys::release(&pages));
-    }
-}
-
-unsafe extern "C" {
-    /// The start of this object and the end of its code, by the linker.
-    static __ehdr_start: u8;
-    static etext: u8;
-}
-
-/// Our own code.
-pub(super) fn own_text() -> Range<u64> {
-    &raw const __ehdr_start as u64..&raw const etext as u64
 }

@@ -7,7 +7,9 @@
 mod apply;
 mod clients;
 mod image;
+mod imports;
 mod near;
+mod own;
 mod pristine;
 mod registry;
 mod stub;
@@ -19,14 +21,14 @@ use core::ops::Range;
 use crate::config::Config;
 use crate::sys::{self, Maps, page_up};
 
-#[cfg(feature = "capi")]
-pub(crate) use apply::{
-    counts_are_imported, group_is_imported, hook_is_imported, remote_is_imported,
-    signal_is_imported, watch_remote,
-};
 pub(crate) use apply::{is_in_libc, patch_generated, patch_image, stack_of_libc};
 pub(crate) use clients::are_for_drop_in;
 pub(crate) use image::{Image, ImageVmas};
+#[cfg(feature = "capi")]
+pub(crate) use imports::{
+    counts_are_imported, group_is_imported, hook_is_imported, remote_is_imported,
+    signal_is_imported, watch_remote,
+};
 pub(crate) use stub::{Phase, Place, template_is_sound};
 pub(crate) use trap::stub_of as trap_stub_of;
 
@@ -41,12 +43,12 @@ pub(crate) fn patch_everything(maps: &Maps, config: &Config<'_>) -> sys::Result<
 
 /// Whether another interceptor has come first, and patched us with the rest.
 pub(crate) fn is_another_here() -> bool {
-    apply::are_patched_ourselves()
+    own::are_patched_ourselves()
 }
 
 /// The last act of start-up: what it alone needed of our library is unmapped.
 pub(crate) fn release_own_pages() {
-    apply::release_own_pages();
+    own::release_own_pages();
 }
 
 /// Whether patched text may lie in `len` bytes from `start`.
@@ -144,7 +146,7 @@ pub(crate) fn is_thunk(address: u64) -> bool {
 
 /// Whether an address is in the runtime's own code.
 pub(crate) fn is_own_text(address: u64) -> bool {
-    apply::own_text().contains(&address)
+    own::text().contains(&address)
 }
 
 fn range(start: u64, len: u64) -> Range<u64> {

@@ -1,0 +1,71 @@
+//! What the objects that are mapped at start-up want of the C API, by the names that they
+//! import: what nobody asks for need not be kept.
+
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+static COUNTS_ARE_IMPORTED: AtomicBool = AtomicBool::new(false);
+static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+static REMOTE_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+static SIGNAL_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+
+/// Notes what an object wants that imports a name of the C API.
+pub(super) fn note(name: &[u8]) {
+    let wants = match name {
+        // It is a hook library.
+        b"syscall_hook" => &HOOK_IS_IMPORTED,
+        // It wants to know of threads and processes.
+        b"pgstat" | b"tgstat" | b"tstat" | b"group_sync" | b"clone_hook_child"
+        | b"clone_hook_parent" | b"monitor_fn" | b"attach_monitor" | b"destruct_monitor" => {
+            &GROUP_IS_IMPORTED
+        }
+        // It wants to know what was counted, which is kept in the group's memory.
+        b"query_counts" | b"query_losses" => {
+            GROUP_IS_IMPORTED.store(true, Relaxed);
+            &COUNTS_ARE_IMPORTED
+        }
+        // It wants to know what others do to it.
+        b"remote_hook" | b"remote_wait" => &REMOTE_IS_IMPORTED,
+        // It wants to see signals.
+        b"signal_hook" => &SIGNAL_IS_IMPORTED,
+        _ => return,
+    };
+    wants.store(true, Relaxed);
+}
+
+/// Whether an object mapped at start-up assigns the C hook.
+#[cfg(feature = "capi")]
+pub(crate) fn hook_is_imported() -> bool {
+    HOOK_IS_IMPORTED.load(Relaxed)
+}
+
+/// Whether one refers to what the C API says of effects on others.
+#[cfg(feature = "capi")]
+#[inline(always)]
+pub(crate) fn remote_is_imported() -> bool {
+    REMOTE_IS_IMPORTED.load(Relaxed)
+}
+
+/// A registered hook wants to be told of them, too.
+#[cfg(feature = "capi")]
+pub(crate) fn watch_remote() {
+    REMOTE_IS_IMPORTED.store(true, Relaxed);
+}
+
+/// Whether one refers to counts of calls.
+#[cfg(feature = "capi")]
+pub(crate) fn counts_are_imported() -> bool {
+    COUNTS_ARE_IMPORTED.load(Relaxed)
+}
+
+/// Whether one assigns the signal hook.
+#[cfg(feature = "capi")]
+pub(crate) fn signal_is_imported() -> bool {
+    SIGNAL_IS_IMPORTED.load(Relaxed)
+}
+
+/// Whether one refers to what the C API says of threads and processes.
+#[cfg(feature = "capi")]
+pub(crate) fn group_is_imported() -> bool {
+    GROUP_IS_IMPORTED.load(Relaxed)
+}
