@@ -218,11 +218,13 @@ unsafe fn keep(
         // SAFETY: the caller's.
         unsafe { block.aside.copy(context) };
     }
+    // A confined process may not survive the question.
+    let own = if sys::is_confined() { block.tid } else { sys::gettid() };
     if !is_trap_signal {
         // SAFETY: a siginfo_t is as long.
         let info = unsafe { info.cast::<Info>().read() };
         let is_inner = entry::interrupted(interrupted).is_some();
-        block.keep(Kept { info, version, to: sys::gettid(), is_inner });
+        block.keep(Kept { info, version, to: own, is_inner });
     }
     interrupted.mask |= all;
     leave::go_back_to_check(interrupted);
@@ -230,7 +232,7 @@ unsafe fn keep(
     if let Some(off) = way_off(interrupted.rip) {
         interrupted.rip = off;
     }
-    block.aside.by = sys::gettid();
+    block.aside.by = own;
     block.aside.waits.store(1, Relaxed);
 }
 
