@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -27,7 +28,7 @@ enum { MOST = 64, ANYBODY = 0, MONITOR = -1 };
 
 /* What the child and its thread have been told; shared with the parent. */
 static struct {
-    atomic_int count;
+    atomic_int begun, count;
     struct told {
         pid_t tid;
         struct interceptor_remote effect;
@@ -38,11 +39,12 @@ static struct {
 } *shared;
 
 static void note(const struct interceptor_remote *effect) {
-    int at = shared->count++;
+    int at = shared->begun++;
     if (at < MOST) {
         shared->told[at].tid = (pid_t)syscall(SYS_gettid);
         shared->told[at].effect = *effect;
     }
+    shared->count++;
 }
 
 static void *thread(void *unused) {
@@ -68,6 +70,8 @@ static void *monitor(void *unused) {
 }
 
 static void child(int with_monitor) {
+    /* Whose parent finds something wrong shall not outlive it: it would hold the output open. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     pthread_t id;
     sigset_t none;
     sigfillset(&none);
@@ -77,8 +81,6 @@ static void child(int with_monitor) {
         interceptor_remote_hook = NULL;
         CHECK(interceptor_attach_monitor(NULL, monitor, NULL), "no monitor");
     }
-    while (!shared->thread)
-        usleep(100);
     if (!with_monitor)
         shared->is_ready = 1;
     while (!shared->end)
@@ -105,7 +107,7 @@ static void told(const char *what, long result, pid_t reader, pid_t target, long
           seen->effect.nr, seen->effect.result);
     CHECK((long)seen->effect.args[0] == a0 && (long)seen->effect.args[1] == a1 && (long)seen->effect.args[2] == a2,
           "%s: arguments %#lx, %#lx, %#lx", what, seen->effect.args[0], seen->effect.args[1], seen->effect.args[2]);
-    shared->count = 0;
+    shared->begun = shared->count = 0;
 }
 
 #define TELLS(reader, target, nr, a0, a1, a2, ...)                             \
@@ -131,7 +133,7 @@ static void act(int with_monitor) {
     other = fork();
     if (other == 0)
         child(with_monitor);
-    while (!shared->is_ready)
+    while (!shared->is_ready || !shared->thread)
         usleep(100);
     pid_t of_thread = with_monitor ? MONITOR : shared->thread, of_process = with_monitor ? MONITOR : ANYBODY;
     struct rlimit limit;
