@@ -11,7 +11,7 @@
 use core::ffi::c_int;
 
 use crate::frame::{SyscallFrame, copy_words};
-use crate::hook::{Decision, Hook, SyscallEntry, SyscallExit, Vectors};
+use crate::hook::{Decision, Hook, Observer, SyscallEntry, SyscallExit, Vectors};
 use crate::interest::{self, HOOK, LIFECYCLE, STAT, TRACE};
 use crate::lifecycle::{self, Observing, Step};
 use crate::signal;
@@ -118,7 +118,7 @@ fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u
     match vectors {
         Vectors::All => STAGE_ALL,
         Vectors::Sse => STAGE_SSE,
-        Vectors::None if who & LIFECYCLE != 0 && hook.observes_lifecycle() => stage_of(hook),
+        Vectors::None if who & LIFECYCLE != 0 && hook.observes() => stage_of(hook),
         Vectors::None if who & (LIFECYCLE | TRACE) != 0 => STAGE_SSE,
         Vectors::None if who & HOOK != 0 && H::VECTORS == Vectors::All => {
             enter_with_foreign_hook(hook, frame, who)
@@ -333,7 +333,8 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         _ => WATCH_TRACE | WATCH_LIFECYCLE | WATCH_HOOK,
     };
     if watchers & needs_vectors != 0 {
-        return stage_of(hook);
+        let runs_hook = watchers & WATCH_HOOK != 0 || hook.observes();
+        return if runs_hook { stage_of(hook) } else { STAGE_SSE };
     }
     let mut result = frame.rax as i64;
     if watchers & (CHANGED | WATCH_HOOK) != 0 {

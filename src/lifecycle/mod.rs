@@ -250,13 +250,18 @@ pub(crate) fn exit_unknown(
     }
 }
 
-/// Births and ends, which a forked child comes out of and goes into: for these
-/// it need not touch the pages of the table of all calls.
-const LIVES: [Sysno; 6] =
-    [Sysno::fork, Sysno::vfork, Sysno::clone, Sysno::clone3, Sysno::exit, Sysno::exit_group];
-
+/// Births and ends, which a forked child comes out of and goes into, and what libc does first
+/// in one, need not touch the pages of the table of all calls.
 fn sysno(nr: u64) -> Option<Sysno> {
     // The kernel looks at the low 32 bits only.
     let nr = nr as u32 as usize;
-    LIVES.into_iter().find(|sysno| *sysno as usize == nr).or_else(|| Sysno::new(nr))
+    let is = |sysno: Sysno| (sysno as usize == nr).then_some(sysno);
+    is(Sysno::fork)
+        .or_else(|| is(Sysno::vfork))
+        .or_else(|| is(Sysno::clone))
+        .or_else(|| is(Sysno::clone3))
+        .or_else(|| is(Sysno::exit))
+        .or_else(|| is(Sysno::exit_group))
+        .or_else(|| is(Sysno::set_robust_list))
+        .or_else(|| Sysno::new(nr))
 }

@@ -29,7 +29,7 @@ const SIGILL: i32 = 4;
 /// Signals that report what the interrupted instruction did.
 pub(super) const SYNCHRONOUS: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);
 
-const fn bit(signal: u32) -> u64 {
+pub(super) const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
 }
 

@@ -25,6 +25,7 @@ use core::sync::atomic::{
 
 use syscalls::{Errno, Sysno, syscall};
 
+use super::defer::bit;
 use super::entry::{self, VERSIONS, version_of};
 use super::{SIGNALS, SigAction};
 use crate::{sys, tls};
@@ -81,6 +82,10 @@ static TABLE: [[Slot; VERSIONS]; SIGNALS] = [const {
     }; VERSIONS]
 }; SIGNALS];
 
+/// Bits of the signals that have had a version. A forked child looks here, so that it
+/// need not touch the pages of the table.
+static HAVE_VERSIONS: AtomicU64 = AtomicU64::new(0);
+
 /// Where the search for a version to give away begins.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -115,16 +120,15 @@ pub(super) fn get(signal: u64, version: usize) -> SigAction {
 /// Whether our handler may be installed for a signal, in this process or one
 /// that shares its memory.
 pub(super) fn is_used(signal: u64) -> bool {
-    slots(signal).is_some_and(has_any)
-}
-
-fn has_any(slots: &[Slot; VERSIONS]) -> bool {
-    [OWN.start, CHILDS.start].iter().any(|first| slots[*first].state.load(Relaxed) != FREE)
+    slots(signal).is_some() && HAVE_VERSIONS.load(Relaxed) & bit(signal as u32) != 0
 }
 
 /// Finds a version for an action of a signal that exists.
 pub(super) fn add(signal: u64, action: &SigAction, by: By) -> sys::Result<Version> {
     let slots = slots(signal).ok_or(Errno::EINVAL)?;
+    if !is_used(signal) {
+        HAVE_VERSIONS.fetch_or(bit(signal as u32), Relaxed);
+    }
     let range = if by == By::Process { OWN } else { CHILDS };
     for _ in 0..TRIES {
         let found = find(slots, action, by)
@@ -212,7 +216,8 @@ fn version_in_force(signal: u64) -> Option<usize> {
 /// In a forked child: threads of the parent that were about to install an
 /// action do not exist here.
 pub(crate) fn after_fork() {
-    for slot in TABLE.iter().filter(|slots| has_any(slots)).flatten() {
+    let used = (1..=SIGNALS as u64).filter(|signal| is_used(*signal));
+    for slot in used.filter_map(slots).flatten() {
         if slot.state.load(Relaxed) != FREE {
             // One that was being written holds some action, as good as any.
             slot.state.store(READY, Relaxed);

@@ -21,7 +21,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 pub const MAGIC: u64 = u64::from_le_bytes(*b"INTRCPTR");
 
 /// Grows with every change to a type in this module.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// System call numbers that have a counter of their own; the last one stands
 /// for every number beyond the table.
@@ -53,18 +53,19 @@ pub const SIZE: usize = core::mem::size_of::<Segment>();
 pub struct Segment {
     /// What this is, and whole-tree counters.
     pub header: Header,
-    /// Coverage by object; the first [`Header::objects_used`] may be in use.
-    pub objects: [Object; OBJECTS],
     /// Who owns which lane: a thread id, 0 when it is free. Claimed by
     /// compare-and-exchange. Apart from the lanes, so that who looks for one does
     /// not touch a page of each.
     pub lane_owners: [AtomicU32; LANES],
+    /// Live threads. The first ones are on one page with all that comes before, so that
+    /// a forked child of a small tree has one page to touch.
+    pub threads: [Thread; THREADS],
     /// Call and error counts.
     pub lanes: [Lane; LANES],
     /// Sampled durations by call number.
     pub durations: [Duration; CALLS],
-    /// Live threads.
-    pub threads: [Thread; THREADS],
+    /// Coverage by object; the first [`Header::objects_used`] may be in use.
+    pub objects: [Object; OBJECTS],
     /// What members did to other members.
     pub effects: [Effect; EFFECTS],
 }
