@@ -6,10 +6,11 @@
 //! harm belongs into `tests/fuzz/corpus`, which all tests give to the targets.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::thread::{self, JoinHandle};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::workspace::Workspace;
 
@@ -22,6 +23,9 @@ const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-covera
 
 /// Build scripts and macros are compiled without these flags only when the target is named.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Over the rows.
+const HEAD: &str = "target           runs    edges   corpus  result";
 
 /// Arguments of `fuzz`.
 #[derive(clap::Args)]
@@ -40,15 +44,58 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         bail!("no target {unknown}; there are {}", known.join(", "));
     }
     let targets = if args.targets.is_empty() { &known } else { &args.targets };
-    let directory = workspace.target().join("fuzz");
+    let directory = directory(workspace);
     let program = build(workspace, &directory)?;
     let mut harmed = 0;
-    println!("target           runs    edges   corpus  result");
+    println!("{HEAD}");
     for target in targets {
         let fuzzer = Fuzzer { target, program: &program, directory: &directory };
         harmed += u8::from(!fuzzer.run(workspace, args.seconds)?);
     }
     Ok(ExitCode::from(u8::from(harmed > 0)))
+}
+
+/// Seconds for each target when all tests run.
+const QUICK_SECONDS: u32 = 5;
+
+/// A short run of all targets, for which the program is built meanwhile.
+pub struct Quick {
+    workspace: Workspace,
+    built: JoinHandle<Result<PathBuf>>,
+}
+
+impl Quick {
+    /// Begins to build it.
+    pub fn begin(workspace: &Workspace) -> Quick {
+        let workspace = workspace.clone();
+        let building = workspace.clone();
+        let built = thread::spawn(move || build(&building, &directory(&building)));
+        Quick { workspace, built }
+    }
+
+    /// Runs each target, and prints a row for it. Returns which were not harmed.
+    pub fn finish(self) -> Result<Vec<bool>> {
+        let program = self.built.join().map_err(|_| anyhow!("the build has panicked"))??;
+        let (targets, directory) = (known(&self.workspace)?, directory(&self.workspace));
+        let run = |target: &String| {
+            let fuzzer = Fuzzer { target, program: &program, directory: &directory };
+            fuzzer.run(&self.workspace, QUICK_SECONDS)
+        };
+        println!("{HEAD}");
+        // None of them uses more than one processor.
+        let (ones, others) = targets.split_at(targets.len() / 2);
+        thread::scope(|scope| {
+            let ones = scope.spawn(|| ones.iter().map(run).collect::<Result<Vec<_>>>());
+            let others = others.iter().map(run).collect::<Result<Vec<_>>>()?;
+            let ones = ones.join().map_err(|_| anyhow!("a run has panicked"))??;
+            Ok([ones, others].concat())
+        })
+    }
+}
+
+/// Where everything is that is built and learned.
+fn directory(workspace: &Workspace) -> PathBuf {
+    workspace.target().join("fuzz")
 }
 
 /// The names of all targets.
@@ -61,7 +108,7 @@ fn known(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn build(workspace: &Workspace, directory: &Path) -> Result<std::path::PathBuf> {
+fn build(workspace: &Workspace, directory: &Path) -> Result<PathBuf> {
     crate::tool::run(
         workspace
             .cargo()

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::tool;
 
 /// The two directories every other path is derived from.
+#[derive(Clone)]
 pub struct Workspace {
     root: PathBuf,
     target: PathBuf,

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::build;
 use crate::dist;
+use crate::fuzz;
 use crate::qemu;
 use crate::ship::deb;
 use crate::symbols;
@@ -80,7 +81,10 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             eprintln!("symbols: {error:#}");
         }
         tally.add(failures.is_ok_and(|failures| failures.is_empty()));
+        // Booting leaves one processor to the build.
+        let fuzz = fuzz::Quick::begin(workspace);
         boot_others(workspace, &mut tally);
+        fuzz.finish()?.into_iter().for_each(|is_harmless| tally.add(is_harmless));
     }
     println!("{tally}");
     Ok(tally.exit_code())
