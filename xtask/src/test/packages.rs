@@ -142,6 +142,10 @@ pub const FOR_EVERYTHING: &[Package] = &[
     program("ocaml-nox", "ocaml"),
 ];
 
+/// What `soak` needs beside that.
+pub const FOR_SOAK: &[Package] =
+    &[Package { name: "wrk", proof: "wrk", needed_by: "requests to a web server" }];
+
 /// What benchmarks need to show others beside us.
 pub const FOR_BENCHMARKS: &[Package] = &[
     Package { name: "gcc", proof: "/usr/bin/cc", needed_by: "every measuring program" },
