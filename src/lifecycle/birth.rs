@@ -48,6 +48,8 @@ pub(crate) struct Birth {
     flags: u64,
     /// The new thread's pointer; 0 for its parent's.
     thread_pointer: u64,
+    /// The stack pointer with which the child comes out; 0 for its parent's.
+    stack: u64,
     /// The kernel will say that what is asked for cannot be.
     is_refused: bool,
     /// `ThreadBlock::is_sigill_blocked` of the parent.
@@ -59,13 +61,12 @@ pub(crate) struct Birth {
 }
 
 impl Birth {
-    /// With the stack pointer with which the child comes out, 0 for its parent's. `near` is
-    /// the caller's stack, if it may be read directly.
-    fn of(nr: u64, args: &[u64; 6], near: Option<u64>) -> (Self, u64) {
-        let mut stack = 0;
+    /// `near` is the caller's stack, if it may be read directly.
+    fn of(nr: u64, args: &[u64; 6], near: Option<u64>) -> Self {
         let mut birth = Self {
             flags: 0,
             thread_pointer: 0,
+            stack: 0,
             is_refused: false,
             is_sigill_blocked: false,
             is_sharer: false,
@@ -73,7 +74,7 @@ impl Birth {
         };
         match super::sysno(nr) {
             Some(Sysno::clone) => {
-                (birth.flags, birth.thread_pointer, stack) = (args[0], args[4], args[1]);
+                (birth.flags, birth.thread_pointer, birth.stack) = (args[0], args[4], args[1]);
                 birth.is_refused = excludes_itself(args[0]);
             }
             Some(Sysno::vfork) => birth.flags = CLONE_VM | CLONE_VFORK,
@@ -81,14 +82,14 @@ impl Birth {
                 let mut bytes = [0; 8 * CLONE_ARGS];
                 if sys::read_guest_near(near, args[0], &mut bytes) < bytes.len() {
                     birth.is_refused = true;
-                    return (birth, 0);
+                    return birth;
                 }
                 let mut words = [0; CLONE_ARGS];
                 for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
                     *word = u64::from_le_bytes(*bytes);
                 }
                 (birth.flags, birth.thread_pointer) = (words[0], words[7]);
-                stack = words[5].wrapping_add(words[6]);
+                birth.stack = words[5].wrapping_add(words[6]);
                 birth.is_refused = is_wrong(&words, args[1]);
             }
             _ => {}
@@ -96,7 +97,7 @@ impl Birth {
         if birth.flags & CLONE_SETTLS == 0 {
             birth.thread_pointer = 0;
         }
-        (birth, stack)
+        birth
     }
 
     fn is_thread(&self) -> bool {
@@ -105,6 +106,12 @@ impl Birth {
 
     fn shares_memory(&self) -> bool {
         self.flags & CLONE_VM != 0
+    }
+
+    /// The stack pointer with which the child comes out of a call that its parent makes with
+    /// `rsp`.
+    fn stack_of_child(&self, rsp: u64) -> u64 {
+        if self.stack == 0 { rsp } else { self.stack }
     }
 
     /// Whether the parent waits until the child has other memory.
@@ -208,7 +215,7 @@ pub(super) fn enter(
     frame: &mut SyscallFrame,
     observing: &Observing<'_>,
 ) -> Step {
-    let (mut birth, stack) = Birth::of(frame.rax, &frame.args, patch::stack_of_libc(frame));
+    let mut birth = Birth::of(frame.rax, &frame.args, patch::stack_of_libc(frame));
     if birth.is_refused {
         return Step::Forward;
     }
@@ -220,8 +227,7 @@ pub(super) fn enter(
     }
     let is_libc = patch::is_in_libc(frame.address_after_site());
     if let Some(seated) = birth.seated(birth.has_storage(frame.rax, is_libc)) {
-        let stack = if stack == 0 { frame.rsp } else { stack };
-        return enter_seated(block, frame, birth, stack, &seated);
+        return enter_seated(block, frame, birth, &seated);
     }
     let is_expected = group::segment().is_some() || observing.is_wanted() || signal::are_given();
     if birth.is_told() && !is_expected {
@@ -261,7 +267,6 @@ fn enter_seated(
     block: &mut ThreadBlock,
     frame: &mut SyscallFrame,
     mut birth: Birth,
-    rsp: u64,
     seated: &Seated,
 ) -> Step {
     birth.is_sharer = true;
@@ -271,7 +276,7 @@ fn enter_seated(
         storage: seated.storage,
         is_foreign: seated.is_foreign,
         anchor: frame.anchor,
-        rsp,
+        rsp: birth.stack_of_child(frame.rsp),
         is_alias: birth.is_alias(),
         is_process: !birth.is_thread(),
         expected,
@@ -502,9 +507,16 @@ pub(super) fn is_vfork(call: &Call) -> bool {
 
 /// Whether the child of this call may run on its parent's memory and TLS.
 pub(super) fn may_share_memory(call: &Call) -> bool {
-    let is_birth = matches!(
-        super::sysno(call.nr),
-        Some(Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3)
-    );
-    is_birth && call.birth.shares_memory()
+    is_birth(call) && call.birth.shares_memory()
+}
+
+/// Whether the child of this call comes out of it with this stack pointer.
+pub(super) fn child_comes_out_with(call: &Call, rsp: u64) -> bool {
+    is_birth(call) && call.birth.stack_of_child(call.rsp) == rsp
+}
+
+fn is_birth(call: &Call) -> bool {
+    let sysno = super::sysno(call.nr);
+    matches!(sysno, Some(Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3))
+        && call.watchers & u32::from(interest::LIFECYCLE) != 0
 }

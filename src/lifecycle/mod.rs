@@ -217,15 +217,18 @@ pub(crate) fn exit(
 /// The record of a call that came out.
 pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option<Call> {
     let (rsp, anchor) = (frame.rsp, frame.anchor);
-    if frame.rax == 0
-        && let Some(call) = block.in_flight.newest_of(anchor)
-        && birth::may_share_memory(call)
-    {
-        // A vfork child, perhaps on a stack of its own. The parent will want
-        // the record, too.
-        return Some(*call);
+    // A child process perhaps on a stack of its own.
+    let is_it = |call: &Call| {
+        let is_childs = frame.rax == 0 && birth::child_comes_out_with(call, rsp);
+        call.anchor == anchor && (call.rsp == rsp || is_childs)
+    };
+    let number = block.in_flight.newest(is_it)?;
+    let call = *block.in_flight.get(number);
+    // A child on its parent's memory leaves the record to that one.
+    if frame.rax != 0 || !birth::may_share_memory(&call) {
+        block.in_flight.remove_from(number);
     }
-    block.in_flight.take(rsp, anchor).copied()
+    Some(call)
 }
 
 /// A call is about to come out on the careful way, with all signals blocked.

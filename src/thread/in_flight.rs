@@ -4,8 +4,8 @@
 //! so nothing of ours is on any stack meanwhile, and a signal handler may
 //! leave it by siglongjmp at any time. Records therefore are not a stack that
 //! must be unwound: a call that comes out looks for the newest record with its
-//! stub and its stack pointer; whatever is newer is dead. When the ring is
-//! full, the oldest record goes.
+//! stub and its stack pointer, or that of the child it makes; whatever is newer is dead.
+//! When the ring is full, the oldest record goes.
 //!
 //! A vfork child runs on its parent's block. It finds the parent's record when
 //! `vfork` returns 0 and leaves it there for the parent; the child's own records
@@ -100,26 +100,12 @@ impl InFlight {
         self.pushed as usize % CAPACITY
     }
 
-    /// The record of a call that came out. It and all newer ones are removed.
-    #[inline(always)]
-    pub(crate) fn take(&mut self, rsp: u64, anchor: u64) -> Option<&Call> {
-        let number = self.find(rsp, anchor)?;
-        self.remove_from(number);
-        Some(self.get(number))
-    }
-
     /// Removes a record, if it is still there, and all newer ones.
     #[inline(always)]
     pub(crate) fn remove_from(&mut self, number: u32) {
         if number.wrapping_sub(self.oldest) <= self.pushed.wrapping_sub(self.oldest) {
             self.pushed = number;
         }
-    }
-
-    /// The newest record of a stub, whatever its stack pointer.
-    pub(crate) fn newest_of(&self, anchor: u64) -> Option<&Call> {
-        let ages = 1..=self.pushed.wrapping_sub(self.oldest);
-        ages.map(|age| self.get(self.pushed.wrapping_sub(age))).find(|call| call.anchor == anchor)
     }
 
     /// The record of a call that is about to go in, or came out; it stays.
@@ -137,11 +123,16 @@ impl InFlight {
     /// The number of the newest record of a call.
     #[inline(always)]
     pub(crate) fn find(&self, rsp: u64, anchor: u64) -> Option<u32> {
+        self.newest(|call| call.rsp == rsp && call.anchor == anchor)
+    }
+
+    /// The number of the newest record of which something holds.
+    #[inline(always)]
+    pub(crate) fn newest(&self, holds: impl Fn(&Call) -> bool) -> Option<u32> {
         let mut number = self.pushed;
         while number != self.oldest {
             number = number.wrapping_sub(1);
-            let call = self.get(number);
-            if call.rsp == rsp && call.anchor == anchor {
+            if holds(self.get(number)) {
                 return Some(number);
             }
         }

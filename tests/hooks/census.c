@@ -150,22 +150,35 @@ static void check_child(pid_t parent) {
     check_own_identity();
 }
 
+/* What a process with memory of its own knows of itself. */
+struct parent {
+    pid_t pid;
+    size_t number;
+    int pipe_end;
+};
+
+static int has_own_memory(void *argument) {
+    struct parent *parent = argument;
+    char byte;
+    check_child(parent->pid);
+    CHECK(interceptor_tgstat.tgid == getpid() && interceptor_tgstat.nr_local_thread == 1, "tgstat");
+    CHECK(interceptor_tstat.thread_nr != parent->number, "the parent's number");
+    CHECK(read(parent->pipe_end, &byte, 1) == 1, "read");
+    _exit(3);
+}
+
 static void processes(void) {
     begin();
     pid_t self = getpid();
     size_t own_number = interceptor_tstat.thread_nr;
     int pipes[2];
-    char byte;
     CHECK(!pipe(pipes), "pipe");
+    struct parent parent = {self, own_number, pipes[0]};
+    static char stack[65536];
     for (int i = 0; i < 10; i++) {
-        pid_t child = fork();
-        if (child == 0) {
-            check_child(self);
-            CHECK(interceptor_tgstat.tgid == getpid() && interceptor_tgstat.nr_local_thread == 1, "tgstat");
-            CHECK(interceptor_tstat.thread_nr != own_number, "the parent's number");
-            CHECK(read(pipes[0], &byte, 1) == 1, "read");
-            _exit(3);
-        }
+        pid_t child = i % 2 ? clone(has_own_memory, stack + sizeof stack, SIGCHLD, &parent) : fork();
+        if (child == 0)
+            has_own_memory(&parent);
         CHECK(child > 0 && last_child == child, "fork: hook saw %d, not %d", last_child, child);
         expect("forked", i + 1, 1, 1);
         CHECK(write(pipes[1], "", 1) == 1, "write");
