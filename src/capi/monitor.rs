@@ -12,7 +12,7 @@ use crate::diagnostics::say;
 use crate::group::TGSTAT;
 use crate::interest;
 use crate::signal::without_signals;
-use crate::thread;
+use crate::{sys, thread};
 
 type Function = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 type Create = unsafe extern "C" fn(*mut Pthread, *const c_void, Function, *mut c_void) -> c_int;
@@ -169,7 +169,7 @@ const IS_SET: u64 = 1 << 32;
 /// A thread has ended. If only the monitor is left then, it ends, too, and with it the
 /// process. Returns the argument of the `exit` that follows: of a process without
 /// exit_group the status is that of the last one (`synchronize_group_exit`, Linux 6.0), which
-/// would have been the program's.
+/// would have been the program's. Where libc cannot be used the process ends at once.
 pub(super) fn thread_exits(status: u64) -> u64 {
     let of_program = LAST_STATUS.load(Relaxed);
     if of_program & IS_SET != 0 {
@@ -177,6 +177,10 @@ pub(super) fn thread_exits(status: u64) -> u64 {
     }
     attachment::end_with_last(is_monitor, |thread| {
         LAST_STATUS.store(status & !IS_SET | IS_SET, Relaxed);
+        if thread::is_caller_foreign() {
+            // libc cannot be called on this storage, to cancel it.
+            sys::exit_group(status);
+        }
         // SAFETY: null, or libc's function.
         if let Some(cancel) = unsafe { interceptor_libc_pthread_cancel() } {
             // SAFETY: it has not been joined.

@@ -157,6 +157,13 @@ pub(crate) fn sleep(time: Duration) {
     let _ = unsafe { syscall!(Sysno::nanosleep, time.as_ptr(), 0) };
 }
 
+/// Ends the process.
+#[cfg(feature = "capi")]
+pub(crate) fn exit_group(status: u64) {
+    // SAFETY: takes a number only.
+    let _ = unsafe { syscall!(Sysno::exit_group, status) };
+}
+
 /// Lets every running thread of the process pass a full barrier: what it has read
 /// before, it has said before.
 #[cfg(feature = "capi")]

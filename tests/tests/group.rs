@@ -117,6 +117,45 @@ fn beside_a_monitor(program: &Program) -> Result<(), Missing> {
 }
 
 #[test]
+fn programs_go_on_while_their_hooks_are_replaced() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libreplaced.so"));
+    for name in [
+        "births",
+        "cancel",
+        "clone_raw",
+        "clone_shared",
+        "clone_storage",
+        "fork_family",
+        "signal_longjmp",
+        "signal_queue",
+        "robust",
+        "signal_interrupt",
+        "spawn",
+        "threads",
+        "vfork_exec",
+        "vfork_family",
+    ] {
+        let program = Program::new(need!(guest(name)));
+        let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+        let native = program.natively();
+        let (ours, theirs) = ((&ended.stdout, &ended.status), (&native.stdout, &native.status));
+        assert_eq!(ours, theirs, "{name}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_monitor_ends_with_a_thread_on_which_libc_cannot_be_used() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libcensus.so"));
+    let program = Program::new(need!(guest("storage_last"))).environment("CENSUS", "attach");
+    let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+    let native = program.natively();
+    assert_eq!((ended.stdout, ended.status), (native.stdout, native.status), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+}
+
+#[test]
 fn a_monitor_does_not_keep_a_process_alive() {
     for name in ["exits_in_thread", "threads", "fork_family", "vfork_family", "cancel"] {
         let program = Program::new(need!(guest(name)));
