@@ -3,12 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
-use std::io::{Read, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -127,32 +128,37 @@ impl Program {
         let input = self.input.clone();
         // A program need not read its input before it writes, or at all.
         thread::spawn(move || drop(stdin.write_all(&input)));
-        let from_stdout = collect(child.stdout.take().expect("a pipe"));
-        let from_stderr = collect(child.stderr.take().expect("a pipe"));
+        let stdout = Output::of(child.stdout.take().expect("a pipe"));
+        let stderr = Output::of(child.stderr.take().expect("a pipe"));
         let (send, ended) = mpsc::channel();
         thread::spawn(move || send.send(child.wait()));
 
         // In this order a program is waited for as a shell does: its output may
         // stay open in a descendant that it left behind.
         let status = receive(&ended, deadline);
-        let (stdout, stderr) = (receive(&from_stdout, deadline), receive(&from_stderr, deadline));
-        if let (Some(status), Some(stdout), Some(stderr)) = (status, stdout, stderr) {
+        let is_over = stdout.is_over(deadline) && stderr.is_over(deadline);
+        if is_over && let Some(status) = status {
             let left = self.directory.as_deref().map(left_in).unwrap_or_default();
             return Ended {
                 left,
                 status: Status(status.expect("a status")),
-                stdout: String::from_utf8_lossy(&stdout).into_owned(),
-                stderr: String::from_utf8_lossy(&stderr).into_owned(),
+                stdout: stdout.so_far(),
+                stderr: stderr.so_far(),
             };
         }
         kill_group(group);
         let grace = Instant::now() + GRACE;
         let _ = receive(&ended, grace);
-        // What it printed may say where it hangs. What was received before is gone.
-        let said = [from_stdout, from_stderr].map(|from| receive(&from, grace).unwrap_or_default());
-        let said = said.map(|said| String::from_utf8_lossy(&said).into_owned());
-        let ends = said.iter().map(|said| end_of(said)).collect::<Vec<_>>().join("");
-        panic!("not ended after {} s: {command:?}\n{ends}", self.limit.as_secs());
+        // What it printed may say where it hangs.
+        let said = [stdout, stderr].map(|output| {
+            output.is_over(grace);
+            end_of(&output.so_far())
+        });
+        let what = match status {
+            Some(status) => format!("ended ({status:?}), but its output was open still"),
+            None => "not ended".to_owned(),
+        };
+        panic!("{what} after {} s: {command:?}\n{}", self.limit.as_secs(), said.concat());
     }
 }
 
@@ -187,15 +193,40 @@ fn left_in(directory: &Path) -> Vec<String> {
     left
 }
 
-/// Reads to the end in another thread.
-fn collect(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (send, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = from.read_to_end(&mut bytes);
-        send.send(bytes)
-    });
-    receiver
+/// What a program prints, read by another thread.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    end: Receiver<()>,
+}
+
+impl Output {
+    fn of(mut from: impl Read + Send + 'static) -> Output {
+        let (send, end) = mpsc::channel();
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let output = Output { bytes: Arc::clone(&bytes), end };
+        thread::spawn(move || {
+            let mut part = [0; 1 << 16];
+            loop {
+                match from.read(&mut part) {
+                    Ok(0) => break,
+                    Ok(count) => bytes.lock().expect("no panic").extend_from_slice(&part[..count]),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => (),
+                    Err(_) => break,
+                }
+            }
+            send.send(())
+        });
+        output
+    }
+
+    /// Waits for its end.
+    fn is_over(&self, deadline: Instant) -> bool {
+        receive(&self.end, deadline).is_some()
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().expect("no panic")).into_owned()
+    }
 }
 
 fn receive<T>(receiver: &Receiver<T>, deadline: Instant) -> Option<T> {

@@ -105,8 +105,7 @@ fn a_dynamic_linker_that_is_executed_is_followed() {
 fn a_program_with_other_privileges_is_not_followed() {
     let dist = need!(Dist::find());
     let scratch = Scratch::new();
-    let program = scratch.path("setuid");
-    fs::copy("/bin/true", &program).expect("a copy");
+    let program = scratch.copy("/bin/true", "setuid");
     let owner = fs::metadata(&program).expect("its owner").uid();
     if owner != 0 {
         return skip(&Missing("root, to make a setuid program".to_owned()));
