@@ -160,6 +160,7 @@ struct parent {
 static int has_own_memory(void *argument) {
     struct parent *parent = argument;
     char byte;
+    end_with_parent();
     check_child(parent->pid);
     CHECK(interceptor_tgstat.tgid == getpid() && interceptor_tgstat.nr_local_thread == 1, "tgstat");
     CHECK(interceptor_tstat.thread_nr != parent->number, "the parent's number");
@@ -360,6 +361,7 @@ static void first_process(pid_t (*make)(void), int is_busy, unsigned microsecond
     pid_t child = make();
     CHECK(child >= 0, "clone");
     if (!child) {
+        end_with_parent();
         CHECK(getpid() == 1 && interceptor_tgstat.tgid == 1, "the first of a namespace is %d", getpid());
         for (int i = 0; is_busy && i < 10; i++)
             if (!fork())
@@ -412,6 +414,7 @@ static void identities(void) {
             CHECK(children[i] >= 0, "clone");
             if (!children[i]) {
                 char byte, number[64], *arguments[] = {"true", NULL};
+                end_with_parent();
                 CHECK(getpid() == 1, "the first of a namespace is %d", getpid());
                 snprintf(number, sizeof number, "%zu", interceptor_tstat.thread_nr);
                 setenv("CENSUS_NUMBER", number, 1);
@@ -474,6 +477,7 @@ static void deaths(void) {
         pid_t child = fork();
         if (child == 0) {
             pthread_t id;
+            end_with_parent();
             prctl(PR_SET_DUMPABLE, 0);
             for (int i = 0; i < 4; i++)
                 pthread_create(&id, NULL, idle, NULL);
@@ -509,10 +513,9 @@ static void execs(void) {
     close(pipes[0]);
     char path[64], name[256] = "";
     snprintf(path, sizeof path, "/proc/%d/exe", child);
-    for (int i = 0; i < 2000 && (readlink(path, name, sizeof name - 1) < 0 || !strstr(name, "cat")); i++)
+    for (int i = 0; i < LOOKS && (readlink(path, name, sizeof name - 1) < 0 || !strstr(name, "cat")); i++)
         usleep(1000);
     CHECK(strstr(name, "cat"), "no exec");
-    usleep(50000);
     interceptor_group_sync();
     expect("executed", 2, 1, 1);
     close(pipes[1]);
@@ -573,6 +576,7 @@ static void kills(void) {
     for (int round = 0; round < (rounds ? atoi(rounds) : 100); round++) {
         pid_t child = fork();
         if (child == 0) {
+            end_with_parent();
             for (unsigned n = seed + (unsigned)round;; n = n * 1103515245 + 12345) {
                 pthread_t id;
                 switch (n >> 16 & 3) {
@@ -680,10 +684,10 @@ static void *measures(void *argument) {
 static void check_measured(pthread_t monitor, void *argument, size_t size) {
     void *result = NULL;
     for (int i = 0; !measured; i++) {
-        CHECK(i < 5000, "the monitor does not run");
+        CHECK(i < LOOKS, "the monitor does not run");
         usleep(1000);
     }
-    usleep(20000);
+    /* Nothing that follows in it is a cancellation point. */
     CHECK(interceptor_destruct_monitor(&result) == monitor, "destruct");
     CHECK(result == argument && measured == size, "argument %p, %zu bytes of stack", result, (size_t)measured);
     measured = 0;
@@ -720,7 +724,6 @@ static void monitors(void) {
     CHECK(interceptor_destruct_monitor(&result) == monitor && result == PTHREAD_CANCELED, "destruct");
     CHECK(interceptor_tgstat.monitor == 0 && interceptor_tgstat.nr_local_thread == 1, "after destruct");
     monitor = interceptor_attach_monitor(NULL, returns, (void *)41);
-    usleep(20000);
     CHECK(interceptor_destruct_monitor(&result) == monitor && result == (void *)42, "its result");
     expect("monitors", 2, 0, 0);
     attributes();
@@ -732,7 +735,7 @@ static void monitors(void) {
     if (child == 0) {
         CHECK(interceptor_tgstat.monitor && interceptor_tgstat.nr_local_thread == 2, "no monitor in a child");
         for (int i = 0; ticks < 3; i++) {
-            CHECK(i < 5000, "the child's monitor does not run");
+            CHECK(i < LOOKS, "the child's monitor does not run");
             usleep(1000);
         }
         _exit(6);
@@ -748,7 +751,7 @@ static void monitors(void) {
         ticks = 0;
         CHECK(interceptor_attach_monitor(NULL, tick, NULL) && interceptor_tgstat.nr_local_thread == 2, "no monitor");
         for (int i = 0; ticks < 3; i++) {
-            CHECK(i < 5000, "the child's monitor does not run");
+            CHECK(i < LOOKS, "the child's monitor does not run");
             usleep(1000);
         }
         syscall(SYS_exit, 7);
@@ -771,12 +774,14 @@ static void monitors(void) {
     begin();
     signal(SIGCHLD, SIG_IGN);
     child = fork();
-    if (child == 0)
+    if (child == 0) {
+        end_with_parent();
         idle(NULL);
+    }
     expect("forked", 1, 1, 1);
     kill(child, SIGKILL);
     for (int i = 0; interceptor_pgstat->nr_thread != threads_before; i++) {
-        CHECK(i < 1000, "nobody noticed");
+        CHECK(i < LOOKS, "nobody noticed");
         struct timespec pause = {0, 1000000};
         syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &pause, NULL);
     }

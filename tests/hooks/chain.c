@@ -75,7 +75,7 @@ static int add(struct noting *noting, int priority) {
 }
 
 static void drop(int handle) {
-    CHECK(interceptor_unregister(handle, 1000) == 0, "not unregistered: %d", errno);
+    CHECK(interceptor_unregister(handle, LIMIT_MS) == 0, "not unregistered: %d", errno);
 }
 
 static long variable(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
@@ -251,7 +251,7 @@ static void replaced(void) {
         pthread_create(&threads[i], NULL, calling, NULL);
     for (int round = 0; round < 200; round++) {
         int which = round % 2, next = add_slow(!which);
-        CHECK(interceptor_unregister(handle, 10000) == 0, "not left: %d", errno);
+        CHECK(interceptor_unregister(handle, LIMIT_MS) == 0, "not left: %d", errno);
         CHECK(inside[which] == 0, "%lu threads are in the old hook", inside[which]);
         handle = next;
     }
@@ -261,7 +261,7 @@ static void replaced(void) {
     CHECK(interceptor_synchronize(20) == -1 && errno == ETIMEDOUT, "left while it blocks");
     CHECK(interceptor_unregister(handle, 20) == -1 && errno == ETIMEDOUT, "left while it blocks");
     is_blocked = 0;
-    CHECK(interceptor_unregister(handle, 10000) == 0, "not left: %d", errno);
+    CHECK(interceptor_unregister(handle, LIMIT_MS) == 0, "not left: %d", errno);
     CHECK(inside[0] + inside[1] == 0, "still inside");
     // The child of a process whose threads are inside has none of them.
     handle = add_slow(0);
@@ -270,7 +270,7 @@ static void replaced(void) {
         syscall(SYS_sched_yield);
     pid_t child = fork();
     if (child == 0)
-        _exit(interceptor_synchronize(1000) != 0);
+        _exit(interceptor_synchronize(LIMIT_MS) != 0);
     int status;
     CHECK(waitpid(child, &status, 0) == child && status == 0, "the child waits: %d", status);
     is_blocked = 0;
@@ -284,7 +284,7 @@ static void replaced(void) {
 // What is assigned, the next call and the next signal of every thread see.
 
 enum { ASSIGNED_THREADS = 4 };
-static volatile int assigned_round, asked;
+static int assigned_round, asked;
 static volatile long seen_results[ASSIGNED_THREADS];
 static _Thread_local volatile int seen_signals;
 
@@ -305,7 +305,7 @@ static void count_signal(int sig) {
 
 static void *ask_each_round(void *index) {
     for (int round = 1; round <= 400; round++) {
-        while (assigned_round < round)
+        while (__atomic_load_n(&assigned_round, __ATOMIC_SEQ_CST) < round)
             interceptor_syscall(SYS_sched_yield);
         seen_signals = 0;
         long result = syscall(SYS_getppid);
@@ -330,9 +330,9 @@ static void assigned(void) {
         else
             interceptor_unsubscribe(SYS_getppid);
         interceptor_signal_hook = is_swallowed ? swallowing : NULL;
-        asked = 0;
-        assigned_round = round;
-        while (asked < ASSIGNED_THREADS)
+        __atomic_store_n(&asked, 0, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&assigned_round, round, __ATOMIC_SEQ_CST);
+        while (__atomic_load_n(&asked, __ATOMIC_SEQ_CST) < ASSIGNED_THREADS)
             interceptor_syscall(SYS_sched_yield);
         long wanted = 10 * (is_hooked && is_subscribed ? 4711 : parent) + !is_swallowed;
         for (int i = 0; i < ASSIGNED_THREADS; i++)

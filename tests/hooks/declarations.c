@@ -21,7 +21,14 @@ static int failed;
             failed = __LINE__;            \
     } while (0)
 
-static int calls, signals, births, hooked;
+// Parent and child tell of a birth at the same time.
+static int births;
+static int calls, signals, hooked;
+
+static void count_birth(int is_right) {
+    __atomic_fetch_add(&births, is_right, __ATOMIC_SEQ_CST);
+}
+
 
 static long on_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
     (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
@@ -44,12 +51,12 @@ static void on_signal(int sig, siginfo_t *info, void *context, int *forward) {
 }
 
 static void *on_birth(pid_t parent) {
-    births += parent == interceptor_tgstat.tgid;
+    count_birth(parent == interceptor_tgstat.tgid);
     return &births;
 }
 
 static void on_child(pid_t child) {
-    births += child > 0;
+    count_birth(child > 0);
 }
 
 static void on_effect(const struct interceptor_remote *effect) {
@@ -63,7 +70,7 @@ static void *watch(void *argument) {
     EXPECT(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, SIGCHLD));
     EXPECT(!sigismember(&mask, SIGSEGV));
     EXPECT(interceptor_remote_wait(&effect, 0) == 0);
-    while (!hooked)
+    while (!__atomic_load_n(&hooked, __ATOMIC_SEQ_CST))
         usleep(1000);
     return argument;
 }
@@ -92,7 +99,7 @@ static int pass(int sig, siginfo_t *info, void *context, void *data) {
 }
 
 static void starts(const struct interceptor_thread *thread, pid_t parent, void *data) {
-    births += thread->tgid == parent && thread->tid && thread->number;
+    count_birth(thread->tgid == parent && thread->tid && thread->number);
     (void)data;
 }
 static void born(pid_t child, void *data) {
@@ -162,16 +169,16 @@ static void hooks(void) {
     EXPECT(interceptor_pgstat->cnt_thread == 2 && interceptor_pgstat->nr_thread == 2);
     EXPECT(interceptor_pgstat->nr_tgrp == 1 && interceptor_tstat.thread_nr == 1);
     EXPECT(interceptor_tstat.tid == getpid());
-    hooked = 1;
+    __atomic_store_n(&hooked, 1, __ATOMIC_SEQ_CST);
     void *result = NULL;
     EXPECT(interceptor_destruct_monitor(&result) == monitor);
     EXPECT(result == &hooked || result == PTHREAD_CANCELED);
     interceptor_monitor_fn = NULL;
     interceptor_group_sync();
     // The child's own view, the parent's, and that of the registered hook.
-    EXPECT(births == 3);
-    EXPECT(interceptor_unregister(handle, 1000) == 0);
-    EXPECT(interceptor_synchronize(1000) == 0);
+    EXPECT(__atomic_load_n(&births, __ATOMIC_SEQ_CST) == 3);
+    EXPECT(interceptor_unregister(handle, 100000) == 0);
+    EXPECT(interceptor_synchronize(100000) == 0);
     interceptor_clone_hook_child = NULL;
     interceptor_clone_hook_parent = NULL;
     interceptor_syscall_hook = NULL;

@@ -241,7 +241,7 @@ extern "C" fn start() {
         assert_eq!(interceptor_destruct_monitor(&mut null_mut()), monitor);
         interceptor_group_sync();
         assert_eq!(EVENTS.swap(0, SeqCst), 1100);
-        assert_eq!(interceptor_unregister(handle, 1000) + interceptor_synchronize(1000), 0);
+        assert_eq!(interceptor_unregister(handle, 100_000) + interceptor_synchronize(100_000), 0);
         interceptor_monitor_fn = None;
         (interceptor_clone_hook_child, interceptor_clone_hook_parent) = (None, None);
         (interceptor_syscall_hook, interceptor_signal_hook) = (None, None);

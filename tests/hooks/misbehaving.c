@@ -184,7 +184,7 @@ static void leaves(void) {
     CHECK(calls == 2000, "%d calls of 2000", calls);
     misbehave = answer;
     CHECK(syscall(SYS_getppid) == 43, "not hooked");
-    CHECK(interceptor_synchronize(1000) == 0, "not left: %d", errno);
+    CHECK(interceptor_synchronize(LIMIT_MS) == 0, "not left: %d", errno);
 }
 
 static long end(void) {
@@ -252,7 +252,7 @@ static void dies(void) {
     for (int i = 0; i < 20; i++)
         raise(SIGALRM);
     kill_child_in_hook();
-    CHECK(interceptor_synchronize(1000) == 0, "not left: %d", errno);
+    CHECK(interceptor_synchronize(LIMIT_MS) == 0, "not left: %d", errno);
 }
 
 static int told;
@@ -283,7 +283,7 @@ static void makes(void) {
     misbehave = make_process;
     CHECK(syscall(SYS_getppid) == 46 && calls == 1, "%d calls", calls);
     CHECK(told == 1, "told %d times", told);
-    CHECK(interceptor_unregister(handle, 1000) == 0, "not left: %d", errno);
+    CHECK(interceptor_unregister(handle, LIMIT_MS) == 0, "not left: %d", errno);
 }
 
 // A child on a stack of its own makes its calls beside the hook that waits for it, whose stack is whole afterwards.
@@ -334,6 +334,6 @@ __attribute__((constructor)) static void start(void) {
             scenarios[i].run();
             dprintf(1, "ok\n");
             interceptor_syscall_hook = NULL;
-            CHECK(!handle || interceptor_unregister(handle, 1000) == 0, "not left: %d", errno);
+            CHECK(!handle || interceptor_unregister(handle, LIMIT_MS) == 0, "not left: %d", errno);
         }
 }

@@ -15,6 +15,7 @@
 
 static const char first[] = "first";
 static size_t births;
+static int has_said;
 static __thread int busy;
 
 static long syscall_hook(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward)
@@ -69,6 +70,7 @@ static void *monitor(void *arg)
                           arg == first ? "the first" : arg ? "a child" : "none",
                           interceptor_tstat.tid > 0 && interceptor_tstat.thread_nr > 1);
     interceptor_syscall(SYS_write, 2, line, length);
+    __sync_fetch_and_add(&has_said, 1);
     for (;;)
         pause();
     return NULL;
@@ -92,6 +94,9 @@ static void __attribute__((constructor(102))) setup(void)
 static void __attribute__((destructor)) teardown(void)
 {
     void *result = NULL;
+    /* It says something as soon as there is something to be said, and it runs. */
+    while (interceptor_tgstat.monitor && interceptor_pgstat->cnt_thread >= 4 && !__sync_fetch_and_add(&has_said, 0))
+        usleep(1000);
     if (interceptor_tgstat.monitor && interceptor_destruct_monitor(&result))
         if (result != PTHREAD_CANCELED)
             interceptor_syscall(SYS_exit_group, 98);

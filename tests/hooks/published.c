@@ -38,6 +38,8 @@ static long syscall_hook(long nr, long a0, long a1, long a2, long a3, long a4, l
     return result;
 }
 
+static int has_logged;
+
 static void *tracker(void *unused)
 {
     log(LOG_NOTICE, "[%lu] process %d, monitor %d", interceptor_tstat.thread_nr,
@@ -46,6 +48,7 @@ static void *tracker(void *unused)
         log(LOG_INFO, "%lu threads of %lu ever, %lu groups, %lu here", interceptor_pgstat->nr_thread,
             interceptor_pgstat->cnt_thread, interceptor_pgstat->nr_tgrp,
             interceptor_tgstat.nr_local_thread);
+        __atomic_store_n(&has_logged, 1, __ATOMIC_SEQ_CST);
         sleep(1);
     }
     return unused;
@@ -64,5 +67,8 @@ static __attribute((constructor(102))) void setup()
         interceptor_monitor_fn = tracker;
 
         INTERCEPTOR_ATTACH_MONITOR_NOW(NULL);
+        /* The program may be over before a thread that has just been made runs. */
+        while (!__atomic_load_n(&has_logged, __ATOMIC_SEQ_CST))
+            usleep(100);
     }
 }

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -70,8 +69,7 @@ static void *monitor(void *unused) {
 }
 
 static void child(int with_monitor) {
-    /* Whose parent finds something wrong shall not outlive it: it would hold the output open. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with_parent();
     pthread_t id;
     sigset_t none;
     sigfillset(&none);
@@ -95,7 +93,7 @@ static void told(const char *what, long result, pid_t reader, pid_t target, long
     CHECK(result >= 0, "%s: %s", what, strerror(errno));
     shared->go_on++;
     for (int i = 0; !shared->count; i++) {
-        CHECK(i < 5000, "%s: not told", what);
+        CHECK(i < LOOKS, "%s: not told", what);
         usleep(1000);
     }
     struct told *seen = &shared->told[0];
@@ -177,7 +175,7 @@ static void act(int with_monitor) {
     for (int i = 0; i < 3000; i++)
         CHECK(!kill(other, 0), "kill");
     CHECK(!kill(other, SIGCONT), "SIGCONT");
-    for (int i = 0; i < 5000 && shared->count < MOST; i++) {
+    for (int i = 0; i < LOOKS && shared->count < MOST; i++) {
         shared->go_on++;
         usleep(1000);
     }

@@ -101,6 +101,7 @@ static int status_of(void (*child)(int), int sig) {
     int status = -1;
     pid_t pid = fork();
     if (pid == 0) {
+        end_with_parent();
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
         child(sig);
         _exit(99);
@@ -175,6 +176,7 @@ static void stopped_ones(void) {
         int status = -1;
         pid_t pid = fork();
         if (pid == 0) {
+            end_with_parent();
             setpgid(0, 0); // an orphaned group would not stop
             for (int round = 0; round < 3; round++) {
                 char byte;
