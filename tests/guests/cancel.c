@@ -25,19 +25,20 @@ static void unlock(void *locked) { pthread_mutex_unlock(locked); }
 static void *block(void *kind) {
     char byte;
     struct pollfd ready = {.fd = pipe_ends[0], .events = POLLIN};
-    struct timespec minute = {60, 0};
+    struct timespec long_time = {LIMIT_MS / 1000, 0};
     pthread_cleanup_push(clean, (void *)2);
     pthread_cleanup_push(clean, (void *)1);
     started = 1;
     switch ((long)kind) {
     case 0: (void)!read(pipe_ends[0], &byte, 1); break;
-    case 1: nanosleep(&minute, NULL); break;
-    case 2: poll(&ready, 1, 60000); break;
+    case 1: nanosleep(&long_time, NULL); break;
+    case 2: poll(&ready, 1, LIMIT_MS); break;
     case 3: accept(listener, NULL, NULL); break;
     case 4:
         pthread_mutex_lock(&mutex);
         pthread_cleanup_push(unlock, &mutex);
-        pthread_cond_wait(&never_signalled, &mutex);
+        for (;;) // it may wake for nothing
+            pthread_cond_wait(&never_signalled, &mutex);
         pthread_cleanup_pop(1);
         break;
     case 5: pause(); break;

@@ -24,12 +24,12 @@ __attribute__((noinline)) static void block(long kind) {
     Guard innermost{1};
     char byte;
     struct pollfd ready = {ends[0], POLLIN, 0};
-    struct timespec minute = {60, 0};
+    struct timespec long_time = {LIMIT_MS / 1000, 0};
     started = 1;
     switch (kind) {
     case 0: (void)!read(ends[0], &byte, 1); break;
-    case 1: nanosleep(&minute, nullptr); break;
-    case 2: poll(&ready, 1, 60000); break;
+    case 1: nanosleep(&long_time, nullptr); break;
+    case 2: poll(&ready, 1, LIMIT_MS); break;
     case 3: pthread_exit(PTHREAD_CANCELED);
     }
     differs("blocking call %ld returned", kind);

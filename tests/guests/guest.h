@@ -52,6 +52,14 @@ __attribute__((format(printf, 1, 2), noreturn)) static inline void differs(const
         }                                                                                                  \
     } while (0)
 
+// A time limit in milliseconds, and how often something that must happen is looked for, a millisecond apart: nothing is
+// late before, however many others want the processor, and whoever waits for the guest has more patience still.
+enum { LIMIT_MS = 100000, LOOKS = 100000 };
+
+// For a child that does not end by itself: it shall not outlive a parent that has found something wrong, whose output it
+// would hold open.
+static inline void end_with_parent(void) { syscall(SYS_prctl, 1 /* PR_SET_PDEATHSIG */, 9 /* SIGKILL */); }
+
 // The guest's own system call instruction, inlined where it is used. Returns what the kernel returned.
 static inline long raw6(long nr, long a, long b, long c, long d, long e, long f) {
     long ret;

@@ -32,14 +32,14 @@ static void make_calls(void) {
 // Until the kernel, too, has the first thread as a zombie.
 static void wait_for_end_of_main(void) {
     char state = 0;
-    for (int i = 0; i < 5000 && state != 'Z'; i++) {
+    for (int i = 0; i < LOOKS && state != 'Z'; i++) {
         char line[512] = "", path[64];
         snprintf(path, sizeof path, "/proc/self/task/%ld/stat", raw0(SYS_getpid));
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         CHECK(fd >= 0 && read(fd, line, sizeof line - 1) > 0, "stat of the first thread");
         close(fd);
         state = strrchr(line, ')') ? strrchr(line, ')')[2] : 0;
-        usleep(200);
+        usleep(1000);
     }
     CHECK(state == 'Z', "the first thread is in state %c", state);
 }
@@ -83,8 +83,8 @@ static void live_without_main(void) {
     struct sigaction action = {.sa_handler = handler};
     sigaction(SIGUSR1, &action, NULL);
     kill(getpid(), SIGUSR1);
-    for (int i = 0; i < 5000 && !handled; i++)
-        usleep(200);
+    for (int i = 0; i < LOOKS && !handled; i++)
+        usleep(1000);
     CHECK(handled && handled != raw0(SYS_getpid), "a signal to the process is handled by %d", handled);
 
     // Code that comes now: written, and from a file.
@@ -108,7 +108,12 @@ static void live_without_main(void) {
 enum ending { BY_EXIT_GROUP, BY_LAST_RETURN, BY_MAINS_EXIT, BY_EXIT, BY_SIGNAL, BY_EXEC, ENDINGS };
 static enum ending ending;
 
+enum { OTHERS = 2 };
+static atomic_int others_run, others_end;
+
 static void *go_on(void *unused) {
+    while (others_run < OTHERS)
+        usleep(100);
     if (ending != BY_MAINS_EXIT)
         pthread_join(main_thread, NULL);
     wait_for_end_of_main();
@@ -134,8 +139,8 @@ static void *go_on(void *unused) {
     differs("not ended");
 }
 
-static atomic_int others_end;
 static void *call_all_the_time(void *unused) {
+    others_run++;
     while (!others_end)
         make_calls();
     return unused;
@@ -147,7 +152,7 @@ static void leave_main(void) {
     pthread_t thread;
     others_end = ending == BY_LAST_RETURN || ending == BY_MAINS_EXIT;
     CHECK(pthread_create(&thread, NULL, go_on, NULL) == 0, "pthread_create");
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < OTHERS; i++)
         CHECK(pthread_create(&thread, NULL, call_all_the_time, NULL) == 0, "pthread_create");
     if (ending == BY_MAINS_EXIT)
         raw1(SYS_exit, 5);

@@ -81,8 +81,8 @@ static void *wait_for_lock(void *unused) {
 }
 
 static void wait_until_gone(int tid) {
-    for (int i = 0; i < 10000 && raw3(SYS_tgkill, getpid(), tid, 0) == 0; i++)
-        usleep(100);
+    for (int i = 0; i < LOOKS && raw3(SYS_tgkill, getpid(), tid, 0) == 0; i++)
+        usleep(1000);
     CHECK(raw3(SYS_tgkill, getpid(), tid, 0) == -ESRCH, "thread %d is still there", tid);
 }
 
@@ -118,6 +118,7 @@ static void owner_is_process(enum how how, int from_thread) {
     shared->held = 0;
     pid_t owner = fork();
     if (owner == 0) {
+        end_with_parent();
         if (from_thread) {
             pthread_t thread;
             CHECK(pthread_create(&thread, NULL, hold, (void *)(long)how) == 0, "pthread_create");

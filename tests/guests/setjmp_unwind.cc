@@ -33,9 +33,11 @@ static void handle(int) {
     throw std::runtime_error("interrupted");
 }
 
+// Where an exception may come from begins, for the compiler, at the first call that may throw: before `entered` is set.
 __attribute__((noinline)) static void block_in_libc() {
     Guard guard;
     char byte;
+    close(-1);
     entered = 1;
     (void)!read(ends[0], &byte, 1);
     differs("read returned");
@@ -44,6 +46,7 @@ __attribute__((noinline)) static void block_in_libc() {
 __attribute__((noinline)) static void block_at_own_instruction() {
     Guard guard;
     char byte;
+    close(-1);
     entered = 1;
     raw3(SYS_read, ends[0], &byte, 1);
     differs("read returned");

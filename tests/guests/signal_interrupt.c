@@ -83,9 +83,11 @@ int main(void) {
     CHECK(raw4(SYS_futex, &word, 0, 0, NULL) == -EINTR, "futex");
     CHECK(pause() == -1 && errno == EINTR, "pause");
     child = fork();
-    if (child == 0)
+    if (child == 0) {
+        end_with_parent();
         for (;;)
             pause();
+    }
     CHECK(waitpid(child, NULL, 0) == -1 && errno == EINTR, "waitpid");
     CHECK(handled >= 8, "%d signals", handled);
     stop();

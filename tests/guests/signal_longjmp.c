@@ -30,7 +30,7 @@ int main(void) {
     struct sigaction action = {.sa_handler = leave};
     sigaction(SIGALRM, &action, NULL);
     struct pollfd ready = {.fd = ends[0], .events = POLLIN};
-    struct timespec minute = {60, 0};
+    struct timespec long_time = {LIMIT_MS / 1000, 0};
     long pid = getpid();
     for (volatile int round = 0; round < ROUNDS; round++) {
         if (sigsetjmp(back, 1) == 0) {
@@ -38,8 +38,8 @@ int main(void) {
             setitimer(ITIMER_REAL, &once, NULL);
             switch (round % 7) {
             case 0: read(ends[0], &byte, 1); break;
-            case 1: poll(&ready, 1, 60000); break;
-            case 2: nanosleep(&minute, NULL); break;
+            case 1: poll(&ready, 1, LIMIT_MS); break;
+            case 2: nanosleep(&long_time, NULL); break;
             case 3: pause(); break;
             case 4: raw4(SYS_futex, &word, 0, 0, NULL); break;
             case 5: raw3(SYS_read, ends[0], &byte, 1); break;

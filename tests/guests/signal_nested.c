@@ -88,7 +88,7 @@ int main(void) {
     for (int i = 0; i < 1000; i++) {
         kill(getpid(), SIGUSR1);
         struct pollfd ready = {.fd = ends[0], .events = POLLIN};
-        int n = poll(&ready, 1, 10000);
+        int n = poll(&ready, 1, LIMIT_MS);
         CHECK(n == 1, "poll of the self-pipe: %d", n);
         char buffer[16];
         bytes += (int)read(ends[0], buffer, sizeof buffer);
@@ -103,7 +103,7 @@ int main(void) {
     sigaddset(&blocked, SIGUSR1);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
     int epoll = epoll_create1(0);
-    struct timespec limit = {30, 0};
+    struct timespec limit = {LIMIT_MS / 1000, 0};
     struct epoll_event event;
     for (int i = 0; i < 400; i++) {
         handled = 0;
@@ -113,7 +113,7 @@ int main(void) {
         switch (i % 4) {
         case 0: ret = pselect(0, NULL, NULL, NULL, &limit, &open_mask); break;
         case 1: ret = ppoll(NULL, 0, &limit, &open_mask); break;
-        case 2: ret = epoll_pwait(epoll, &event, 1, 30000, &open_mask); break;
+        case 2: ret = epoll_pwait(epoll, &event, 1, LIMIT_MS, &open_mask); break;
         case 3: ret = sigsuspend(&open_mask); break;
         }
         CHECK(ret == -1 && errno == EINTR, "kind %d: %d", i % 4, ret);

@@ -24,7 +24,7 @@ static void take(int sig, siginfo_t *info, void *context) {
 
 int main(void) {
     sigset_t all, old, now;
-    struct timespec limit = {10, 0}, none = {0, 0};
+    struct timespec limit = {LIMIT_MS / 1000, 0}, none = {0, 0};
     siginfo_t info;
 
     struct sigaction action = {.sa_sigaction = take, .sa_flags = SA_SIGINFO};
@@ -73,7 +73,7 @@ int main(void) {
         struct pollfd ready = {.fd = fd, .events = POLLIN};
         sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = i});
         kill(getpid(), SIGUSR1);
-        CHECK(poll(&ready, 1, 10000) == 1, "poll of signalfd");
+        CHECK(poll(&ready, 1, LIMIT_MS) == 1, "poll of signalfd");
         CHECK(read(fd, got, sizeof got) == sizeof got, "read of signalfd");
         CHECK(got[0].ssi_signo == SIGUSR1 && got[1].ssi_signo == (uint32_t)SIGRTMIN && got[1].ssi_int == i, "signalfd");
     }

@@ -23,7 +23,7 @@
 #include <time.h>
 
 // For what goes on when it is stopped, and for what ends at once and must not do so by its limit.
-enum { SHORT_MS = 60, LONG_MS = 8000 };
+enum { SHORT_MS = 60, LONG_MS = LIMIT_MS };
 enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_LOCK_PI = 6, FUTEX_UNLOCK_PI = 7, FUTEX_WAIT_BITSET = 9 };
 
 static struct {
@@ -229,11 +229,14 @@ static void wait_for(pid_t child, char state) {
 static void child_main(int kind, enum way way) {
     struct sigaction action = {.sa_handler = on_usr1, .sa_flags = way == RESTART ? SA_RESTART : 0};
     sigaction(SIGUSR1, &action, NULL);
+    end_with_parent();
     if (kinds[kind].give == give_death) {
         grandchild = fork();
-        if (grandchild == 0)
+        if (grandchild == 0) {
+            end_with_parent();
             for (;;)
                 pause();
+        }
         shared->word = grandchild;
     }
     struct timespec from, to;

@@ -51,6 +51,24 @@ static void *live_shortly(void *argument) {
     return argument;
 }
 
+// Those that are counted as ended have some instructions before them.
+static void wait_until_alone(void) {
+    char line[256];
+    for (int i = 0, threads = 0; threads != 1; i++) {
+        CHECK(i < LOOKS, "%d threads are left", threads);
+        int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+        CHECK(length > 0, "stat");
+        close(fd);
+        line[length] = 0;
+        // Behind the name, which has no blanks here, are 17 fields, and then their number.
+        CHECK(sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d", &threads) == 1,
+              "%s", line);
+        if (threads != 1)
+            usleep(1000);
+    }
+}
+
 static long pages(void) {
     char line[256] = "";
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -102,6 +120,7 @@ int main(int argc, char **argv) {
     for (long i = 0; i < AT_A_TIME; i++)
         pthread_join(threads[i], NULL);
     CHECK(ended == in_turn, "%d threads ended", ended);
+    wait_until_alone();
     long after = pages();
     CHECK(after - before < 4096, "%ld pages more after %ld threads", after - before, in_turn);
     ok("%ld threads in turn", in_turn);
@@ -118,6 +137,7 @@ int main(int argc, char **argv) {
     }
     while (ended < 2000)
         usleep(100);
+    wait_until_alone();
     CHECK(pages() - after < 4096, "%ld pages more after detached threads", pages() - after);
     ok("2000 detached threads in turn");
     return 0;

@@ -342,7 +342,7 @@ static int outlive_parent(struct family *family) {
     *shared_pid = (int)raw0(SYS_getpid);
     if (write(family->ends[1], &byte, 1) != 1)
         return 22;
-    for (int i = 0; i < 5000 && raw0(SYS_getppid) == family->parent; i++)
+    for (int i = 0; i < LOOKS && raw0(SYS_getppid) == family->parent; i++)
         usleep(1000);
     if (raw0(SYS_getppid) == family->parent || calls_go_wrong(100))
         return 23;
@@ -370,7 +370,7 @@ static void parent_dies_first(int by_kill) {
         } else {
             pthread_t thread;
             CHECK(pthread_create(&thread, NULL, vfork_in_thread, NULL) == 0, "pthread_create");
-            for (int i = 0; i < 5000 && *shared_pid == 0; i++)
+            for (int i = 0; i < LOOKS && *shared_pid == 0; i++)
                 usleep(1000);
             _exit(43);
         }
