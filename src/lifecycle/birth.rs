@@ -389,6 +389,7 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
         block.depth = call.depth + 1;
     }
     block.tid = tid;
+    block.sigill.forget();
     // The program's memory is accessed by this id, and the parent's would lead to the
     // parent's memory.
     publish_identity(block);

@@ -21,7 +21,7 @@ use crate::frame::SyscallFrame;
 use crate::group;
 use crate::hook::Observer;
 use crate::interest::{self, LIFECYCLE};
-use crate::signal;
+use crate::signal::{self, MaskChange};
 use crate::thread::{Call, ThreadBlock};
 
 pub(crate) use birth::{Birth, joins_late, sharer_begins, thread_begins};
@@ -156,6 +156,10 @@ pub(crate) fn enter(
         }
         Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
         _ if signal::call_with_mask(block, sysno, frame) => Step::ForwardAndExit,
+        Sysno::rt_sigpending => Step::ForwardAndExit,
+        Sysno::rt_sigtimedwait => {
+            signal::rt_sigtimedwait(block, &frame.args).map_or(Step::Forward, Step::Answer)
+        }
         Sysno::sigaltstack => Step::ForwardAndExit,
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             mapping::enter(block, sysno, frame)
@@ -190,6 +194,9 @@ pub(crate) fn exit(
     let Some(sysno) = sysno(call.nr) else {
         return result;
     };
+    if let MaskChange::Held { before, .. } = call.mask_change {
+        signal::held_call_is_done(block, before);
+    }
     match sysno {
         Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => {
             birth::exit(block, call, result, observing);
@@ -199,6 +206,7 @@ pub(crate) fn exit(
             signal::leave_ignored_to_kernel(false);
         }
         Sysno::rt_sigprocmask => signal::rt_sigprocmask_done(block, call, result),
+        Sysno::rt_sigpending => signal::rt_sigpending_done(block, args, result),
         Sysno::sigaltstack => signal::sigaltstack_done(block, call, result),
         // Whoever was waited for is no longer counted.
         Sysno::wait4 | Sysno::waitid => group::sync(),

@@ -114,7 +114,7 @@ pub(super) fn exchange(signal: u64, new: Option<&SigAction>, by: By) -> sys::Res
 fn given(signal: u64, action: &SigAction, handler: u64) -> SigAction {
     let other_flags = action.flags & !ALL_FLAGS;
     if is_trap(signal) {
-        return traps::action(handler, other_flags);
+        return traps::action(action, handler, other_flags);
     }
     if !action.is_function() {
         return hooked::action(signal, action, handler, other_flags);

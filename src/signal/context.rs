@@ -3,6 +3,7 @@
 use syscalls::Sysno;
 
 use super::entry::{self, Stage};
+use super::traps;
 use crate::patch::{self, Phase, Place};
 use crate::thread::Call;
 use crate::tls;
@@ -246,6 +247,23 @@ impl View {
         if let Some(kept) = &self.delivery {
             context.set_kept(kept);
         }
+    }
+}
+
+/// The record of the call out of which a context has come.
+pub(super) fn returned_call(context: &UContext) -> Option<&'static mut Call> {
+    let place = patch::place_of(context.rip, context.rcx, context.r11)?;
+    (place.phase == Phase::Returned).then(|| call_at_gate(&place, context.rsp))?
+}
+
+/// Makes a call that a context stands before begin again, if it looks for a SIGILL that
+/// waits.
+pub(super) fn look_again(info: &mut SigInfo, context: &mut UContext) {
+    let view = View::show(info, context, 0);
+    let is_ahead = |place: &&Place| matches!(place.phase, Phase::Ahead | Phase::AtGate);
+    match view.place.as_ref().filter(is_ahead) {
+        Some(place) if traps::looks_for_one(context.rax) => context.rip = place.start,
+        _ => view.undo(context),
     }
 }
 

@@ -211,7 +211,9 @@ unsafe fn keep(
     let is_trap_signal = signal == SIGILL && traps::are_caught();
     // A fault's signal that was sent waits like others, but for the traps'.
     let all = if is_trap_signal { !SYNCHRONOUS } else { !SYNCHRONOUS | bit(signal as u32) };
-    block.is_sigill_pending |= is_trap_signal;
+    if is_trap_signal {
+        block.sigill.wait(info);
+    }
     if block.aside.waits.load(Relaxed) == 0 || interrupted.mask & !SYNCHRONOUS != !SYNCHRONOUS {
         // Nothing came before, or only what came on top of this one. What was noted
         // then is overwritten: the first signal interrupted the program.
@@ -253,6 +255,11 @@ impl ThreadBlock {
         }
         kept[at] = signal;
         self.aside.kept += 1;
+    }
+
+    /// Whether any are kept.
+    pub(super) fn has_kept(&self) -> bool {
+        self.aside.kept > self.aside.kept_from
     }
 
     /// Those that are kept, which are not any more.

@@ -51,9 +51,14 @@ unsafe extern "C" fn interceptor_deliver(
     let action = table::get(signal as u64, version as usize);
     if is_trap_signal {
         // SAFETY: the kernel's arguments.
-        match unsafe { traps::blocked(own_block(), (*info).code) } {
+        let blocked = unsafe {
+            let call = context::returned_call(&*context);
+            traps::blocked(own_block(), &*info, &*context, call.as_deref())
+        };
+        match blocked {
             Blocked::No => {}
-            Blocked::Waits => return,
+            // SAFETY: as above.
+            Blocked::Waits => return unsafe { context::look_again(&mut *info, &mut *context) },
             // SAFETY: as above.
             Blocked::IsFatal => unsafe { hooked::end_by_fault(signal, context) },
         }
@@ -111,7 +116,10 @@ unsafe fn forward(
     let is_trap_signal = signal as u64 == SIGILL && traps::are_caught();
     if is_trap_signal {
         // SAFETY: the kernel's context.
-        traps::prepare_handler(unsafe { (*context).mask }, action);
+        unsafe {
+            let call = view.returned_call(&*context);
+            traps::prepare_handler(&*context, call.as_deref(), action);
+        }
     }
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.

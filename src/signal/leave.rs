@@ -11,8 +11,8 @@ use super::actions::{self, SIG_DFL, SIG_IGN};
 use super::context::UContext;
 use super::defer::send_to_self;
 use super::handler_frame::Continuation;
-use super::traps;
 use super::words::*;
+use super::{traps, waiting};
 use crate::frame::SyscallFrame;
 use crate::thread::{self, ThreadBlock};
 use crate::{thunk, tls};
@@ -61,15 +61,15 @@ unsafe extern "C" fn interceptor_leave_context(
         return core::ptr::null();
     }
     let mut context = block.aside.context;
-    let [rdi, rsi, rdx, r10, r8, r9] = frame.args;
+    let (target, [rax, rdi, rsi, rdx, r10, r8, r9]) = waiting::way_of(block, frame);
     let [rbx, rbp, r12, r13, r14, r15] = *callee_saved;
     context[R8..R12].copy_from_slice(&[r8, r9, r10, frame.rflags]);
     context[R12..RDI].copy_from_slice(&[r12, r13, r14, r15]);
     (context[RDI], context[RSI], context[RBP], context[RBX]) = (rdi, rsi, rbp, rbx);
-    (context[RDX], context[RAX], context[RCX]) = (rdx, frame.rax, frame.target);
+    (context[RDX], context[RAX], context[RCX]) = (rdx, rax, target);
     // TF of a debugger who steps would become the program's.
     let kept_flags = if block.last_step.is_programs() { u64::MAX } else { !TF };
-    (context[RSP], context[RIP]) = (frame.rsp, frame.target);
+    (context[RSP], context[RIP]) = (frame.rsp, target);
     context[EFLAGS] = frame.rflags & kept_flags;
     let description = block.aside.description;
     if context[FPSTATE] != 0 {

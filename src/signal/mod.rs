@@ -15,7 +15,8 @@
 //!
 //! Threads of ours and of hooks stay clear of all of it (`quiet`).
 //!
-//! SIGILL is also the trap rung's signal (`traps`).
+//! SIGILL is also the trap rung's signal (`traps`); one that the program has blocked
+//! waits here (`waiting`).
 
 mod actions;
 mod alternate;
@@ -32,6 +33,7 @@ mod quiet;
 mod stepping;
 mod table;
 mod traps;
+mod waiting;
 mod words;
 
 use actions::SigAction;
@@ -51,6 +53,8 @@ pub(crate) use table::after_fork;
 pub(crate) use traps::{
     MaskChange, call_with_mask, catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done,
 };
+
+pub(crate) use waiting::{WaitingIll, held_call_is_done, rt_sigpending_done, rt_sigtimedwait};
 
 /// Signals are numbered from 1 to this.
 const SIGNALS: usize = 64;

@@ -3,25 +3,28 @@
 //! Only a process with trapped sites comes here. Our handler is then installed
 //! for SIGILL whatever the program's action is, and masks that the program sets
 //! are given to the kernel without SIGILL: a trap while it is blocked would end
-//! the process.
+//! the process. One that is sent while the program has it blocked waits here
+//! (`waiting`).
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use syscalls::{Sysno, syscall};
 
 use super::actions::{
-    self, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTORER, SA_SIGINFO, SIG_DFL, SIGILL, SigAction,
+    self, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER, SA_SIGINFO, SIG_DFL,
+    SIGILL, SigAction,
 };
-use super::context::UContext;
+use super::context::{SigInfo, UContext};
 use super::table::By;
+use super::waiting;
 use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
 use crate::patch;
 use crate::sys;
 use crate::thread::{Call, ThreadBlock};
 
-const SIGILL_BIT: u64 = 1 << (SIGILL - 1);
-const SIG_BLOCK: u64 = 0;
+pub(super) const SIGILL_BIT: u64 = 1 << (SIGILL - 1);
+pub(super) const SIG_BLOCK: u64 = 0;
 const SIG_UNBLOCK: u64 = 1;
 
 static CAUGHT: AtomicBool = AtomicBool::new(false);
@@ -45,13 +48,13 @@ pub(crate) fn catch_traps() -> bool {
         CAUGHT.store(false, Relaxed);
         return false;
     }
-    interest::add(Sysno::rt_sigprocmask as usize, LIFECYCLE);
-    for sysno in WITH_MASK {
+    for sysno in [Sysno::rt_sigprocmask, Sysno::rt_sigpending, Sysno::rt_sigtimedwait]
+        .into_iter()
+        .chain(WITH_MASK)
+    {
         interest::add(sysno as usize, LIFECYCLE);
     }
-    let set = SIGILL_BIT;
-    // SAFETY: the kernel reads one word.
-    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_UNBLOCK, &raw const set, 0, 8) };
+    set_blocked(SIG_UNBLOCK);
     true
 }
 
@@ -63,11 +66,14 @@ pub(crate) fn handlers_cleared() {
     }
 }
 
-/// What the kernel has for SIGILL; `handler` stands for the program's action.
-pub(super) fn action(handler: u64, other_flags: u64) -> SigAction {
+/// What the kernel has for SIGILL; `handler` stands for the program's action. One that
+/// the program does not handle, or has blocked, interrupts no call if that can be had.
+pub(super) fn action(programs: &SigAction, handler: u64, other_flags: u64) -> SigAction {
+    let interrupts = programs.is_function() && programs.flags & SA_RESTART == 0;
+    let restarts = if interrupts { 0 } else { SA_RESTART };
     SigAction {
         handler,
-        flags: other_flags | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER,
+        flags: other_flags | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER | restarts,
         restorer: interceptor_restorer as *const () as u64,
         // No handler of the program's runs on top of ours.
         mask: !SIGILL_BIT,
@@ -76,8 +82,8 @@ pub(super) fn action(handler: u64, other_flags: u64) -> SigAction {
 
 /// Does for the program's handler of SIGILL what the kernel would: resets the
 /// action if that was asked for, and sets the mask; ours runs with everything
-/// blocked.
-pub(super) fn prepare_handler(interrupted: u64, action: &SigAction) {
+/// blocked. `call` as in [`handler_is_called`].
+pub(super) fn prepare_handler(context: &UContext, call: Option<&Call>, action: &SigAction) {
     const SIG_SETMASK: u64 = 2;
     if sys::is_confined() {
         return;
@@ -86,6 +92,7 @@ pub(super) fn prepare_handler(interrupted: u64, action: &SigAction) {
         let reset = SigAction { handler: SIG_DFL, ..*action };
         let _ = actions::exchange(SIGILL, Some(&reset), By::Process);
     }
+    let interrupted = mask_of_interrupted(call, context).unwrap_or(context.mask);
     // SIGILL itself stays unblocked: the handler may run into a trap.
     let mask = (interrupted | action.mask) & !SIGILL_BIT;
     // SAFETY: the kernel reads one word.
@@ -128,8 +135,21 @@ pub(crate) enum MaskChange {
     None,
     /// rt_sigprocmask; `is_noted` once the program's belief has changed.
     Set { before: bool, after: bool, is_noted: bool },
-    /// It waits with another mask, in which SIGILL is blocked or not.
-    Wait(bool),
+    /// It waits with another mask.
+    Wait(u64),
+    /// So it does, and the mask lets the SIGILL in that has waited for that; the kernel has
+    /// it now. Everything is blocked but in the call; `before`, these signals were.
+    Held { before: u64, mask: u64 },
+}
+
+impl MaskChange {
+    /// What is blocked while the call waits.
+    fn mask_of_wait(self) -> Option<u64> {
+        match self {
+            MaskChange::Wait(mask) | MaskChange::Held { mask, .. } => Some(mask),
+            _ => None,
+        }
+    }
 }
 
 /// rt_sigprocmask on its way in. The kernel gets the mask without SIGILL; what
@@ -184,21 +204,31 @@ pub(crate) fn rt_sigprocmask_done(block: &mut ThreadBlock, call: &Call, result: 
 /// has not any more.
 fn block_sigill(block: &mut ThreadBlock, is_blocked: bool) {
     block.is_sigill_blocked = is_blocked;
-    if !is_blocked && core::mem::take(&mut block.is_sigill_pending) {
-        // SAFETY: takes numbers only.
-        let _ = unsafe { syscall!(Sysno::tgkill, sys::getpid(), sys::gettid(), SIGILL) };
+    if !is_blocked {
+        waiting::send(block);
     }
 }
 
 /// Sends the SIGILL that waits, if the program has it not blocked. It comes when
 /// the entry has left: until then it is blocked at the kernel's, too.
 pub(super) fn send_pending(block: &mut ThreadBlock) {
-    if are_caught() && block.is_sigill_pending && !block.is_sigill_blocked {
-        let set = SIGILL_BIT;
-        // SAFETY: the kernel reads one word.
-        let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const set, 0, 8) };
-        block_sigill(block, false);
+    if are_caught() && block.sigill.waits && !block.is_sigill_blocked {
+        set_blocked(SIG_BLOCK);
+        waiting::send(block);
     }
+}
+
+/// Blocks SIGILL at the kernel's, or not.
+pub(super) fn set_blocked(how: u64) {
+    let set = SIGILL_BIT;
+    // SAFETY: the kernel reads one word.
+    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, how, &raw const set, 0, 8) };
+}
+
+/// Whether a call looks for a SIGILL that waits when it goes in.
+pub(super) fn looks_for_one(nr: u64) -> bool {
+    let is_it = |sysno: Sysno| sysno as usize as u64 == u64::from(nr as u32);
+    is_it(Sysno::rt_sigtimedwait) || WITH_MASK.into_iter().any(is_it)
 }
 
 /// Calls that wait with a mask of their own, given by a pointer.
@@ -239,10 +269,13 @@ pub(crate) fn call_with_mask(
         return false;
     };
     let names_it = mask & SIGILL_BIT != 0;
+    block.sigill.is_new = false;
     if !names_it && !block.is_sigill_blocked {
         return false;
     }
-    block.mask_change = MaskChange::Wait(names_it);
+    let held = if names_it { None } else { waiting::hold(block) };
+    block.mask_change =
+        held.map_or(MaskChange::Wait(mask), |before| MaskChange::Held { before, mask });
     let mask_at = block.scratch_for([mask & !SIGILL_BIT, 0, 0]);
     frame.keep_original();
     frame.args[argument] =
@@ -262,20 +295,36 @@ pub(super) fn handler_is_called(
     if !are_caught() {
         return;
     }
-    let mut is_blocked_in_handler = mask & SIGILL_BIT != 0;
+    let is_blocked_by_action = mask & SIGILL_BIT != 0;
+    let mask_of_call = mask_of_interrupted(call.as_deref(), context);
     match call.map(|call| &mut call.mask_change) {
         Some(MaskChange::Set { after, is_noted, .. }) if context.rax == 0 && !*is_noted => {
             *is_noted = true;
             block.is_sigill_blocked = *after;
         }
-        Some(MaskChange::Wait(is_blocked)) => is_blocked_in_handler |= *is_blocked,
+        Some(change) if context.rax == INTERRUPTED => {
+            if let MaskChange::Held { before, mask } = *change {
+                context.mask = before;
+                *change = MaskChange::Wait(mask);
+            }
+        }
         _ => {}
     }
     if block.is_sigill_blocked {
         context.mask |= SIGILL_BIT;
     }
-    block.is_sigill_blocked |= is_blocked_in_handler;
+    let is_blocked = mask_of_call.map_or(block.is_sigill_blocked, |mask| mask & SIGILL_BIT != 0);
+    block.is_sigill_blocked = is_blocked || is_blocked_by_action;
 }
+
+/// What was blocked in a call that waited with a mask of its own, if it was interrupted.
+fn mask_of_interrupted(call: Option<&Call>, context: &UContext) -> Option<u64> {
+    let call = call.filter(|_| context.rax == INTERRUPTED)?;
+    call.mask_change.mask_of_wait()
+}
+
+/// In rax: EINTR.
+const INTERRUPTED: u64 = -4i64 as u64;
 
 /// Makes what the handler has left in its context the program's mask.
 pub(super) fn handler_returned(block: &mut ThreadBlock, context: &mut UContext) {
@@ -295,12 +344,21 @@ pub(super) enum Blocked {
     IsFatal,
 }
 
-pub(super) fn blocked(block: Option<&mut ThreadBlock>, code: i32) -> Blocked {
+/// `call` has come out of the kernel, as in [`handler_is_called`].
+pub(super) fn blocked(
+    block: Option<&mut ThreadBlock>,
+    info: &SigInfo,
+    context: &UContext,
+    call: Option<&Call>,
+) -> Blocked {
+    let mask = mask_of_interrupted(call, context);
+    let lets_it_in = mask.is_some_and(|mask| mask & SIGILL_BIT == 0);
     match block.filter(|block| block.is_sigill_blocked) {
         None => Blocked::No,
-        Some(_) if code > 0 => Blocked::IsFatal,
+        Some(_) if info.code > 0 => Blocked::IsFatal,
+        Some(_) if lets_it_in => Blocked::No,
         Some(block) => {
-            block.is_sigill_pending = true;
+            block.sigill.wait(info);
             Blocked::Waits
         }
     }

@@ -108,8 +108,8 @@ pub struct ThreadBlock {
     pub(crate) last_step: crate::signal::LastStep,
     /// The program has blocked SIGILL, which traps need unblocked.
     pub(crate) is_sigill_blocked: bool,
-    /// A SIGILL was sent while it was blocked.
-    pub(crate) is_sigill_pending: bool,
+    /// One that was sent while it was blocked.
+    pub(crate) sigill: crate::signal::WaitingIll,
     /// What the call that goes in changes of that.
     pub(crate) mask_change: crate::signal::MaskChange,
     /// libc's errno of this thread; null without one that is its own.
@@ -120,8 +120,6 @@ pub struct ThreadBlock {
     /// Places in the group, one for each process that shares this block; the
     /// last is for all deeper ones.
     memberships: [Membership; DEPTHS],
-    /// Those of them that wait for a child on this block.
-    parents: parent::Parents,
     /// A hook library has used the words of this thread.
     #[cfg(feature = "capi")]
     pub(crate) has_words: bool,
@@ -147,6 +145,8 @@ pub struct ThreadBlock {
     pub(crate) kept: [crate::signal::Kept; crate::signal::KEPT],
     /// Hooks that the program's handlers have interrupted, by level.
     pub(crate) suspended: [crate::signal::Suspended; LEVELS],
+    /// Processes on this block that wait for a child on it, see `memberships`.
+    parents: parent::Parents,
     /// Its alternate stack, if it was given one: also the next thread's.
     pub(crate) given_stack: Option<Mapping>,
     /// What hook libraries keep, see `capi::chain`.
@@ -217,6 +217,7 @@ impl ThreadBlock {
         unsafe { (&raw mut *self).cast::<u8>().write_bytes(0, small) };
         self.in_flight.clear();
         self.pending.clear();
+        self.forget_children();
     }
 
     /// The place in the group of the process that runs on this block now.

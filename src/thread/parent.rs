@@ -7,7 +7,7 @@
 //! its way out: what has to do with signals is taken back by whoever looks first.
 
 use super::{DEPTHS, ThreadBlock, park_levels, release_level};
-use crate::signal::Waiting;
+use crate::signal::{Waiting, WaitingIll};
 use crate::sys;
 use crate::tls::{self, LEVELS};
 
@@ -22,7 +22,7 @@ pub(super) struct Parent {
     free: u8,
     /// It runs on the alternate stack, and its free levels are parked.
     is_parked: bool,
-    is_sigill_pending: bool,
+    sigill: WaitingIll,
     /// It has its signals back, and perhaps new ones.
     has_signals: bool,
     waiting: Waiting,
@@ -53,7 +53,7 @@ impl ThreadBlock {
             // Parked ones are not ready.
             free: free | parked as u8 | 1 << level,
             is_parked: parked != 0,
-            is_sigill_pending: self.is_sigill_pending,
+            sigill: self.sigill,
             has_signals: false,
             waiting: self.aside.waiting(is_hooks),
         };
@@ -94,6 +94,11 @@ impl ThreadBlock {
         self
     }
 
+    /// The block has a new owner, which has made none.
+    pub(super) fn forget_children(&mut self) {
+        self.parents.iter_mut().for_each(|parent| parent.tid = 0);
+    }
+
     /// The same of what has to do with signals alone.
     pub(crate) fn take_back_signals(&mut self, depth: u32) {
         let Some(parent) = self.parents.get_mut(depth as usize) else {
@@ -104,8 +109,10 @@ impl ThreadBlock {
         }
         self.hook_level = parent.hook_level;
         self.hooks_outside = parent.hooks_outside;
-        self.is_sigill_pending = parent.is_sigill_pending;
         let (waiting, tid) = (parent.waiting, parent.tid);
+        if !self.sigill.is_of(tid) {
+            self.sigill = parent.sigill;
+        }
         self.wait_again(waiting, tid);
     }
 }

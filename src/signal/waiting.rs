@@ -1,0 +1,149 @@
+//! A SIGILL that was sent while the program has it blocked, and sites are trapped.
+//!
+//! The kernel has it unblocked then (`traps`), so it does not wait there, but in the
+//! thread's block. What asks the kernel for signals that wait gets its answer here:
+//! rt_sigpending and rt_sigtimedwait. A call that waits with a mask that lets it in finds
+//! it at the kernel's: it is sent again, with everything blocked up to the call.
+//!
+//! One that comes after such a call has looked for it, and before it is in the kernel,
+//! makes it begin again. A signalfd is not told: whoever waits for it may wait in any call,
+//! in any process.
+
+use syscalls::{Sysno, syscall};
+
+use super::actions::SIGILL;
+use super::alternate::ASYNCHRONOUS;
+use super::context::SigInfo;
+use super::defer::send_to_self;
+use super::traps::{self, SIG_BLOCK, SIGILL_BIT};
+use super::words::{INFO_WORDS, Info};
+use crate::frame::SyscallFrame;
+use crate::patch;
+use crate::sys;
+use crate::thread::ThreadBlock;
+use crate::tls;
+
+/// The one of a thread: as of each signal that is not queued, there is no second.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct WaitingIll {
+    pub(super) waits: bool,
+    /// It came after the last call that looked for it had done so.
+    pub(super) is_new: bool,
+    /// The id of the thread that it came to.
+    to: u32,
+    info: Info,
+}
+
+impl WaitingIll {
+    /// One has come.
+    pub(super) fn wait(&mut self, info: *const SigInfo) {
+        self.is_new = true;
+        if !self.waits {
+            self.waits = true;
+            self.to = if sys::is_confined() { 0 } else { sys::gettid() };
+            // SAFETY: the kernel's siginfo_t, which is as long.
+            self.info = unsafe { info.cast::<Info>().read() };
+        }
+    }
+
+    /// The calling process has begun, without its parent's.
+    pub(crate) fn forget(&mut self) {
+        self.waits = false;
+    }
+
+    /// Whether one waits that came to the thread `tid`.
+    pub(crate) fn is_of(&self, tid: u32) -> bool {
+        self.waits && self.to == tid
+    }
+
+    fn take(&mut self) -> Option<&Info> {
+        core::mem::take(&mut self.waits).then_some(&self.info)
+    }
+}
+
+/// Sends the one that waits again.
+pub(super) fn send(block: &mut ThreadBlock) {
+    if let Some(info) = block.sigill.take() {
+        send_to_self(info);
+    }
+}
+
+/// rt_sigpending, which the kernel has executed.
+pub(crate) fn rt_sigpending_done(block: &ThreadBlock, args: &[u64; 6], result: i64) {
+    let [set, size, ..] = *args;
+    if result == 0 && size != 0 && block.sigill.waits && block.is_sigill_blocked {
+        let mut first = [0u8];
+        sys::read_guest(set, &mut first);
+        sys::write_guest_bytes(set, &[first[0] | SIGILL_BIT as u8]);
+    }
+}
+
+/// rt_sigtimedwait on its way in. Returns its result if it waits for what is here.
+pub(crate) fn rt_sigtimedwait(block: &mut ThreadBlock, args: &[u64; 6]) -> Option<i64> {
+    const SECOND_NS: u64 = 1_000_000_000;
+    const EFAULT: i64 = -14;
+    let [set, info, timeout, size, ..] = *args;
+    block.sigill.is_new = false;
+    if !block.sigill.waits || size != 8 {
+        return None;
+    }
+    let [set] = sys::read_guest_words(set)?;
+    let timeout = if timeout == 0 { [0; 2] } else { sys::read_guest_words(timeout)? };
+    if set & SIGILL_BIT == 0 || timeout[0] as i64 <= -1 || timeout[1] >= SECOND_NS {
+        return None;
+    }
+    let taken = block.sigill.take()?;
+    let is_told = info == 0 || sys::write_guest(info, taken) == size_of::<Info>();
+    Some(if is_told { SIGILL as i64 } else { EFAULT })
+}
+
+/// Gives the one that waits to the kernel, for a call that lets it in. Returns what was
+/// blocked before; `None` if there is none, or it cannot be done.
+pub(super) fn hold(block: &mut ThreadBlock) -> Option<u64> {
+    if !block.sigill.waits || block.hook_level != 0 || sys::is_confined() || tls::is_unreliable() {
+        return None;
+    }
+    let before = block.aside.hold_all();
+    if block.has_kept() {
+        // Their handlers run first, then it is tried again.
+        block.aside.leave_with_mask(before);
+        block.sigill.is_new = true;
+        return None;
+    }
+    traps::set_blocked(SIG_BLOCK);
+    block.aside.leave_with_mask(before | ASYNCHRONOUS | SIGILL_BIT);
+    send(block);
+    Some(before)
+}
+
+/// The call has come out, without it: another thing came first.
+pub(crate) fn held_call_is_done(block: &mut ThreadBlock, before: u64) {
+    let (set, at_once) = (SIGILL_BIT, [0u64; 2]);
+    let mut info: Info = [0; INFO_WORDS];
+    // SAFETY: the kernel reads a word and a timespec, and writes a siginfo_t.
+    let taken = unsafe {
+        let (info, at_once) = (&raw mut info, &raw const at_once);
+        syscall!(Sysno::rt_sigtimedwait, &raw const set, info, at_once, 8)
+    };
+    if taken.is_ok() {
+        block.sigill.wait((&raw const info).cast());
+    }
+    block.aside.hold_all();
+    block.aside.leave_with_mask(before);
+}
+
+/// Where the entry leaves to, and with which registers: rax and the arguments. A call
+/// that is to look again begins again.
+pub(super) fn way_of(block: &ThreadBlock, frame: &SyscallFrame) -> (u64, [u64; 7]) {
+    let [a0, a1, a2, a3, a4, a5] = frame.args;
+    let registers = [frame.rax, a0, a1, a2, a3, a4, a5];
+    let is_to_look = block.sigill.is_new
+        && block.sigill.waits
+        && (frame.target == frame.gate() || frame.target == frame.native())
+        && traps::looks_for_one(frame.rax);
+    match is_to_look.then(|| patch::place_of(frame.native(), 0, 0)).flatten() {
+        Some(place) => (place.start, if frame.changed != 0 { frame.original } else { registers }),
+        None => (frame.target, registers),
+    }
+}

@@ -1,0 +1,208 @@
+// expect: A SIGILL that was sent while it is blocked, like any signal: sigpending shows it, sigwaitinfo and sigtimedwait take it
+// with what its sender gave it, a child of fork and of posix_spawn does not have it; sigsuspend, ppoll, pselect and epoll_pwait that
+// let it in end by it, unless there is something to report, and the handler sees the masks. A blocked one does not
+// interrupt a read. Then a child sends it at any moment, to one that suspends itself and to one that waits for it: none is lost.
+// musl: yes
+#include "guest.h"
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+
+enum { ROUNDS = 300 };
+static const uint64_t ill = 1ul << (SIGILL - 1), usr1 = 1ul << (SIGUSR1 - 1);
+static volatile int handled, value;
+static uint64_t in_handler, in_context;
+extern char **environ;
+
+static void set_mask(uint64_t mask) { CHECK(raw4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8) == 0, "rt_sigprocmask"); }
+static uint64_t mask_now(void) {
+    uint64_t mask = 0;
+    raw4(SYS_rt_sigprocmask, SIG_BLOCK, 0, &mask, 8);
+    return mask;
+}
+static uint64_t pending(void) {
+    uint64_t set = 0;
+    CHECK(raw2(SYS_rt_sigpending, &set, 8) == 0, "rt_sigpending");
+    return set;
+}
+
+static void handle(int sig, siginfo_t *info, void *given) {
+    CHECK(info->si_signo == sig, "siginfo");
+    value = info->si_code == SI_QUEUE ? info->si_value.sival_int : 0;
+    in_handler = mask_now();
+    memcpy(&in_context, &((ucontext_t *)given)->uc_sigmask, 8);
+    raw0(SYS_getppid);
+    handled++;
+}
+
+static void send(int with) { CHECK(sigqueue(getpid(), SIGILL, (union sigval){.sival_int = with}) == 0, "sigqueue"); }
+
+static long wait_for(uint64_t set, siginfo_t *info, const struct timespec *limit) {
+    memset(info, 0, sizeof *info);
+    return raw4(SYS_rt_sigtimedwait, &set, info, limit, 8);
+}
+
+static void what_waits(void) {
+    siginfo_t info;
+    const struct timespec at_once = {0, 0}, bad = {0, 2000000000};
+    set_mask(ill);
+    CHECK(pending() == 0, "nothing waits");
+    send(5);
+    kill(getpid(), SIGILL); // it is one already
+    CHECK(pending() == ill, "pending %lx", pending());
+    char first = 0;
+    CHECK(raw2(SYS_rt_sigpending, &first, 1) == 0 && first == (char)ill, "a set of one byte: %x", first);
+    CHECK(wait_for(usr1, &info, &at_once) == -EAGAIN && pending() == ill, "another one is waited for");
+    CHECK(wait_for(ill, &info, &bad) == -EINVAL && pending() == ill, "a time that is none");
+    CHECK(raw4(SYS_rt_sigtimedwait, &ill, &info, 0, 4) == -EINVAL && pending() == ill, "a size that is none");
+    pid_t child = fork();
+    if (child == 0)
+        _exit(pending() != 0 || wait_for(ill, &info, &at_once) != -EAGAIN);
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0, "in the child: %#x", status);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    char *arguments[] = {"true", NULL};
+    CHECK(posix_spawn(&child, "/bin/true", NULL, &attributes, arguments, environ) == 0, "posix_spawn");
+    CHECK(waitpid(child, &status, 0) == child && status == 0, "the one that was spawned: %#x", status);
+    CHECK(pending() == ill, "pending after children");
+    CHECK(wait_for(ill | usr1, &info, &at_once) == SIGILL && info.si_signo == SIGILL, "sigtimedwait");
+    CHECK(info.si_code == SI_QUEUE && info.si_value.sival_int == 5 && info.si_pid == getpid(), "siginfo: %d", info.si_code);
+    CHECK(pending() == 0 && wait_for(ill, &info, &at_once) == -EAGAIN, "taken");
+    send(6);
+    CHECK(raw4(SYS_rt_sigtimedwait, &ill, 8, 0, 8) == -EFAULT && pending() == 0, "nowhere to say it");
+    kill(getpid(), SIGILL);
+    CHECK(raw4(SYS_rt_sigtimedwait, &ill, 0, 0, 8) == SIGILL, "without siginfo");
+    ok("what waits is pending, and is taken by who waits for it");
+    send(7);
+    CHECK(handled == 0, "handled");
+    set_mask(0);
+    CHECK(handled == 1 && value == 7, "handled %d, with %d", handled, value);
+    ok("it comes with what the sender gave");
+}
+
+static int wait_in(int way, struct pollfd *fds, int count, const sigset_t *mask) {
+    fd_set set;
+    FD_ZERO(&set);
+    if (count)
+        FD_SET(fds->fd, &set);
+    switch (way) {
+    case 0: return sigsuspend(mask);
+    case 1: return ppoll(fds, (nfds_t)count, NULL, mask);
+    case 2: {
+        int result = pselect(count ? fds->fd + 1 : 0, &set, NULL, NULL, &(struct timespec){5, 0}, mask);
+        CHECK(!count || FD_ISSET(fds->fd, &set), "pselect has changed a set");
+        return result;
+    }
+    default: {
+        int epoll = epoll_create1(0);
+        struct epoll_event event = {.events = EPOLLIN};
+        if (count)
+            epoll_ctl(epoll, EPOLL_CTL_ADD, fds->fd, &event);
+        int result = epoll_pwait(epoll, &event, 1, -1, mask), error = errno;
+        close(epoll);
+        errno = error;
+        return result;
+    }
+    }
+}
+
+static void waits_that_let_it_in(void) {
+    int ends[2];
+    CHECK(pipe(ends) == 0, "pipe");
+    struct pollfd in = {ends[0], POLLIN, 0};
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR1);
+    for (int way = 0; way < 4; way++) {
+        set_mask(ill);
+        handled = 0;
+        send(20 + way);
+        int result = wait_in(way, &in, way == 2, &mask);
+        CHECK(result == -1 && errno == EINTR && handled == 1 && value == 20 + way, "way %d: %d, handled %d, with %d", way, result, handled, value);
+        ok("way %d: in the handler %lx, in its context %lx, afterwards %lx, pending %lx", way, in_handler, in_context, mask_now(), pending());
+    }
+    CHECK(write(ends[1], "x", 1) == 1, "write");
+    for (int way = 1; way < 4; way++) {
+        handled = 0;
+        send(30 + way);
+        CHECK(wait_in(way, &in, 1, &mask) == 1, "way %d with something to report", way);
+        ok("way %d: handled %d, pending %lx, mask %lx", way, handled, pending(), mask_now());
+        set_mask(0);
+        CHECK(handled == 1 && value == 30 + way, "way %d: it comes afterwards: %d, with %d", way, handled, value);
+        set_mask(ill);
+    }
+    for (int i = 0; i < 3; i++)
+        CHECK(getppid() > 0, "calls go on");
+    pid_t parent = getpid(), child = fork();
+    if (child == 0) {
+        nanosleep(&(struct timespec){0, 30000000}, NULL);
+        kill(parent, SIGILL);
+        nanosleep(&(struct timespec){0, 30000000}, NULL);
+        _exit(write(ends[1], "y", 1) != 1);
+    }
+    char bytes[2];
+    CHECK(read(ends[0], bytes, 1) == 1 && read(ends[0], bytes + 1, 1) == 1 && bytes[1] == 'y', "read");
+    CHECK(waitpid(child, NULL, 0) == child && pending() == ill, "pending %lx", pending());
+    set_mask(0);
+    ok("a blocked one does not interrupt");
+}
+
+// A child sends one when it is told, a little later each time.
+static void at_any_moment(int is_suspended) {
+    int ask[2];
+    CHECK(pipe(ask) == 0, "pipe");
+    set_mask(ill);
+    handled = 0;
+    pid_t parent = getpid(), child = fork();
+    if (child == 0) {
+        char byte;
+        close(ask[1]);
+        for (int i = 0; read(ask[0], &byte, 1) == 1; i++) {
+            for (volatile int n = 0; n < i * 37 % 4000; n++)
+                ;
+            kill(parent, SIGILL);
+        }
+        _exit(0);
+    }
+    close(ask[0]);
+    sigset_t none;
+    sigemptyset(&none);
+    alarm(60); // one that is lost ends it
+    for (int i = 0; i < ROUNDS; i++) {
+        siginfo_t info;
+        CHECK(write(ask[1], "x", 1) == 1, "write");
+        for (volatile int n = 0; n < i * 101 % 3000; n++)
+            ;
+        if (is_suspended)
+            while (handled <= i)
+                sigsuspend(&none);
+        else
+            CHECK(wait_for(ill, &info, NULL) == SIGILL && info.si_pid == child, "round %d", i);
+        CHECK(pending() == 0, "pending in round %d", i);
+    }
+    alarm(0);
+    close(ask[1]);
+    CHECK(waitpid(child, NULL, 0) == child, "waitpid");
+    set_mask(0);
+    ok("%d at any moment, handled %d", ROUNDS, handled);
+}
+
+int main(void) {
+    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigaction(SIGILL, &action, NULL);
+    what_waits();
+    waits_that_let_it_in();
+    at_any_moment(1);
+    at_any_moment(0);
+    return 0;
+}
