@@ -11,8 +11,10 @@
 // by siglongjmp, and with it the first one, wherever that is. That takes long; by default
 // only some instructions have their turn, with STEPS=each all for one signal in most ways, with STEPS=all in all, and
 // all of a delivery for the second.
+// The way there is stepped through once; then a breakpoint of the processor's leads to each of its instructions, where there are any.
 // STEP_PRELOAD=LIBRARIES preloads them into the child alone. STEP_CHANGED says that they turn calls with other numbers and
-// arguments into these (tests/hooks/change_calls.c): handlers are shown what the program asked for.
+// arguments into these (tests/hooks/change_calls.c): handlers are shown what the program asked for; STEP_TRAPPED, that
+// the site is trapped, and not reached by a jump.
 // ends: 0
 #include "guest.h"
 #include <fcntl.h>
@@ -25,13 +27,15 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
+#include <limits.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
 
 enum { RBX = 0x1b1b1b1b, RBP = 0x1d1d1d1d, R12 = 0x12121212, R13 = 0x13131313, R14 = 0x14141414, R15 = 0x15151515 };
 
-// long step_call(nr, a, b, c): makes the call with known registers, between two breakpoints for the tracer.
+// long step_call(nr, a, b, c): makes the call with known registers, between two breakpoints for the tracer. There is padding
+// near it, and instructions before and after it that a jump may take the place of.
 __asm__(R"(
     .text
     .type step_call, @function
@@ -63,9 +67,13 @@ step_call:
     mov %rdx, saved_args+16(%rip)
     mov $0x09090909, %r9d
     int3
+step_begin:
+    nopl (%rax)
 step_site:
     syscall
 step_after:
+    nopl (%rax)
+step_stop:
     int3
 step_end:
     nop
@@ -101,6 +109,7 @@ step_end:
     pop %rbp
     pop %rbx
     ret
+    .fill 16, 1, 0x90
 3:  mov $-99999, %rax
     jmp 2b
 step_elsewhere:
@@ -111,7 +120,8 @@ step_elsewhere:
     .size step_call, .-step_call
 )");
 long step_call(long nr, long a, long b, long c);
-extern char step_site[], step_after[], step_end[], step_elsewhere[];
+extern char step_begin[], step_site[], step_after[], step_stop[], step_end[], step_elsewhere[];
+static int is_ahead(const char *rip) { return rip == step_begin || rip == step_site; }
 long saved_rsp, saved_args[3];
 
 enum way { PLAIN, RESTART, INTERRUPT, NUMBER, ELSEWHERE, LONGJMP, ONSTACK, DEEP, DEEP_LONGJMP, WAYS, LEFT = WAYS, LEFT_ONSTACK };
@@ -129,6 +139,7 @@ static const char *const names[] = {"plain",
 enum { DEPTH = 10 };
 static enum way way;
 static int is_changed, depth;
+static volatile long is_past_the_end; // the tracer says so
 static int is_on_alternate(void) { return way == ONSTACK || way == LEFT_ONSTACK; }
 static int is_left_by_second(void) { return way == LEFT || way == LEFT_ONSTACK; }
 static int is_deep(enum way some) { return some == DEEP || some == DEEP_LONGJMP; }
@@ -143,9 +154,9 @@ static pid_t parent, self;
 static void check_context(const ucontext_t *context, long nr, const char *what) {
     const greg_t *regs = context->uc_mcontext.gregs;
     char *rip = (char *)regs[REG_RIP];
-    if (is_double && rip == step_end)
-        return; // a second signal that came after the call
-    CHECK(rip == step_site || rip == step_after, "%s: RIP is %p, the site %p", what, (void *)rip, (void *)step_site);
+    if (is_past_the_end && rip == step_end)
+        return;
+    CHECK(is_ahead(rip) || rip == step_after || rip == step_stop, "%s: RIP is %p, the site %p", what, (void *)rip, (void *)step_site);
     CHECK(regs[REG_RSP] == saved_rsp, "%s: rsp is %llx, the program's %lx", what, regs[REG_RSP], saved_rsp);
     CHECK(regs[REG_RBX] == RBX && regs[REG_RBP] == RBP && regs[REG_R12] == R12 && regs[REG_R13] == R13 &&
               regs[REG_R14] == R14 && regs[REG_R15] == R15,
@@ -154,7 +165,7 @@ static void check_context(const ucontext_t *context, long nr, const char *what) 
           "%s: one of the first arguments", what);
     CHECK(regs[REG_R10] == 0x10101010 && regs[REG_R8] == 0x08080808 && regs[REG_R9] == 0x09090909, "%s: an argument", what);
     CHECK(context->uc_mcontext.fpregs->_xmm[3].element[0] == R12, "%s: xmm3", what);
-    if (rip == step_site)
+    if (is_ahead(rip))
         CHECK(regs[REG_RAX] == nr, "%s: rax is %lld before the call", what, regs[REG_RAX]);
     else
         CHECK(regs[REG_RCX] == (long)step_after && (regs[REG_R11] & 0xcd5) == (regs[REG_EFL] & 0xcd5),
@@ -258,7 +269,7 @@ static void handle(int sig, siginfo_t *info, void *given) {
     }
     check_context(context, number(), "first");
     handled++;
-    at_site = (char *)regs[REG_RIP] == step_site;
+    at_site = is_ahead((char *)regs[REG_RIP]);
     switch (way) {
     case RESTART: CHECK(raw3(SYS_write, ends[1], "x", 1) == 1, "write"); break;
     case INTERRUPT:
@@ -394,9 +405,25 @@ static void run_to_breakpoint(pid_t child) {
     }
 }
 
+// Where the child has been: after each step, its address; 0 where it stopped for a signal.
+struct path {
+    unsigned long *at;
+    int length, room;
+};
+static struct path to_the_end, delivery;
+
+static void note(struct path *path, unsigned long at) {
+    if (path->length == path->room) {
+        path->room += 65536;
+        path->at = realloc(path->at, (size_t)path->room * sizeof *path->at);
+        CHECK(path->at, "memory");
+    }
+    path->at[path->length++] = at;
+}
+
 // Steps that many instructions further. Returns how many there were before the end of the call, or -1 - n when the child
 // waits in the kernel at the n-th.
-static int steps(pid_t child, int count) {
+static int steps(pid_t child, int count, struct path *noted) {
     for (int n = 0; n < count; n++) {
         ptrace(PTRACE_SINGLESTEP, child, 0, passed_on());
         if (!stopped(child))
@@ -404,14 +431,57 @@ static int steps(pid_t child, int count) {
         if (!WIFSTOPPED(status))
             _exit(2);
         unsigned long rip = rip_of(child);
+        if (noted)
+            note(noted, WSTOPSIG(status) == SIGTRAP ? rip : 0);
         // Stepping over rt_sigreturn executes an instruction more, perhaps the breakpoint.
-        if (rip == (unsigned long)step_after || rip == (unsigned long)step_end || rip == (unsigned long)step_elsewhere)
+        if (rip == (unsigned long)step_stop || rip == (unsigned long)step_end || rip == (unsigned long)step_elsewhere)
             return n + 1;
     }
     return count;
 }
 
-static void send(pid_t child, int sig) { syscall(SYS_tgkill, child, child, sig); }
+// A breakpoint of the processor's; 0 for none. Returns whether there are any.
+static int break_at(pid_t child, unsigned long at) {
+    return ptrace(PTRACE_POKEUSER, child, offsetof(struct user, u_debugreg[0]), at) == 0 &&
+           ptrace(PTRACE_POKEUSER, child, offsetof(struct user, u_debugreg[7]), at ? 1 : 0) == 0;
+}
+
+// As steps(), on a path that is known, mostly without a stop on the way. What is not quite the same each time may lead past
+// the place: that is counted.
+static int has_breakpoints, missed;
+static int go(pid_t child, int count, const struct path *path) {
+    enum { NOT_WORTH_IT = 8 };
+    unsigned long at = count > 0 && count <= path->length ? path->at[count - 1] : 0;
+    if (!has_breakpoints || !at || count < NOT_WORTH_IT || !break_at(child, at))
+        return steps(child, count, NULL);
+    int times = 0;
+    for (int i = 0; i < count; i++)
+        times += path->at[i] == at;
+    while (times > 0) {
+        ptrace(PTRACE_CONT, child, 0, passed_on());
+        if (!stopped(child)) {
+            // It stays there until a signal comes.
+            missed++;
+            return -count;
+        }
+        if (!WIFSTOPPED(status))
+            _exit(2);
+        unsigned long rip = rip_of(child);
+        if (WSTOPSIG(status) == SIGTRAP && rip != at) {
+            missed++;
+            break;
+        }
+        times -= rip == at && WSTOPSIG(status) == SIGTRAP;
+    }
+    break_at(child, 0);
+    return count;
+}
+
+static void send(pid_t child, int sig) {
+    // One that waits in the kernel cannot be told, and need not be.
+    ptrace(PTRACE_POKEDATA, child, &is_past_the_end, rip_of(child) == (unsigned long)step_end);
+    syscall(SYS_tgkill, child, child, sig);
+}
 
 static pid_t start(enum way now, int has_second) {
     way = now;
@@ -445,31 +515,56 @@ static void stop(pid_t child) {
 // `later` more. Returns whether the first came before the end of the call.
 static int is_second_over; // the call ended before the second signal's turn
 static int one_round(pid_t child, int first, int later) {
-    int made = steps(child, first);
+    int made = first == INT_MAX ? steps(child, first, &to_the_end) : go(child, first, &to_the_end);
     int waits = made < 0;
     int is_over = (waits ? -made : made) < first;
+    // The handlers then return to there, and what comes next is the next call.
+    int is_past = !waits && rip_of(child) == (unsigned long)step_end;
     send(child, SIGUSR1);
     if (later >= 0) {
         if (waits) {
             must_stop(child);
+            break_at(child, 0);
             waits = 0;
         }
-        made = steps(child, later);
+        made = later == INT_MAX ? steps(child, later, &delivery) : first ? steps(child, later, NULL) : go(child, later, &delivery);
         waits = made < 0;
         is_second_over = (waits ? -made : made) < later;
         send(child, SIGUSR2);
     }
-    if (waits)
+    if (waits) {
         must_stop(child);
+        break_at(child, 0);
+    }
     // To the end of the call; what it waited for, the handlers do.
     do {
-        if (!is_left_by_second() && WSTOPSIG(status) == SIGTRAP && rip_of(child) == (unsigned long)step_end)
+        int is_at_end = WSTOPSIG(status) == SIGTRAP && rip_of(child) == (unsigned long)step_end;
+        if (!is_left() && way != ELSEWHERE && (is_past || is_at_end))
             break;
         run_to_breakpoint(child);
     } while (!is_left() && way != ELSEWHERE && rip_of(child) != (unsigned long)step_end);
     run_to_breakpoint(child);
-    CHECK(rip_of(child) == (unsigned long)step_site, "stopped at %lx by %x, not at the beginning of a call at %lx, signals after %d and %d", rip_of(child), status, (unsigned long)step_site, first, later);
+    CHECK(rip_of(child) == (unsigned long)step_begin, "stopped at %lx by %x, not at the beginning of a call at %lx, signals after %d and %d", rip_of(child), status, (unsigned long)step_begin, first, later);
     return !is_over;
+}
+
+// Whether there are breakpoints of the processor's, of a child that is before its call. Emulators have none.
+static void look_for_breakpoints(pid_t child) {
+    CHECK(break_at(child, (unsigned long)step_stop), "a debug register");
+    send(child, SIGUSR1);
+    run_to_breakpoint(child);
+    has_breakpoints = rip_of(child) == (unsigned long)step_stop;
+    break_at(child, 0);
+    if (has_breakpoints)
+        run_to_breakpoint(child);
+    run_to_breakpoint(child);
+}
+
+// Learns the way of a call; without a second signal, or with one in the delivery of the first, whose way it is then.
+static void learn(pid_t child, int first, int later) {
+    (first ? &to_the_end : &delivery)->length = 0;
+    one_round(child, first, later);
+    missed = 0;
 }
 
 int main(int argc, char **argv) {
@@ -482,6 +577,10 @@ int main(int argc, char **argv) {
         way = (enum way)atoi(argv[1]);
         is_double = atoi(argv[2]);
         parent = atoi(argv[3]);
+        const unsigned char *site = (unsigned char *)step_site, trap[] = {0x0f, 0x0b}, syscall[] = {0x0f, 0x05};
+        int is_trapped = getenv("STEP_TRAPPED") != NULL;
+        CHECK(memcmp(site, syscall, 2) || memcmp(step_begin, (const char[]){0x0f, 0x1f, 0}, 3), "the site is not patched");
+        CHECK(is_trapped == !memcmp(site, trap, 2), "the site begins with %02x %02x", site[0], site[1]);
         traced();
     }
     sigset_t of_child;
@@ -493,6 +592,9 @@ int main(int argc, char **argv) {
     for (enum way now = 0; now < WAYS; now++) {
         pid_t child = start(now, 0);
         run_to_breakpoint(child);
+        if (now == PLAIN)
+            look_for_breakpoints(child);
+        learn(child, INT_MAX, -1);
         int first = 0, rounds = 0;
         int is_each = asked == ALL || (asked == EACH && !is_deep(now));
         // Not quite the same instructions each way.
@@ -500,7 +602,8 @@ int main(int argc, char **argv) {
             next = first + (is_each || first < 8 ? 1 : 1 + (first + now) / 3);
         stop(child);
         if (given)
-            fprintf(stderr, "%s: %d of %d instructions\n", names[now], rounds, first);
+            fprintf(stderr, "%s: %d of %d instructions\n", names[now], rounds - missed, first);
+        CHECK(missed <= rounds / 10, "%s: %d of %d places were not reached", names[now], missed, rounds);
         ok("%s", names[now]);
     }
     static const enum way twice[] = {PLAIN, RESTART, ONSTACK, LEFT, LEFT_ONSTACK, DEEP};
@@ -509,6 +612,7 @@ int main(int argc, char **argv) {
         int how = asked == EACH && (is_deep(now) || now >= LEFT) ? FEW : (int)asked;
         pid_t child = start(now, 1);
         run_to_breakpoint(child);
+        learn(child, INT_MAX, 100);
         int rounds = 0, later = 1;
         for (int first = 0, goes_on = 1; goes_on; first += how == ALL ? 5 : how == EACH ? 1 + first / 4 : 1 + first)
             for (int n = 0; n < (how == ALL ? 8 : how == EACH ? 4 : 1); n++, rounds++) {
@@ -522,6 +626,7 @@ int main(int argc, char **argv) {
         // All of one delivery: from the stop that announces the first signal, past its handler's return.
         child = start(now, 1);
         run_to_breakpoint(child);
+        learn(child, 0, INT_MAX);
         is_second_over = 0;
         // What is longer is mostly the same over again.
         int apart = how != ALL ? 1 : is_deep(now) ? 97 : now == ONSTACK ? 3 : now == LEFT_ONSTACK ? 7 : 1;
@@ -530,7 +635,8 @@ int main(int argc, char **argv) {
             one_round(child, 0, later);
         stop(child);
         if (given)
-            fprintf(stderr, "%s, a second signal after each of %d instructions: %d rounds\n", names[now], later, rounds);
+            fprintf(stderr, "%s, a second signal after each of %d instructions: %d rounds\n", names[now], later, rounds - missed);
+        CHECK(missed <= rounds / 10, "%s: %d of %d places of a delivery were not reached", names[now], missed, rounds);
         ok("%s, a second signal in the delivery of the first", names[now]);
     }
     return 0;

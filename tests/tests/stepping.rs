@@ -55,6 +55,13 @@ fn nobody_is_interested() {
 }
 
 #[test]
+fn nobody_is_interested_and_the_site_is_trapped() {
+    let dist = need!(Dist::find());
+    let trap = [("INTERCEPTOR_FORCE_RUNG", "trap"), ("STEP_TRAPPED", "1")];
+    steps(&[dist.runtime()], "each", &trap);
+}
+
+#[test]
 fn a_hook_forwards() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libforward_all.so"));
