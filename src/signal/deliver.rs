@@ -143,6 +143,7 @@ unsafe fn forward(
 }
 
 /// The calling thread's block, if it has one.
+#[inline(never)] // asked for in many places
 unsafe fn own_block<'a>() -> Option<&'a mut ThreadBlock> {
     // SAFETY: this thread's own words and block.
     unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() }

@@ -37,6 +37,29 @@ impl Vma<'_> {
     }
 }
 
+/// The mappings in lines that are left.
+#[derive(Clone)]
+pub(crate) struct Vmas<'a> {
+    rest: &'a [u8],
+    has_ends: bool,
+}
+
+impl<'a> Iterator for Vmas<'a> {
+    type Item = Vma<'a>;
+
+    // Much code, and wanted in a dozen places.
+    #[inline(never)]
+    fn next(&mut self) -> Option<Vma<'a>> {
+        while let Some(line) = up_to(&mut self.rest, b'\n') {
+            if let Some(vma) = parse_line(line) {
+                let may_end = self.has_ends && vma.inode != 0 && vma.readable;
+                return Some(Vma { may_end, ..vma });
+            }
+        }
+        None
+    }
+}
+
 impl Maps {
     /// Reads the file. The memory grows until all of it fits.
     pub(crate) fn read() -> Result<Self> {
@@ -59,9 +82,8 @@ impl Maps {
     }
 
     /// The mappings in address order.
-    pub(crate) fn vmas(&self) -> impl Iterator<Item = Vma<'_>> + Clone {
-        let lines = self.bytes().split(|byte| *byte == b'\n').filter_map(parse_line);
-        lines.map(|vma| Vma { may_end: self.has_ends && vma.inode != 0 && vma.readable, ..vma })
+    pub(crate) fn vmas(&self) -> Vmas<'_> {
+        Vmas { rest: self.bytes(), has_ends: self.has_ends }
     }
 
     /// Whether all files are as long as what is mapped of them: whether the byte can be read
@@ -116,10 +138,10 @@ fn parse_line(line: &[u8]) -> Option<Vma<'_>> {
     let mut rest = line;
     let start = hex(&mut rest, b'-')?;
     let end = hex(&mut rest, b' ')?;
-    let perms = word(&mut rest)?;
+    let perms = up_to(&mut rest, b' ')?;
     let offset = hex(&mut rest, b' ')?;
-    word(&mut rest)?;
-    let inode = word(&mut rest)?;
+    up_to(&mut rest, b' ')?;
+    let inode = up_to(&mut rest, b' ')?;
     let inode =
         inode.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit.wrapping_sub(b'0')));
     Some(Vma {
@@ -149,9 +171,10 @@ fn hex(rest: &mut &[u8], end: u8) -> Option<u64> {
     }
 }
 
-fn word<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
-    let (word, tail) = rest.split_at_checked(len)?;
-    *rest = tail.strip_prefix(b" ").unwrap_or(tail);
-    (!word.is_empty()).then_some(word)
+/// What is before the next such byte, or the end; it is not left then.
+fn up_to<'a>(rest: &mut &'a [u8], end: u8) -> Option<&'a [u8]> {
+    let len = rest.iter().position(|byte| *byte == end).unwrap_or(rest.len());
+    let (before, tail) = rest.split_at_checked(len)?;
+    *rest = tail.get(1..).unwrap_or(tail);
+    (!before.is_empty()).then_some(before)
 }
