@@ -4,6 +4,7 @@
 //! image may be damaged or hostile: no part of it is touched that is not known
 //! to be readable.
 
+use core::cell::OnceCell;
 use core::ops::Range;
 
 use crate::sys::{Vma, page_down, page_up};
@@ -83,12 +84,20 @@ pub(crate) struct Image<'r, R> {
     headers: Range<u64>,
     /// Where its segments lie in memory.
     loaded: heapless::Vec<Range<u64>, 16>,
+    /// [`Self::symbol_counts`], which of a large image take time.
+    counts: OnceCell<Option<(u64, u64)>>,
 }
 
 impl<'r, R: Readable> Image<'r, R> {
     /// The image whose file header is mapped at `base`, if there is one.
     pub(crate) fn at(base: u64, memory: &'r R) -> Option<Self> {
-        let mut image = Self { memory, bias: 0, headers: 0..0, loaded: heapless::Vec::new() };
+        let mut image = Self {
+            memory,
+            bias: 0,
+            headers: 0..0,
+            loaded: heapless::Vec::new(),
+            counts: OnceCell::new(),
+        };
         let header = image.bytes(base..base + 64)?;
         if header.get(..6)? != b"\x7fELF\x02\x01" {
             return None;
@@ -132,7 +141,7 @@ impl<'r, R: Readable> Image<'r, R> {
     pub(super) fn dynamic_symbols(&self) -> Option<Symbols<'r>> {
         let table = self.dynamic(DT_SYMTAB)?;
         let names = self.from(self.dynamic(DT_STRTAB)?)?;
-        let (imported, total) = self.symbol_counts()?;
+        let (imported, total) = (*self.counts.get_or_init(|| self.symbol_counts()))?;
         let bytes = self.bytes(table..table.checked_add(total * SYMBOL)?)?;
         Some(Symbols { bytes, names, imported })
     }
@@ -151,6 +160,7 @@ impl<'r, R: Readable> Image<'r, R> {
         })
     }
 
+    /// How many symbols it imports, which come first, and has.
     fn symbol_counts(&self) -> Option<(u64, u64)> {
         if let Some(hash) = self.dynamic(DT_GNU_HASH) {
             return gnu_hash_counts(self.from(hash)?).or_else(|| self.counts_by_layout());

@@ -42,29 +42,27 @@ impl<'a> Symbols<'a> {
 
     pub(crate) fn neighbours(&self, address: u64) -> Neighbours {
         let mut found = Neighbours::default();
+        // Most are farther away than what was found before.
+        let mut nearer = 0..u64::MAX;
         for entry in self.entries.as_chunks::<ENTRY>().0 {
-            // Most are farther away than what was found before.
             let start = u64_at(entry, 8).unwrap_or(0).wrapping_add(self.bias);
-            let is_nearer = match &found {
-                Neighbours { after: Some(after), .. } if start > address => start < *after,
-                Neighbours { before: Some(before), .. } if start <= address => {
-                    start >= before.start
-                }
-                _ => true,
-            };
-            let Some((kind, range)) = is_nearer.then(|| function(entry, self.bias)).flatten()
-            else {
+            // In one comparison, since there are many.
+            if start.wrapping_sub(nearer.start) >= nearer.end - nearer.start {
+                continue;
+            }
+            let Some((kind, range)) = function(entry, self.bias) else {
                 continue;
             };
             if range.start > address {
-                let nearest = found.after.unwrap_or(u64::MAX);
-                found.after = Some(nearest.min(range.start));
+                nearer.end = range.start;
+                found.after = Some(range.start);
             } else if kind != STT_NOTYPE
                 && found
                     .before
                     .as_ref()
                     .is_none_or(|nearest| (range.start, range.end) > (nearest.start, nearest.end))
             {
+                nearer.start = range.start;
                 found.before = Some(range);
             }
         }
