@@ -80,6 +80,7 @@ pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const
     patched.arm(&Wishes::of(hook));
     hook.started();
     end();
+    patch::release_own_pages();
 }
 
 /// What a hook wants.
@@ -213,7 +214,6 @@ fn end() {
             trace::exec_done(sys::gettid());
         }
     }
-    patch::release_own_pages();
 }
 
 /// Whether anybody needs this copy of the runtime, although another one does its

@@ -70,7 +70,7 @@ pub fn shared(
     cc.args(FLAGS)
         .arg(format!("-Wl,-soname,{}", library.soname))
         .arg(format!("-Wl,--version-script={}", linker.join(library.version_script).display()))
-        .arg(format!("-Wl,-T,{}", linker.join("tables.ld").display()))
+        .arg(format!("-Wl,-T,{}", linker.join("layout.ld").display()))
         .args(library.objects)
         // Everything is offered, since constructors and exports are roots that
         // no other member refers to; sections nobody needs go again.

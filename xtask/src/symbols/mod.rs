@@ -18,6 +18,7 @@ use crate::workspace::{Product, Profile, Workspace};
 
 mod code;
 mod exports;
+mod layout;
 mod linkage;
 mod symbol_map;
 mod vector_free;
@@ -122,6 +123,7 @@ fn check(
 
     let data = read(unstripped)?;
     let library = parse(unstripped, &data)?;
+    failures.extend(layout::check(&library)?);
     failures.extend(vector_free::check(&library, &args.vector_free)?);
     Ok(failures)
 }
