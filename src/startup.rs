@@ -114,6 +114,8 @@ struct Patched {
     config: Config<'static>,
     maps: Maps,
     envp: *const *const c_char,
+    /// Bits of the signals that may have a handler.
+    caught: u64,
 }
 
 impl Patched {
@@ -130,7 +132,7 @@ impl Patched {
         #[cfg(feature = "drop_in")]
         crate::drop_in::configure(&config.drop_in);
         let failure = match patch_process(&config) {
-            Ok(maps) => return Some(Self { config, maps, envp }),
+            Ok((maps, caught)) => return Some(Self { config, maps, envp, caught }),
             Err(failure) => failure,
         };
         match failure {
@@ -150,7 +152,7 @@ impl Patched {
     /// Makes everybody's interests known.
     #[inline(never)]
     fn arm(self, wishes: &Wishes) {
-        let Self { config, maps, envp } = self;
+        let Self { config, maps, envp, caught } = self;
         if config.carry {
             carry_environment(&maps, envp, &config);
         }
@@ -162,7 +164,7 @@ impl Patched {
         if wishes.observes_remote && group::segment().is_some() {
             lifecycle::subscribe_remote();
         }
-        signal::adopt();
+        signal::adopt(caught);
         if let Some(bytes) = config.alternate_stack {
             signal::give_stacks(bytes, thread::own_block());
         }
@@ -176,7 +178,8 @@ impl Patched {
     }
 }
 
-fn patch_process(config: &Config<'_>) -> Result<Maps, Failure> {
+/// Patches the process. Returns its mappings, and bits of the signals that may have a handler.
+fn patch_process(config: &Config<'_>) -> Result<(Maps, u64), Failure> {
     if patch::is_another_here() {
         return Err(Failure::Another);
     }
@@ -198,10 +201,11 @@ fn patch_process(config: &Config<'_>) -> Result<Maps, Failure> {
         return Err(Failure::Thread);
     }
     sys::probe_guest_access();
-    sys::look_for_tracer();
+    let caught = sys::look_at_status();
     let maps = Maps::read().map_err(Failure::Maps)?;
+    populate_stack();
     patch::patch_everything(&maps, config).map_err(Failure::Text)?;
-    Ok(maps)
+    Ok((maps, caught))
 }
 
 /// The process is intercepted.
@@ -240,6 +244,16 @@ fn carry_environment(maps: &Maps, envp: *const *const c_char, config: &Config<'_
     }
     // SAFETY: what `arguments` found.
     unsafe { environment::hide(envp.cast_mut().cast()) };
+}
+
+/// Makes the pages of the stack present that planning will use, which costs less than a
+/// fault for each.
+#[inline(never)]
+fn populate_stack() {
+    /// What planning uses of the first thread's stack, which is larger from the beginning.
+    const USED: u64 = 17 * PAGE;
+    let here = 0_u8;
+    sys::populate(page_down((&raw const here) as u64) - USED, USED);
 }
 
 /// Gives back the pages of the stack that planning has used, below what is in

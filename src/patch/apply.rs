@@ -48,6 +48,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
     let mut file = rest.clone();
     let mut file_inode = 0;
     let mut is_first = true;
+    let mut plans = Plans::default();
     loop {
         let here = rest.clone();
         let Some(vma) = rest.next() else {
@@ -101,7 +102,8 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
         let text = Text { range, prot, name, is_file: true, is_pristine, source, is_early: true };
         let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
         let mut refused = None;
-        let tally = patch_text(&text, image.as_ref(), config.force_rung, &near, &mut refused);
+        let tally =
+            patch_text(&text, image.as_ref(), config.force_rung, &near, &mut plans, &mut refused);
         match refused {
             Some(error) if is_first => return Err(error),
             Some(error) => say_left_alone(&text, error),
@@ -115,6 +117,30 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Memory for the plans of a round, which several texts may use one after the other.
+#[derive(Default)]
+struct Plans(Option<Mapping>);
+
+impl Plans {
+    fn memory(&mut self) -> sys::Result<Mapping> {
+        match self.0 {
+            Some(memory) => Ok(memory),
+            None => {
+                let memory = Mapping::anonymous((ROUND * size_of::<Planned>()) as u64)?;
+                Ok(*self.0.insert(memory))
+            }
+        }
+    }
+}
+
+impl Drop for Plans {
+    fn drop(&mut self) {
+        if let Some(memory) = self.0 {
+            memory.unmap();
+        }
+    }
 }
 
 unsafe extern "C" {
@@ -150,7 +176,14 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
         source: None,
         is_early: false,
     };
-    let tally = patch_text(&text, image.as_ref(), None, &near::map_by_asking, &mut None);
+    let tally = patch_text(
+        &text,
+        image.as_ref(),
+        None,
+        &near::map_by_asking,
+        &mut Plans::default(),
+        &mut None,
+    );
     coverage::report(text.name, &tally, false);
 }
 
@@ -170,7 +203,8 @@ pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
         is_early: false,
     };
     let image = None::<&Image<'_, Piece>>;
-    let tally = patch_text(&text, image, None, &near::map_by_asking, &mut None);
+    let tally =
+        patch_text(&text, image, None, &near::map_by_asking, &mut Plans::default(), &mut None);
     coverage::report(text.name, &tally, false);
 }
 
@@ -234,6 +268,7 @@ fn patch_text<R: Readable>(
     image: Option<&Image<'_, R>>,
     force: Option<ForcedRung>,
     near: Near<'_>,
+    plans: &mut Plans,
     refused: &mut Option<Errno>,
 ) -> Tally {
     let mut tally = Tally::default();
@@ -246,7 +281,7 @@ fn patch_text<R: Readable>(
     if !rewrite::has_candidates(bytes, text.width()) {
         return tally;
     }
-    let Ok(memory) = Mapping::anonymous((ROUND * size_of::<Planned>()) as u64) else {
+    let Ok(memory) = plans.memory() else {
         say(format_args!("{}: no memory to plan; it is left alone", Lossy(text.name)));
         plan(bytes, text, image, force, &mut |site| tally.count(outcome_unpatched(&site)));
         return tally;
@@ -255,7 +290,6 @@ fn patch_text<R: Readable>(
     let mut round = Round { memory, len: 0, text, is_pristine, near, refused, tally: &mut tally };
     plan(bytes, text, image, force, &mut |site| round.add(site));
     round.apply();
-    memory.unmap();
     tally
 }
 

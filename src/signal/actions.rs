@@ -79,9 +79,12 @@ fn try_sigaction(args: &[u64; 6], stack: Option<u64>, by: By) -> sys::Result<Opt
 
 /// Takes over what was installed before we were there, by constructors that ran
 /// before ours: that of glibc's libpthread does, up to glibc 2.33, and its handler
-/// unwinds from the context that it is shown.
-pub(crate) fn adopt() {
-    for signal in (1..=SIGNALS as u64).filter(|signal| !matches!(*signal, SIGKILL | SIGSTOP)) {
+/// unwinds from the context that it is shown. `caught` has the bits of all signals that may
+/// have a handler.
+pub(crate) fn adopt(caught: u64) {
+    let may_have_one =
+        |signal: &u64| caught >> (signal - 1) & 1 != 0 && !matches!(*signal, SIGKILL | SIGSTOP);
+    for signal in (1..=SIGNALS as u64).filter(may_have_one) {
         if let Ok(installed) = exchange(signal, None, By::Process)
             && installed.is_function()
         {

@@ -123,13 +123,18 @@ pub(crate) fn unmap(range: &Range<u64>) -> Result<()> {
 /// A debugger may have written to pages that nobody else writes to.
 static IS_TRACED: AtomicBool = AtomicBool::new(false);
 
-/// Finds out whether somebody traces the process.
-pub(crate) fn look_for_tracer() {
+/// Finds out whether somebody traces the process, and which signals have a handler: bits
+/// of all that may have one.
+pub(crate) fn look_at_status() -> u64 {
     const NOBODY: &[u8] = b"\nTracerPid:\t0\n";
-    let mut status = [0; 256];
+    const CAUGHT: &[u8] = b"\nSigCgt:\t";
+    let mut status = [0; 1024];
     let read = File::open(c"/proc/self/status").and_then(|file| file.read(&mut status));
-    let is_traced = read.is_ok() && !status.windows(NOBODY.len()).any(|part| part == NOBODY);
-    IS_TRACED.store(is_traced, Relaxed);
+    let find = |line: &[u8]| status.windows(line.len()).position(|part| part == line);
+    IS_TRACED.store(read.is_ok() && find(NOBODY).is_none(), Relaxed);
+    let caught = find(CAUGHT).and_then(|at| status.get(at + CAUGHT.len()..)?.first_chunk::<16>());
+    let digits = caught.and_then(|digits| core::str::from_utf8(digits).ok());
+    digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(u64::MAX)
 }
 
 /// Lets go of pages until they are read: those of a file that nobody has

@@ -28,7 +28,7 @@ pub(crate) use guest::{
 };
 pub(crate) use maps::{Maps, Vma};
 pub(crate) use memory::{
-    Mapping, PAGE, look_for_tracer, page_down, page_up, populate, release, unmap,
+    Mapping, PAGE, look_at_status, page_down, page_up, populate, release, unmap,
 };
 pub(crate) use quiet::{MayBreak, write_all_quietly};
 
