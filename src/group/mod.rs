@@ -9,6 +9,7 @@
 //! Forbidden here: locks, allocation. Another member may be stopped or killed at
 //! any instruction.
 
+mod counts;
 mod effects;
 mod membership;
 mod published;

@@ -1,4 +1,4 @@
-//! Slots of threads: claiming, freeing, counting.
+//! Slots of threads: claiming and freeing.
 //!
 //! ```text
 //! Free ─reserve─▶ Reserved ─born─▶ Unwatched ─watch─▶ Watched ─exec─▶ InExec
@@ -8,17 +8,10 @@
 //!
 //! The parent reserves before it makes the call, so that a thread is counted as
 //! soon as either side has come out of it, and a failing call leaves nothing
-//! behind.
-//!
-//! **Counting.** Who changes a slot adds the change to the counts, in a second
-//! step. It may be killed between the two; then the counts are wrong until
-//! somebody counts the slots anew ([`recount`]). A recount may in turn come
-//! between the two steps of somebody who is only slow, and have seen the first.
-//! So the counts carry the number of recounts, and whoever finds that there was
-//! one since before its first step counts anew instead of adding.
+//! behind. Who changes a slot adds that to the counts ([`counts`](super::counts)).
 
 use core::sync::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicU32,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
@@ -26,6 +19,7 @@ use interceptor_abi::segment::{
     DIED, Life, Population, Segment, THREADS, TID, Thread, ThreadState,
 };
 
+use super::counts::{Change, Counts, recount};
 use crate::sys;
 
 /// A thread's place in the segment.
@@ -42,9 +36,9 @@ pub(crate) struct Member {
 
 /// The two halves of a slot's state.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct State {
+pub(super) struct State {
     word: u32,
-    high: ThreadState,
+    pub(super) high: ThreadState,
 }
 
 impl State {
@@ -194,7 +188,7 @@ fn claim(segment: &Segment, newborn: &Newborn) -> Option<(usize, u32)> {
 }
 
 impl Slot {
-    fn state(&self) -> Option<State> {
+    pub(super) fn state(&self) -> Option<State> {
         let state = State::of(self.thread.state.load(Acquire))?;
         self.owner.is_none_or(|owner| owner == state.high.owner()).then_some(state)
     }
@@ -485,99 +479,6 @@ pub(crate) fn sync(segment: &'static Segment, namespace: u32) {
         }
     }
     recount(segment);
-}
-
-/// A change of the counts of live threads and groups.
-struct Change {
-    threads: i64,
-    groups: i64,
-}
-
-/// Bits of a count of threads or groups.
-const COUNT_BITS: u32 = 24;
-/// Where the number of recounts begins.
-const RECOUNTS: u32 = 48;
-
-/// The counts before a slot changes.
-struct Counts<'a> {
-    population: &'a Population,
-    born: u64,
-    live: u64,
-}
-
-impl<'a> Counts<'a> {
-    fn of(population: &'a Population) -> Self {
-        let (born, live) = (population.born.load(Acquire), population.live.load(Acquire));
-        Self { population, born, live }
-    }
-
-    /// Adds what has changed since.
-    fn add(&self, segment: &'static Segment, born: u64, change: Change) {
-        let live = (change.threads as u64).wrapping_add((change.groups as u64) << COUNT_BITS);
-        let added = add_since(&self.population.born, self.born, born)
-            && add_since(&self.population.live, self.live, live);
-        if added {
-            publish(self.population);
-        } else {
-            recount(segment);
-        }
-    }
-}
-
-/// Adds to a count, unless the slots were counted anew since it was `seen`.
-fn add_since(count: &AtomicU64, seen: u64, added: u64) -> bool {
-    let change = |now: u64| {
-        let low = now.wrapping_add(added) & ((1 << RECOUNTS) - 1);
-        (now >> RECOUNTS == seen >> RECOUNTS).then_some(now >> RECOUNTS << RECOUNTS | low)
-    };
-    count.fetch_update(AcqRel, Acquire, change).is_ok()
-}
-
-/// Makes the counts what the slots say.
-fn recount(segment: &'static Segment) {
-    let population = &segment.header.population;
-    loop {
-        let (born_before, live_before) =
-            (population.born.load(Acquire), population.live.load(Acquire));
-        let (mut born, mut threads, mut groups) = (0u64, 0u64, 0u64);
-        for state in used(segment).filter_map(|slot| slot.state()) {
-            let is_alive = u64::from(state.high.is_alive());
-            born += u64::from(state.high.births) + is_alive;
-            threads += is_alive;
-            let stands = state.high.is_first || state.high.life == Life::InExec;
-            groups += u64::from(stands) & is_alive;
-        }
-        // Births do not become fewer, only a slot's count of them starts anew.
-        let born = born.max(born_before & ((1 << RECOUNTS) - 1));
-        if replace(&population.born, born_before, born)
-            && replace(&population.live, live_before, threads | groups << COUNT_BITS)
-        {
-            break;
-        }
-    }
-    publish(population);
-}
-
-/// Sets a count that has not changed since it was `seen`.
-fn replace(count: &AtomicU64, seen: u64, counted: u64) -> bool {
-    let recounts = (seen >> RECOUNTS).wrapping_add(1) << RECOUNTS;
-    let is_right = seen & ((1 << RECOUNTS) - 1) == counted;
-    is_right || count.compare_exchange(seen, recounts | counted, AcqRel, Relaxed).is_ok()
-}
-
-/// Writes the counts where hooks read them.
-fn publish(population: &Population) {
-    const COUNT: u64 = (1 << COUNT_BITS) - 1;
-    // Others do the same at the same time; the last one to look is right.
-    loop {
-        let (born, live) = (population.born.load(Acquire), population.live.load(Acquire));
-        population.born_threads.store(born & ((1 << RECOUNTS) - 1), Relaxed);
-        population.live_threads.store(live & COUNT, Relaxed);
-        population.live_groups.store(live >> COUNT_BITS & COUNT, Release);
-        if population.born.load(Acquire) == born && population.live.load(Acquire) == live {
-            break;
-        }
-    }
 }
 
 /// Finds the slot of a process that has executed the caller, and gives it to
