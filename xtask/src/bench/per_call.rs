@@ -178,6 +178,8 @@ fn slow(way: Way, calls: Vec<(Call, Limit)>) -> Subject {
 fn costs(text: &str, count: usize) -> Result<Vec<Cost>> {
     let costs: Vec<Cost> = text
         .lines()
+        // bpftrace adds empty ones.
+        .filter(|line| !line.is_empty())
         .map(|line| {
             let mut words = line.split_whitespace().skip(1).map(str::parse);
             let mut next = || words.next().context("a figure is missing")?.context(line.to_owned());

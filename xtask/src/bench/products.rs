@@ -125,11 +125,28 @@ pub fn perf_trace() -> Result<Way, &'static str> {
     }
 }
 
+/// bpftrace, counting in the kernel, whoever makes the calls: it could tell one process from
+/// others, but not a tree of them.
+pub fn bpftrace() -> Result<Way, &'static str> {
+    const SCRIPT: &str = "program=$(command -v \"$1\"); shift; \
+         exec bpftrace -q -o /dev/null -c \"$program $*\" \
+         -e 'tracepoint:raw_syscalls:sys_enter { @[args->id] = count(); }'";
+    if !tool::is_installed("bpftrace") {
+        return Err("it is not installed");
+    }
+    let way = Way::command("bpftrace", &["sh", "-c", SCRIPT, "sh"]);
+    match output(&mut way.run("/bin/true", &[""; 0])) {
+        Ok(_) => Ok(way),
+        Err(_) => Err("the kernel does not let it"),
+    }
+}
+
 /// All tools that others would use to count calls, by name.
-pub fn tools() -> [(&'static str, Result<Way, &'static str>); 3] {
+pub fn tools() -> [(&'static str, Result<Way, &'static str>); 4] {
     [
         ("strace -c", strace_count()),
         ("strace -c --seccomp-bpf", strace_filtering()),
         ("perf trace -s", perf_trace()),
+        ("bpftrace", bpftrace()),
     ]
 }

@@ -158,6 +158,7 @@ pub const FOR_BENCHMARKS: &[Package] = &[
         needed_by: "the peer syscall-intercept",
     },
     Package { name: "strace", proof: "/usr/bin/strace", needed_by: "the peer strace" },
+    Package { name: "bpftrace", proof: "bpftrace", needed_by: "the peer bpftrace" },
     Package { name: "python3", proof: "/usr/bin/python3", needed_by: "start-up" },
 ];
 
