@@ -329,6 +329,8 @@ impl Membership {
         }
         if let Some(slot) = self.slot() {
             if self.node != 0 {
+                // From here on the kernel marks nothing, should it be killed before it is counted.
+                slot.watch(false);
                 if self.program_list == 0 {
                     robust::clear(&mut self.own_list);
                 } else {

@@ -1,7 +1,10 @@
 //! Threads and processes are counted exactly, whatever ends them, and a monitor
 //! thread does not change what its program does.
 //!
-//! The scenarios are those of `tests/hooks/census.c` and `remote.c`.
+//! The scenarios are those of `tests/hooks/census.c`, `counted_stepped.c` and `remote.c`.
+
+use std::env;
+use std::time::Duration;
 
 use interceptor_tests::{Dist, Missing, Program, guest, installed, need, skip};
 
@@ -48,6 +51,36 @@ fn members_of_pid_namespaces_are_counted_whatever_ends_them() {
     }
     scenario("namespaces");
     scenario("identities");
+}
+
+/// Of births and ends: what is done, and every how many instructions of it a run kills.
+const STEPPED: &[(&str, u32)] = &[
+    ("thread ends", 11),
+    ("first ends", 13),
+    ("process ends", 7),
+    ("process with threads ends", 7),
+    ("thread is born", 601),
+    ("process is born", 61),
+    ("executes", 5003),
+];
+
+#[test]
+fn who_is_killed_at_any_instruction_of_a_birth_or_an_end_is_counted_as_dead() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libcounted_stepped.so"));
+    let is_everything = env::var_os("INTERCEPTOR_EVERYTHING").is_some();
+    for (action, each) in STEPPED {
+        let each = if is_everything { 1 } else { *each };
+        let program = Program::new("/bin/true")
+            .environment("STEPPED", action)
+            .environment("STEPS", each.to_string())
+            .limit(Duration::from_secs(if is_everything { 7200 } else { 180 }));
+        let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+        assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
+        // It says at how many: that something was killed is part of what is shown.
+        let rounds = ended.stderr.split_whitespace().nth(2).and_then(|count| count.parse().ok());
+        assert!(rounds.is_some_and(|rounds: u32| rounds > 5), "{action}: {ended:?}");
+    }
 }
 
 #[test]
