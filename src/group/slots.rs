@@ -457,13 +457,20 @@ pub(super) fn used(segment: &'static Segment) -> impl Iterator<Item = Slot> {
 /// Looks at all slots, frees those of the dead, and makes the counts right.
 /// `namespace` is the caller's: threads in others cannot be asked for.
 pub(crate) fn sync(segment: &'static Segment, namespace: u32) {
+    let mut has_free = false;
     for slot in used(segment) {
         let Some(state) = slot.state() else {
             continue;
         };
         let has_died = state.word & DIED != 0;
         let is_dead = match state.high.life {
-            Life::Free => false,
+            Life::Free => {
+                // Who freed it may have been killed before it could say so.
+                if !core::mem::replace(&mut has_free, true) {
+                    slot.lower_hint();
+                }
+                false
+            }
             Life::Reserved => {
                 slot.cancel_orphan(state.word);
                 false
