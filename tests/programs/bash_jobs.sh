@@ -15,7 +15,7 @@ seq 100000 | head -n 1 | cat; echo "statuses: ${PIPESTATUS[*]}"
 seq 2000 | grep 7 | sort -r | uniq | wc -l
 coproc worker { while read -r line; do echo "<$line>"; done; }
 echo first >&${worker[1]}; read -r line <&${worker[0]}; echo "$line"
-eval "exec ${worker[1]}>&-"; wait "$worker_PID"; echo "coprocess: $?"
+pid=$worker_PID; eval "exec ${worker[1]}>&-"; wait "$pid"; echo "coprocess: $?"
 trap "ended=yes" CHLD; (exit 0); sleep 0.05; trap - CHLD; echo "child ended: $ended"
 trap "echo leaving" EXIT
 for i in $(seq 20); do x=$(echo $(echo $(echo $i))); done; echo "$x"

@@ -5,6 +5,6 @@ call() { dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.fre
 call NameHasOwner string:org.freedesktop.DBus
 call GetNameOwner string:org.none 2>&1
 dbus-monitor --session "type=signal,interface=test.name" > heard 2>&1 & monitor=$!
-for i in $(seq 40); do dbus-send --session --type=signal / test.name.Signal string:text; grep -q text heard && break; sleep 0.1; done
+for i in $(seq 400); do dbus-send --session --type=signal / test.name.Signal string:text; grep -q text heard && break; sleep 0.1; done
 kill $monitor; wait $monitor; grep -o -m 1 "string \"text\"" heard
 exit 4' 2> log; echo $?

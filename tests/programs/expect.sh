@@ -1,7 +1,7 @@
 # needs: expect
 cat > main.exp <<'EXPECT'
 log_user 0
-set timeout 20
+set timeout 100
 spawn sh -c {trap 'echo interrupted; exit 7' INT; printf 'name? '; read name; echo "hello $name"; while :; do sleep 0.05; done}
 expect "name? " { send "world\r" }
 expect "hello world" { puts "greeted" }

@@ -21,7 +21,8 @@ HOOK
 hook post-commit <<'HOOK'
 #!/bin/sh
 echo "post-commit: $(git log -1 --format='%s | %b')"
-(sleep 0.05; cd "$(git rev-parse --git-dir)" && echo later > "later.$$" && mv "later.$$" later) > /dev/null 2>&1 &
+cd "$(git rev-parse --git-dir)" && echo begun >> begun
+(sleep 0.05; echo later >> later) > /dev/null 2>&1 &
 HOOK
 echo 1 > file && git add file && git commit -qm 'a word'; echo $?
 echo forbidden > file && git add file && git commit -qm 'not this'; echo $?
@@ -36,4 +37,4 @@ git -c core.editor="sh -c 'echo edited > \"\$1\"' sh" commit --amend -q; git log
 git config filter.upper.clean 'tr a-z A-Z' && git config filter.upper.smudge 'tr A-Z a-z'
 echo '*.up filter=upper' > .gitattributes && echo text > a.up && git add . && git show :a.up && git commit -qm up
 git rebase -q --exec 'echo in rebase' main 2> /dev/null; echo $?
-for i in $(seq 100); do [ -s .git/later ] && break; sleep 0.05; done; cat .git/later
+for i in $(seq 1000); do [ "$(wc -l < .git/later)" = "$(wc -l < .git/begun)" ] && break; sleep 0.05; done; uniq .git/later

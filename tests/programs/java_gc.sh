@@ -20,7 +20,7 @@ public class G {
         child.getOutputStream().write("input\n".getBytes()); child.getOutputStream().close();
         System.out.print(new String(child.getInputStream().readAllBytes())); System.out.println(child.waitFor());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println("hook")));
-        new ProcessBuilder("kill", "-TERM", "" + ProcessHandle.current().pid()).start(); Thread.sleep(10000);
+        new ProcessBuilder("kill", "-TERM", "" + ProcessHandle.current().pid()).start(); Thread.sleep(100000);
     }
 }
 JAVA

@@ -14,7 +14,7 @@ http {
 EOF
 chmod -R a+rwX .
 nginx -e "$PWD/error.log" -c "$PWD/nginx.conf" &
-for i in $(seq 100); do [ -S socket ] && break; sleep 0.05; done
+for i in $(seq 1000); do curl -s -o /dev/null --unix-socket socket http://localhost/ && break; sleep 0.05; done
 for i in 1 2 3 4 5; do curl -sS --unix-socket socket http://localhost/; done
 curl -sS --unix-socket socket http://localhost/big | wc -c
 curl -sS -o /dev/null -w '%{http_code}\n' --unix-socket socket http://localhost/none

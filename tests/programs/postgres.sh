@@ -15,7 +15,8 @@ query -c 'select count(*), sum(n), max(text) from t'
 query -c 'set max_parallel_workers_per_gather = 2; set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0; select count(*) from t a where n % 7 = 0'
 for i in 1 2 3 4; do query -c "update t set text = 'by $i' where n = $i" > /dev/null & done; wait
 query -c 'select text from t where n < 6 order by n'
-query -c 'select pg_sleep(100)' > cancelled & sleep 0.3
+query -c 'select pg_sleep(100)' > cancelled &
+for i in $(seq 1000); do query -c "select count(*) from pg_stat_activity where wait_event = 'PgSleep'" | grep -q 1 && break; sleep 0.05; done
 query -c "select pg_cancel_backend(pid) from pg_stat_activity where query like 'select pg_sleep(100)'"; wait; cat cancelled
 query -c "copy t to program 'wc -l > copied'"; tr -d ' ' < base/copied
 query -c 'create index on t (text)' -c 'vacuum analyze t' -c checkpoint

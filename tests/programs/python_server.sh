@@ -10,7 +10,7 @@ os.rename("../port.new", "../port")
 server.serve_forever(); print("served"); sys.exit(3)
 PYTHON
 /usr/bin/python3 ../server.py & server=$!
-for i in $(seq 200); do [ -f ../port ] && break; sleep 0.05; done
+for i in $(seq 1000); do [ -f ../port ] && break; sleep 0.05; done
 url="http://127.0.0.1:$(cat ../port)"
 for i in 1 2 3 4; do curl -sS "$url/numbers" | md5sum & done; wait %2 %3 %4 %5 2> /dev/null
 curl -sS -Z -o one "$url/numbers" -o two "$url/numbers" 2> /dev/null; cmp one two && echo same; curl -sS -o /dev/null -w '%{http_code}\n' "$url/none"

@@ -11,16 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use interceptor_tests::{Dist, Ended, Missing, Mode, Modes, Program, Scratch, installed, skip};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Runs at once.
 const PARALLEL: usize = 2;
-
-/// Compilers and virtual machines take their time on a loaded machine.
-const LIMIT: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -77,7 +73,6 @@ impl Script {
             .environment("LC_ALL", "C.UTF-8")
             .environment("TZ", "UTC")
             .directory(directory)
-            .limit(LIMIT)
     }
 
     fn is_as_natively(&self, mode: &Mode) -> Result<(), Failed> {
