@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A program, its arguments, its input.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,
     arguments: Vec<OsString>,

@@ -74,21 +74,22 @@ pub fn kill(pid: &str, signal: &str) {
     assert!(status.success(), "kill {signal} {pid}");
 }
 
-/// Waits until a process is in a state, as `/proc` calls it.
+/// Waits until a process executes a program and is in a state, as `/proc` calls both.
 ///
 /// # Panics
 ///
 /// If it does not come into that state.
-pub fn wait_for(pid: &str, state: char) {
+pub fn wait_for(pid: &str, program: &str, state: char) {
     let is_there = || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(state))
+        stat.split_once(' ')
+            .is_some_and(|(_, stat)| stat.starts_with(&format!("({program}) {state}")))
     };
-    for _ in 0..1000 {
+    for _ in 0..10_000 {
         if is_there() {
             return;
         }
         thread::sleep(Duration::from_millis(10));
     }
-    panic!("{pid} did not become {state}");
+    panic!("{pid} did not become {program} in state {state}");
 }

@@ -1,6 +1,7 @@
 //! The examples work, and are what the README shows.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -248,9 +249,15 @@ fn firewall_keeps_programs_in(examples: &Examples) {
 fn redirect_finds_files_elsewhere(examples: &Examples) {
     // Where the example looks, under a name of this test's own.
     let name = format!("interceptor-example-{}-{}", std::process::id(), examples.is_rust());
-    fs::create_dir_all("/tmp/etc").expect("a directory");
     let elsewhere = Path::new("/tmp/etc").join(&name);
-    fs::write(&elsewhere, "elsewhere\n").expect("a file");
+    loop {
+        fs::create_dir_all("/tmp/etc").expect("a directory");
+        match fs::write(&elsewhere, "elsewhere\n") {
+            // The same test of the other language has just removed it.
+            Err(error) if error.kind() == ErrorKind::NotFound => (),
+            written => break written.expect("a file"),
+        }
+    }
     let path = format!("/etc/{name}");
     let print =
         format!("print(open('{path}').read(), end='')\nassert os.stat('{path}').st_size == 10");
@@ -305,8 +312,9 @@ fn fault_lets_each_third_call_fail(examples: &Examples) {
 
 fn monitor_counts_calls(examples: &Examples) {
     let name = if examples.is_rust() { "monitor_std" } else { "monitor" };
-    let said = |program: &Program| {
-        examples.run_unchanged(name, &program.clone().environment("MONITOR_MS", "50"))
+    let said = |program: &Program, period_ms: u32| {
+        let program = program.clone().environment("MONITOR_MS", period_ms.to_string());
+        examples.run_unchanged(name, &program)
     };
     let calls = "for _ in range(500): os.getppid()\nimport time\ntime.sleep(0.3)";
     for program in [
@@ -315,15 +323,18 @@ fn monitor_counts_calls(examples: &Examples) {
         threads(calls),
         Program::new(need!(guest("threads"))),
     ] {
-        let said = said(&program);
-        assert!(
-            said.lines().count() > 1 && said.lines().all(|line| line.contains(" calls, ")),
-            "{said}"
-        );
+        // A machine with much to do may have no time for its thread while the program runs.
+        let mut periods_ms = [50, 10, 2, 1, 1, 1, 1, 1].into_iter();
+        let has_said = periods_ms.any(|period_ms| {
+            let said = said(&program, period_ms);
+            assert!(said.lines().all(|line| line.contains(" calls, ")), "{said}");
+            said.lines().count() > 1
+        });
+        assert!(has_said, "{name} says nothing of {program:?}");
     }
     // These are over before the first second is.
-    said(&Program::new("/bin/ls").arguments(["/"]));
-    said(&Program::new("git").arguments(["--version"]));
+    said(&Program::new("/bin/ls").arguments(["/"]), 50);
+    said(&Program::new("git").arguments(["--version"]), 50);
 }
 
 fn hello_is_a_file_that_is_nowhere(examples: &Examples) {

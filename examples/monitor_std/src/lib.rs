@@ -4,6 +4,7 @@
 //! What a hook with the standard library may do is said of `interceptor::preload!`: this
 //! one counts, and all else is done by a thread that runs beside the program.
 
+use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
@@ -27,7 +28,9 @@ impl Monitor {
             let total: u64 = counts.iter().map(|(_, count)| count).sum();
             let most = counts.iter().max_by_key(|(_, count)| count);
             let name = most.and_then(|(nr, _)| Sysno::new(*nr)).map_or("none", |call| call.name());
-            eprintln!("{total} calls, most of them {name}");
+            // In one piece: the program may end at any time.
+            let line = format!("{total} calls, most of them {name}\n");
+            let _ = io::stderr().write_all(line.as_bytes());
         }
     }
 }
