@@ -80,6 +80,25 @@ pub(super) fn variables() -> impl Iterator<Item = (&'static str, i32)> {
         .filter(|(_, fd)| *fd >= 0)
 }
 
+/// Whether nothing is to be done for a call, since it is of interest only for descriptors that
+/// it names, none of them ours. Asked in the first stage of a call.
+#[inline]
+pub(crate) fn are_others(nr: u64, args: &[u64; 6]) -> bool {
+    const CLOSE: u32 = Sysno::close as u32;
+    const DUP: u32 = Sysno::dup as u32;
+    const DUP2: u32 = Sysno::dup2 as u32;
+    const DUP3: u32 = Sysno::dup3 as u32;
+    const FCNTL: u32 = Sysno::fcntl as u32;
+    const FSTAT: u32 = Sysno::fstat as u32;
+    const NEWFSTATAT: u32 = Sysno::newfstatat as u32;
+    const STATX: u32 = Sysno::statx as u32;
+    match nr as u32 {
+        CLOSE | DUP | FCNTL | FSTAT | NEWFSTATAT | STATX => !is_kept(args[0]),
+        DUP2 | DUP3 => !is_kept(args[0]) && !is_kept(args[1]),
+        _ => false,
+    }
+}
+
 /// A call that names descriptors.
 pub(super) fn enter(block: &ThreadBlock, sysno: Sysno, args: &[u64; 6]) -> Step {
     match sysno {

@@ -25,7 +25,9 @@ use crate::signal::{self, MaskChange};
 use crate::thread::{Call, ThreadBlock};
 
 pub(crate) use birth::{Birth, joins_late, sharer_begins, thread_begins};
-pub(crate) use descriptors::{Kept, keep as keep_descriptor};
+pub(crate) use descriptors::{
+    Kept, are_others as names_other_descriptors, keep as keep_descriptor,
+};
 
 /// What becomes of a lifecycle call.
 pub(crate) enum Step {
