@@ -4,13 +4,16 @@
 //! last byte of each file is asked for.
 
 use core::ops::Range;
+use core::slice;
 
 use super::{File, Mapping, Result, read_guest, readable};
 
-/// The text of `/proc/self/maps` in memory of its own.
+/// The text of `/proc/self/maps`, and its lines taken apart, in memory of their own.
 pub(crate) struct Maps {
-    text: Mapping,
-    len: usize,
+    memory: Mapping,
+    /// Where the lines are; as many as there are.
+    lines: *const Vma<'static>,
+    count: usize,
     /// A file is shorter than what is mapped of it.
     has_ends: bool,
 }
@@ -37,53 +40,73 @@ impl Vma<'_> {
     }
 }
 
-/// The mappings in lines that are left.
+/// The mappings that are left.
 #[derive(Clone)]
 pub(crate) struct Vmas<'a> {
-    rest: &'a [u8],
+    rest: slice::Iter<'a, Vma<'a>>,
     has_ends: bool,
 }
 
 impl<'a> Iterator for Vmas<'a> {
     type Item = Vma<'a>;
 
-    // Much code, and wanted in a dozen places.
+    // Wanted in a dozen places.
     #[inline(never)]
     fn next(&mut self) -> Option<Vma<'a>> {
-        while let Some(line) = up_to(&mut self.rest, b'\n') {
-            if let Some(vma) = parse_line(line) {
-                let may_end = self.has_ends && vma.inode != 0 && vma.readable;
-                return Some(Vma { may_end, ..vma });
-            }
-        }
-        None
+        let vma = self.rest.next()?.clone();
+        let may_end = self.has_ends && vma.inode != 0 && vma.readable;
+        Some(Vma { may_end, ..vma })
     }
 }
+
+/// Of how many times the text's memory that of the lines is: each has more than 40 bytes.
+const LINES: u64 = 2;
 
 impl Maps {
     /// Reads the file. The memory grows until all of it fits.
     pub(crate) fn read() -> Result<Self> {
         let mut capacity = 64 * 1024;
         loop {
-            let text = Mapping::anonymous(capacity)?;
-            let read = read_into(text);
+            let memory = Mapping::anonymous(capacity * (1 + LINES))?;
+            let read = read_into(Mapping { len: capacity, ..memory });
             match read {
                 Ok(len) if (len as u64) < capacity => {
-                    let mut maps = Self { text, len, has_ends: false };
+                    let mut maps = Self::take_apart(memory, len, capacity);
                     maps.has_ends = !maps.are_there();
                     return Ok(maps);
                 }
                 Ok(_) => capacity *= 4,
                 Err(_) => {}
             }
-            text.unmap();
+            memory.unmap();
             read?;
         }
     }
 
+    /// Takes `len` bytes of text apart, once for all who ask.
+    fn take_apart(memory: Mapping, len: usize, capacity: u64) -> Self {
+        const { assert!(size_of::<Vma<'_>>() as u64 <= 40 * LINES) };
+        // SAFETY: as many bytes of the mapping were written, and it stays until `release`
+        // consumes what is returned.
+        let mut rest = unsafe { slice::from_raw_parts(memory.start as *const u8, len) };
+        let lines = (memory.start + capacity) as *mut Vma<'static>;
+        let room = (capacity * LINES) as usize / size_of::<Vma<'_>>();
+        let mut count = 0;
+        while let Some(line) = up_to(&mut rest, b'\n') {
+            if let Some(vma) = parse_line(line).filter(|_| count < room) {
+                // SAFETY: memory of ours behind the text, with room for so many.
+                unsafe { lines.add(count).write(vma) };
+                count += 1;
+            }
+        }
+        Self { memory, lines, count, has_ends: false }
+    }
+
     /// The mappings in address order.
     pub(crate) fn vmas(&self) -> Vmas<'_> {
-        Vmas { rest: self.bytes(), has_ends: self.has_ends }
+        // SAFETY: so many were written, and stay until `release` consumes self.
+        let lines = unsafe { slice::from_raw_parts(self.lines, self.count) };
+        Vmas { rest: lines.iter(), has_ends: self.has_ends }
     }
 
     /// Whether all files are as long as what is mapped of them: whether the byte can be read
@@ -108,21 +131,14 @@ impl Maps {
 
     /// Gives the memory back.
     pub(crate) fn release(self) {
-        self.text.unmap();
-    }
-
-    fn bytes(&self) -> &[u8] {
-        // SAFETY: `len` bytes of the mapping were written, and it stays until
-        // `release` consumes self.
-        unsafe { core::slice::from_raw_parts(self.text.start as *const u8, self.len) }
+        self.memory.unmap();
     }
 }
 
 fn read_into(text: Mapping) -> Result<usize> {
     let file = File::open(c"/proc/self/maps")?;
     // SAFETY: fresh memory of ours.
-    let buffer =
-        unsafe { core::slice::from_raw_parts_mut(text.start as *mut u8, text.len as usize) };
+    let buffer = unsafe { slice::from_raw_parts_mut(text.start as *mut u8, text.len as usize) };
     let mut len = 0;
     while let Some(rest) = buffer.get_mut(len..).filter(|rest| !rest.is_empty()) {
         match file.read(rest)? {
