@@ -49,6 +49,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
     let mut file_inode = 0;
     let mut is_first = true;
     let mut plans = Plans::default();
+    let last = near::Last::default();
     loop {
         let here = rest.clone();
         let Some(vma) = rest.next() else {
@@ -100,7 +101,7 @@ pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
         let source = (is_pristine && range == vma.range).then(|| Source::of(&vma));
         let name = vma.name;
         let text = Text { range, prot, name, is_file: true, is_pristine, source, is_early: true };
-        let near = |range: &Range<u64>, len| near::map_in_gap(range, len, maps.vmas());
+        let near = |range: &Range<u64>, len| near::map_in_gap(range, len, &last, maps.vmas());
         let mut refused = None;
         let tally =
             patch_text(&text, image.as_ref(), config.force_rung, &near, &mut plans, &mut refused);

@@ -5,6 +5,7 @@
 //! `/proc/self/maps` shows, or, where that file is not read, from where the
 //! kernel itself puts a mapping when asked politely. Nothing is ever replaced.
 
+use core::cell::Cell;
 use core::ops::Range;
 
 use crate::sys::{self, Mapping, PAGE, Vma, page_down, page_up};
@@ -18,13 +19,43 @@ const MARGIN: u64 = 16 * PAGE;
 /// Nothing is mapped below: the pages that catch NULL pointers.
 const LOWEST: u64 = 0x1_0000;
 
-/// Maps `len` bytes near `text`, in the nearest gap of the address space.
+/// Maps `len` bytes near `text`, below what was mapped for the text before, or in the nearest
+/// gap of the address space.
 pub(super) fn map_in_gap<'a>(
+    text: &Range<u64>,
+    len: u64,
+    last: &Last,
+    vmas: impl Iterator<Item = Vma<'a>>,
+) -> sys::Result<Mapping> {
+    let len = page_up(len);
+    let mapped = match last.map_below(text, len) {
+        Some(mapping) => Ok(mapping),
+        None => map_in_nearest(text, len, vmas),
+    };
+    mapped.inspect(|mapping| last.0.set(if mapping.start < text.start { mapping.start } else { 0 }))
+}
+
+/// Where the last area starts that lies below its text, 0 for none. Those of objects that lie
+/// together are put one below the other, which the kernel then has as one mapping: fewer for
+/// every fork to copy.
+#[derive(Default)]
+pub(super) struct Last(Cell<u64>);
+
+impl Last {
+    fn map_below(&self, text: &Range<u64>, len: u64) -> Option<Mapping> {
+        let start = self.0.get().checked_sub(len).filter(|start| *start >= LOWEST)?;
+        if !is_in_reach(text, start, len) {
+            return None;
+        }
+        Mapping::anonymous_at(start, len).ok()
+    }
+}
+
+fn map_in_nearest<'a>(
     text: &Range<u64>,
     len: u64,
     vmas: impl Iterator<Item = Vma<'a>>,
 ) -> sys::Result<Mapping> {
-    let len = page_up(len);
     let mut best: Option<(u64, u64)> = None;
     let mut previous_end = LOWEST;
     for vma in vmas {
