@@ -31,7 +31,8 @@
  *   the hook is done, and a call that it makes may fail with EINTR meanwhile (see
  *   interceptor_hook_is_interruptible); those that end or stop the process do so at once.
  * - It crashes: so does the program, by the same signal. If that has a handler, this
- *   is called, with the registers of the hook. INTERCEPTOR_CRASH_REPORT=1 says where.
+ *   is called, with the registers of the hook, on the program's stack.
+ *   INTERCEPTOR_CRASH_REPORT=1 says where.
  * - It recurses without an end: its stack ends before unmapped memory, SIGSEGV.
  * - It leaves by longjmp, or an exception, to the program: the call was not made. The
  *   thread goes on, and is hooked again from its next call on.
@@ -168,13 +169,13 @@ void interceptor_hook_is_libc_free(int is_libc_free);
 
 /*
  * Declares with 1 that signals may interrupt the hooks of system calls: the program's
- * handlers then run at once, on the hook's stack, or on the program's alternate stack
- * if they ask for that, and see the hook in their context. Calls that they make are
- * hooked. They may leave the hook by siglongjmp, so it must hold nothing that it needs
- * to give back. A hook that runs for a call that such a handler makes is not
- * interrupted, nor one that runs for a handler on the alternate stack; and a signal
- * that came right before the hook began keeps all others waiting. 0, the initial
- * state: signals wait until the hook has returned.
+ * handlers then run at once, on the stack that they would have without the hook, and see
+ * the hook in their context. Calls that they make are hooked, but for their return. They
+ * may leave the hook by siglongjmp, so it must hold nothing that it needs to give back.
+ * A hook that runs for a call that such a handler makes is not interrupted, nor one that
+ * runs for a handler on the alternate stack; and a signal that came right before the
+ * hook began keeps all others waiting until the hook makes a call of its own through
+ * libc. 0, the initial state: signals wait until the hook has returned.
  */
 void interceptor_hook_is_interruptible(int is_interruptible);
 

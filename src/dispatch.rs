@@ -14,10 +14,12 @@ use crate::frame::{SyscallFrame, copy_words};
 use crate::hook::{Decision, Hook, Observer, SyscallEntry, SyscallExit, Vectors};
 use crate::interest::{self, HOOK, LIFECYCLE, STAT, TRACE};
 use crate::lifecycle::{self, Observing, Step};
+use crate::patch;
 use crate::signal;
 use crate::stat;
 use crate::sys;
 use crate::thread::{self, Call, ThreadBlock};
+use crate::tls;
 use crate::trace;
 
 /// Asks the entry to save everything a C function can clobber.
@@ -168,8 +170,10 @@ pub fn run_enter<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
         let watchers = frame.halfway as u32 & !HALFWAY;
         return act::<H, LATE>(hook, frame, who, watchers, frame.word);
     }
-    if frame.level != 0 && is_made_by_hook(frame) {
-        return enter_unhooked(frame, who);
+    if frame.level != 0
+        && let Some(target) = enter_on_further_level(frame, who)
+    {
+        return target;
     }
     if hook.observes_remote() {
         // SAFETY: as in `enter`.
@@ -446,25 +450,35 @@ fn enter_unhooked(frame: &mut SyscallFrame, who: u8) -> u64 {
     }
 }
 
-/// Whether a call on a level above 0 comes from a hook, rather than from a
-/// signal handler that interrupted us.
+/// A call on a level above 0 comes from a hook, which ends it here, or from a signal
+/// handler that interrupted us.
 ///
 /// Lower levels may also be dead: a handler interrupted them and left by
 /// siglongjmp. Code that runs above a live level runs on one of our stacks or,
-/// in a handler, on the alternate signal stack; from any other stack the call
-/// is an ordinary one, and the lower levels are forgotten.
+/// in a handler, on the alternate signal stack, or below the frame of one that has
+/// interrupted a hook; from anywhere else the call is an ordinary one, and the lower levels
+/// are forgotten. It then begins again on the first of them: calls that its hook makes are
+/// known by their level.
 #[inline(never)]
-fn is_made_by_hook(frame: &mut SyscallFrame) -> bool {
+fn enter_on_further_level(frame: &mut SyscallFrame, who: u8) -> Option<u64> {
     // SAFETY: as in `enter`.
     let block = unsafe { &mut *frame.block };
-    if block.region().contains(&frame.rsp) {
-        return block.hook_level != 0;
+    let is_made_by_hook = match block.region().contains(&frame.rsp) {
+        true => block.hook_level != 0,
+        false => block.hooks_outside != 0,
+    };
+    if is_made_by_hook {
+        return Some(enter_unhooked(frame, who));
     }
-    if block.hooks_outside != 0 {
-        return true;
+    if block.region().contains(&frame.rsp)
+        || block.may_be_in_interrupting_handler(frame)
+        || signal::is_on(&sys::alternate_stack(), frame.rsp)
+    {
+        return None;
     }
-    if !signal::is_on(&sys::alternate_stack(), frame.rsp) {
-        thread::forget_other_levels(block, frame.level);
+    thread::forget_other_levels(block, frame.level);
+    if tls::is_unreliable() || thread::is_on_seat() {
+        return None;
     }
-    false
+    patch::place_of(frame.native(), 0, 0).map(|place| place.start)
 }

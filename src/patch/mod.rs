@@ -19,6 +19,7 @@ mod trap;
 use core::ops::Range;
 
 use crate::config::Config;
+use crate::frame::ANCHOR_AHEAD;
 use crate::sys::{self, Maps, page_up};
 
 pub(crate) use apply::{is_in_libc, patch_generated, patch_image, stack_of_libc};
@@ -121,17 +122,35 @@ enum Thunk {
     Exit,
 }
 
-/// The thunk that contains an address, in whatever copy.
-fn thunk_at(address: u64) -> Option<Thunk> {
+/// The copy of the thunks that contains an address.
+fn thunks_at(address: u64) -> Option<u64> {
     let start = match crate::thunk::first_copy() {
         copy if copy.contains(&address) => copy.start,
         _ => registry::area_at(address)?.start,
     };
-    if address >= start + crate::thunk::len() {
-        return None;
-    }
+    (address < start + crate::thunk::len()).then_some(start)
+}
+
+/// The thunk that contains an address.
+fn thunk_at(address: u64) -> Option<Thunk> {
+    let start = thunks_at(address)?;
     let exit = crate::thunk::exit_in(start)..start + crate::thunk::leave_offset(0);
     Some(if exit.contains(&address) { Thunk::Exit } else { Thunk::EnterOrLeave })
+}
+
+/// Where a thread that is in a thunk, and has taken no level yet, begins with it anew: rip and
+/// rcx. For when it has seen levels ready that need not be so any more.
+pub(crate) fn beginning_of_thunk(address: u64, r11: u64) -> Option<(u64, u64)> {
+    let start = thunks_at(address)?;
+    let (enter, exit) = (crate::thunk::enter_in(start), crate::thunk::exit_in(start));
+    let to = match address - start {
+        offset if offset >= crate::thunk::leave_offset(0) => return None,
+        _ if address > exit => (exit, r11 - ANCHOR_AHEAD),
+        _ if address > enter && address < exit => (enter, r11),
+        _ => return None,
+    };
+    // Elsewhere it is on the way out.
+    place_in_stub(r11).is_some_and(|place| place.anchor == r11).then_some(to)
 }
 
 /// Makes all calls take the careful way, from now on.

@@ -17,7 +17,8 @@
 use syscalls::{Sysno, syscall};
 
 use super::context::UContext;
-use super::defer::{SYNCHRONOUS, hooks_are_interrupted};
+use super::defer::SYNCHRONOUS;
+use super::interrupted_hook::hooks_are_interrupted;
 use crate::interest;
 use crate::lifecycle;
 use crate::sys;

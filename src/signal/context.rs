@@ -256,6 +256,14 @@ pub(super) fn returned_call(context: &UContext) -> Option<&'static mut Call> {
     (place.phase == Phase::Returned).then(|| call_at_gate(&place, context.rsp))?
 }
 
+/// Makes a thunk that has taken no level yet begin anew: the handler may park the levels that
+/// it has seen ready.
+pub(super) fn begin_anew(context: &mut UContext) {
+    if let Some(to) = patch::beginning_of_thunk(context.rip, context.r11) {
+        (context.rip, context.rcx) = to;
+    }
+}
+
 /// Makes a call that a context stands before begin again, if it looks for a SIGILL that
 /// waits.
 pub(super) fn look_again(info: &mut SigInfo, context: &mut UContext) {

@@ -12,13 +12,13 @@
 //! would lie on the stack: one that interrupts the beginning of another's handler
 //! lies on top of it.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use syscalls::{Sysno, syscall};
 
 use super::context::{self, SigInfo, UContext};
 use super::words::*;
-use super::{SIGNALS, alternate, entry, leave, traps};
+use super::{SIGNALS, alternate, entry, interrupted_hook as hook, leave, traps};
 use crate::stat;
 use crate::sys;
 use crate::thread::ThreadBlock;
@@ -40,8 +40,8 @@ pub struct Aside {
     pub(crate) waits: AtomicU32,
     /// The end of those in `ThreadBlock::kept`, and the beginning: what comes before
     /// is for a hook that was interrupted.
-    kept: u32,
-    kept_from: u32,
+    pub(super) kept: u32,
+    pub(super) kept_from: u32,
     /// Who has put something aside last, since a child was made on this block.
     by: u32,
     /// The context that was interrupted: a template with what only the kernel
@@ -64,34 +64,8 @@ pub struct Kept {
     is_inner: bool,
 }
 
-/// What is known of a hook that the program's handler has interrupted.
-#[repr(C)]
-pub struct Suspended {
-    waits: u32,
-    kept_from: u32,
-    context: Context,
-    description: Description,
-}
-
-/// The index of a hook's level; out of range when none runs.
-fn level_index(hook_level: u32) -> usize {
-    (hook_level & !ThreadBlock::OBSERVES).wrapping_sub(1) as usize
-}
-
 /// Signals of one thread that are kept. Each is blocked then.
 pub(crate) const KEPT: usize = SIGNALS;
-
-/// Whether signals do not wait for hooks that run for the program proper.
-static HOOKS_ARE_INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Lets signals interrupt hooks, or not.
-pub(crate) fn interrupt_hooks(are_interrupted: bool) {
-    HOOKS_ARE_INTERRUPTED.store(are_interrupted, Relaxed);
-}
-
-pub(super) fn hooks_are_interrupted() -> bool {
-    HOOKS_ARE_INTERRUPTED.load(Relaxed)
-}
 
 /// How our handler was called.
 #[derive(Clone, Copy)]
@@ -99,6 +73,8 @@ pub(super) struct Arrival {
     pub version: u32,
     /// What was blocked, if all asynchronous signals have been blocked since.
     pub held: Option<u64>,
+    /// The signal that was delivered when this one came, see `entry`.
+    pub delivered: u64,
 }
 
 /// Puts a signal aside, if it must not be delivered now, and then returns to
@@ -116,27 +92,28 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext, arriv
         // SAFETY: the caller's; this thread's own words and block.
         unsafe {
             let block = (&raw const (*tls::current()).block).read_volatile().as_mut();
-            let block = block.map(ThreadBlock::with_own_signals);
-            if let Some(block) = block
-                && is_inside(block, &*context)
-            {
-                if arrival.held.is_none() && !sys::is_confined() {
-                    // From here to rt_sigreturn no other handler runs.
-                    alternate::block_all();
+            if let Some(block) = block.map(ThreadBlock::with_own_signals) {
+                let is_in_hook = hook::is_interrupted(block, signal, &*context);
+                if is_in_hook || is_inside(block, &*context) {
+                    if arrival.held.is_none() && !sys::is_confined() {
+                        // From here to rt_sigreturn no other handler runs.
+                        alternate::block_all();
+                    }
+                    keep(block, info, context, arrival.version);
+                    if is_in_hook {
+                        hook::interrupt(block, &mut *context);
+                    }
+                    entry::end(arrival.delivered);
+                    context::resume(context)
                 }
-                keep(block, info, context, arrival.version);
-                context::resume(context)
             }
+            context::begin_anew(&mut *context);
         }
     }
     if let Some(mask) = arrival.held {
         alternate::set_mask(mask);
     }
 }
-
-/// `ThreadBlock::hook_level` of a hook that runs for the program proper. Others have too
-/// little stack for a handler.
-const LOWEST: u32 = 1;
 
 /// Whether a context interrupted the entry or a hook.
 unsafe fn is_inside(block: &ThreadBlock, context: &UContext) -> bool {
@@ -148,7 +125,8 @@ unsafe fn is_inside(block: &ThreadBlock, context: &UContext) -> bool {
     if is_careful_way(context.rip) && (is_parked != 0 || tls::is_unreliable()) {
         return true;
     }
-    if is_ready != 0 {
+    // Level 0 may be ready though another one is in use, if what was on it has been left.
+    if is_ready != 0 && !block.region().contains(&context.rsp) {
         return false;
     }
     // What came right before this one and has not been seen to yet.
@@ -157,10 +135,14 @@ unsafe fn is_inside(block: &ThreadBlock, context: &UContext) -> bool {
         return unsafe { is_inside(block, earlier.frame().context()) };
     }
     let (rip, rsp) = (context.rip, context.rsp);
-    if block.hook_level == LOWEST && hooks_are_interrupted() {
+    // A call of the hook's own has taken a level there, perhaps.
+    if patch::is_thunk(rip) {
+        return true;
+    }
+    if block.hook_is_interruptible() && !block.is_on_further_stack(rsp) {
         return false;
     }
-    block.region().contains(&rsp) || patch::is_thunk(rip) || block.is_beginning
+    block.region().contains(&rsp) || block.is_beginning
 }
 
 /// Result of a call in the program's place that was not made; no result of the
@@ -283,41 +265,6 @@ impl ThreadBlock {
         (aside.kept, aside.kept_from) = (end as u32, waiting.kept_from);
         if aside.by != tid {
             aside.waits.store(waiting.waits, Relaxed);
-        }
-    }
-
-    /// Before the program's handler runs: what a hook that was interrupted has to wait
-    /// for. Calls that the program makes in its handler are not the hook's.
-    pub(super) fn suspend_hook(&mut self) -> u32 {
-        let (hook_level, aside) = (self.hook_level, &mut self.aside);
-        if let Some(suspended) = self.suspended.get_mut(level_index(hook_level)) {
-            suspended.waits = aside.waits.load(Relaxed);
-            suspended.kept_from = aside.kept_from;
-            (suspended.context, suspended.description) = (aside.context, aside.description);
-            self.hook_level = 0;
-            aside.waits.store(0, Relaxed);
-            aside.kept_from = aside.kept;
-        }
-        hook_level
-    }
-
-    /// The handler has returned to it.
-    pub(super) fn resume_hook(&mut self, hook_level: u32) {
-        let aside = &mut self.aside;
-        if let Some(suspended) = self.suspended.get(level_index(hook_level)) {
-            self.hook_level = hook_level;
-            (aside.kept, aside.kept_from) = (aside.kept_from, suspended.kept_from);
-            (aside.context, aside.description) = (suspended.context, suspended.description);
-            aside.waits.store(suspended.waits, Relaxed);
-        }
-    }
-
-    /// Handlers have left all hooks that they interrupted; what had to wait for those
-    /// waits for the call that goes on.
-    pub(crate) fn hooks_are_left(&mut self) {
-        let aside = &mut self.aside;
-        if core::mem::take(&mut aside.kept_from) != 0 && aside.waits.swap(1, Relaxed) == 0 {
-            aside.context[MASK] = alternate::mask();
         }
     }
 

@@ -9,8 +9,11 @@
 use super::actions::{SA_RESTORER, SIG_DFL, SIG_IGN, SIGILL, SigAction};
 use super::context::{self, SigInfo, UContext, View};
 use super::defer::{self, Arrival};
+use super::interrupted_hook::Mark;
 use super::traps::Blocked;
-use super::{alternate, entry, given_stack, handler_frame, hooked, stepping, table, traps};
+use super::{
+    alternate, entry, given_stack, handler_frame, hooked, interrupted_hook, stepping, table, traps,
+};
 use crate::sys;
 use crate::thread::{self, ThreadBlock};
 use crate::tls;
@@ -38,7 +41,7 @@ unsafe extern "C" fn interceptor_deliver(
     if is_trap_signal && unsafe { traps::redirect(context) } {
         return;
     }
-    let arrival = Arrival { version, held: (is_held != 0).then_some(mask) };
+    let arrival = Arrival { version, held: (is_held != 0).then_some(mask), delivered };
     // SAFETY: the kernel's arguments.
     unsafe { defer::put_aside(info, context, arrival) };
     // SAFETY: the kernel's arguments; nobody else uses this thread's block now.
@@ -70,22 +73,28 @@ unsafe extern "C" fn interceptor_deliver(
             context::resume(context)
         }
     }
+    // SAFETY: the kernel's arguments.
+    unsafe {
+        if let Some(block) = own_block().filter(|_| action.is_function()) {
+            interrupted_hook::leave_our_stack(block, info, context, &arrival);
+        }
+    }
     // SAFETY: the kernel's, and nobody else looks at them now.
     let view = unsafe { View::show(&mut *info, &mut *context, delivered) };
     // SAFETY: as above.
     unsafe { alternate::prepare_handler(context) };
     // SAFETY: as above.
     let hidden = unsafe { given_stack::hide(own_block(), &mut *context) };
+    let mut mark = Mark::new();
     // SAFETY: as above.
     unsafe {
-        let hook_level = own_block().map_or(0, ThreadBlock::suspend_hook);
+        let hook_level = own_block().map_or(0, |block| block.suspend_hook(&mut mark));
         forward(signal, info, context, &action, &view);
-        if let Some(block) = own_block() {
-            block.resume_hook(hook_level);
+        given_stack::show_again(own_block(), &mut *context, hidden);
+        if let Some(block) = own_block().filter(|_| hook_level != 0) {
+            interrupted_hook::go_on(block, hook_level, &mut mark, context, delivered);
         }
     }
-    // SAFETY: as above.
-    unsafe { given_stack::show_again(own_block(), &mut *context, hidden) };
 }
 
 /// Lets the signal go its way, and returns when it has gone it.

@@ -14,7 +14,7 @@ use crate::{patch, sys, tls};
 /// Bytes of the kernel's `struct ucontext`, less than the C library's.
 const UCONTEXT: usize = 304;
 /// Offset of the context in the kernel's frame, behind the restorer's address.
-const CONTEXT_IN_FRAME: usize = 8;
+pub(super) const CONTEXT_IN_FRAME: usize = 8;
 /// Offset of the siginfo_t.
 pub(crate) const INFO_IN_FRAME: usize = CONTEXT_IN_FRAME + UCONTEXT;
 /// Bytes of the whole.
@@ -127,15 +127,20 @@ pub(super) fn stage(context: &UContext, delivered: u64) -> Option<Stage> {
 /// More than our handlers need.
 const MOST_STACK: u64 = 32 * 1024;
 
-/// Notes that the program's handler has returned.
+/// Notes that the program's handler has returned. The version is not needed any more.
 pub(super) fn note_return(context: *const UContext) {
     let frame = context as u64 - CONTEXT_IN_FRAME as u64;
+    end((frame - 8) | RETURNED);
+}
+
+/// Notes what is delivered once a delivery ends: what was before it.
+pub(super) fn end(delivered: u64) {
     if sys::is_confined() || tls::is_unreliable() {
         return;
     }
     let words = tls::of(tls::thread_pointer());
-    // SAFETY: where `asm/signal.S` keeps it, too. The version is not needed any more.
-    unsafe { (&raw mut (*words).delivered).write_volatile((frame - 8) | RETURNED) }
+    // SAFETY: where `asm/signal.S` keeps it, too.
+    unsafe { (&raw mut (*words).delivered).write_volatile(delivered) }
 }
 
 impl Frame {

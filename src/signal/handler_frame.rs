@@ -22,6 +22,8 @@ pub(super) struct Continuation<'a> {
     /// An XSAVE area; null for the state that handlers begin with.
     pub area: *const u8,
     pub description: &'a Description,
+    /// The stack pointer that frames go below, where the context's is on a stack of ours.
+    pub stack: Option<u64>,
 }
 
 impl Continuation<'_> {
@@ -65,6 +67,7 @@ impl Continuation<'_> {
         context[EFLAGS] &= !(TF | DF | RF);
         context[MASK] |= action.blocks(signal as i32);
         context[FPSTATE] = 0;
+        self.stack = None;
         if context[STACK + 1] & SS_AUTODISARM != 0 {
             context[STACK..STACK + 3].copy_from_slice(&[0, SS_DISABLE, 0]);
         }
@@ -77,7 +80,7 @@ impl Continuation<'_> {
         let [base, flags, size] = [0, 1, 2].map(|n| self.context[STACK + n]);
         let holds = |address: u64| address > base && address - base <= size;
         let is_on = |address| flags & SS_AUTODISARM == 0 && holds(address);
-        let mut top = self.context[RSP];
+        let mut top = self.stack.unwrap_or(self.context[RSP]);
         let mut must_fit = size != 0 && is_on(top);
         top = top.wrapping_sub(RED_ZONE);
         if action.flags & SA_ONSTACK != 0 && size != 0 && !is_on(top) {

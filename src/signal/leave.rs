@@ -52,8 +52,9 @@ unsafe extern "C" fn interceptor_leave_context(
 ) -> *const u64 {
     // SAFETY: the frame's own block, used by this thread only.
     let block: &mut ThreadBlock = unsafe { &mut *frame.block };
-    if frame.level != 0 && block.hook_level != 0 {
-        // A hook's own call: the hook is not done.
+    let is_made_by_hook = frame.level != 0 && block.hook_level != 0;
+    if is_made_by_hook && !(block.hook_is_interruptible() && block.has_kept()) {
+        // The hook is not done.
         if thread::is_on_seat() {
             // Signals are blocked, so nobody takes the level before we are off it.
             thread::release_level(frame.level);
@@ -77,8 +78,9 @@ unsafe extern "C" fn interceptor_leave_context(
         // SAFETY: the area is as large as the CPU's whole state and 64 bytes
         // more; the kernel's description names a size that is not larger.
         unsafe { Area(&description).describe(area) };
+        let stack = block.programs_stack(frame.rsp);
         let mut continuation =
-            Continuation { context: &mut context, area, description: &description };
+            Continuation { context: &mut context, area, description: &description, stack };
         deliver_kept(block, &mut continuation);
     } else {
         block.take_kept().iter().for_each(|signal| send_to_self(&signal.info));
@@ -93,7 +95,7 @@ unsafe extern "C" fn interceptor_leave_context(
 }
 
 /// Signals that were put aside interrupt the program now.
-fn deliver_kept(block: &mut ThreadBlock, continuation: &mut Continuation<'_>) {
+pub(super) fn deliver_kept(block: &mut ThreadBlock, continuation: &mut Continuation<'_>) {
     for kept in block.take_kept() {
         let signal = kept.info[0] as u32 as u64;
         let is_blocked = continuation.context[MASK] & 1 << (signal - 1) != 0;

@@ -4,7 +4,8 @@
 //! installed one; default and ignored dispositions stay with the kernel. Ours
 //! makes the interrupted context look as if the program had never left its own
 //! text, and calls the program's (`deliver`), or, while a hook runs, puts the signal
-//! aside until the hook is done (`defer`, `leave`, `handler_frame`). What the program
+//! aside until the hook is done (`defer`, `leave`, `handler_frame`), or has interrupted the
+//! hook (`interrupted_hook`). What the program
 //! installed is kept in a table (`table`) and read back from there (`actions`).
 //!
 //! A hook may want to see signals on their way (`hooked`), and fatal ones may be
@@ -28,6 +29,7 @@ mod entry;
 mod given_stack;
 mod handler_frame;
 mod hooked;
+mod interrupted_hook;
 mod leave;
 mod quiet;
 mod stepping;
@@ -39,7 +41,7 @@ mod words;
 use actions::SigAction;
 pub(crate) use actions::{adopt, rt_sigaction};
 pub(crate) use alternate::{is_on, set_mask};
-pub(crate) use defer::{Aside, KEPT, Kept, Suspended, Waiting, interrupt_hooks};
+pub(crate) use defer::{Aside, KEPT, Kept, Waiting};
 #[cfg(feature = "own_calls")]
 pub(crate) use defer::{WAIT_OFF, wait_call};
 pub(crate) use entry::INFO_IN_FRAME;
@@ -47,6 +49,7 @@ pub(crate) use given_stack::{are_given, give_stack, give_stacks, sigaltstack_don
 #[cfg(feature = "capi")]
 pub(crate) use hooked::watch_more;
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
+pub(crate) use interrupted_hook::{Suspended, interrupt_hooks};
 pub use quiet::without_signals;
 pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;

@@ -27,7 +27,7 @@ pub(crate) mod sharers;
 
 use core::ffi::c_int;
 use core::mem::offset_of;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use syscalls::Sysno;
 
@@ -95,6 +95,8 @@ pub struct ThreadBlock {
     next_scratch: u32,
     /// Signals that wait until the thread is out of the runtime.
     pub(crate) aside: crate::signal::Aside,
+    /// Where the mark of the handler is that has interrupted a hook; 0 without one.
+    pub(crate) interrupted_at: u64,
     /// Hooks that run outside of any call, in signal handlers.
     pub(crate) hooks_outside: u32,
     /// It is being made.
@@ -200,6 +202,11 @@ impl ThreadBlock {
     /// The thread is inside of nothing any more.
     fn leave_hooks(&mut self) {
         (self.hook_level, self.hooks_outside) = (0, 0);
+    }
+
+    /// Whether an address is on the stack of a level above 0.
+    pub(crate) fn is_on_further_stack(&self, address: u64) -> bool {
+        self.region().contains(&address) && address < self as *const Self as u64 - STACK_0
     }
 
     /// Makes a used block like a new one. What only counts tell to be used keeps
@@ -507,19 +514,20 @@ fn take_level(tls: *mut Tls) -> Option<usize> {
 
 /// Makes the free levels of the calling thread unready, so that its next call
 /// comes by the careful way (`signal::alternate`).
+///
+/// A handler that comes in between may do the same, or undo it: each step leaves every
+/// level what it is, but for one, which nobody can take.
 pub(crate) fn park_levels() {
     let tls = tls::current();
     // SAFETY: the TLS block is this thread's own.
     unsafe {
-        let mut parked = (&raw const (*tls).parked).read_volatile() | PARKED_MARK;
-        for level in 0..LEVELS {
-            let ready = &raw mut (*tls).ready[level];
-            if ready.read_volatile() != 0 {
-                ready.write_volatile(0);
-                parked |= 1 << level;
-            }
+        let parked = AtomicU64::from_ptr(&raw mut (*tls).parked);
+        parked.fetch_or(PARKED_MARK, Relaxed);
+        let ready = |level: usize| &raw mut (*tls).ready[level];
+        while let Some(level) = (0..LEVELS).find(|level| ready(*level).read_volatile() != 0) {
+            ready(level).write_volatile(0);
+            parked.fetch_or(PARKED_MARK | 1 << level, Relaxed);
         }
-        (&raw mut (*tls).parked).write_volatile(parked);
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) struct Parent {
     tid: u32,
     hook_level: u32,
     hooks_outside: u32,
+    interrupted_at: u64,
     /// Bits of levels that were free, the one that the call went in by included.
     free: u8,
     /// It runs on the alternate stack, and its free levels are parked.
@@ -50,6 +51,7 @@ impl ThreadBlock {
             tid: self.tid,
             hook_level: self.hook_level,
             hooks_outside: self.hooks_outside,
+            interrupted_at: self.interrupted_at,
             // Parked ones are not ready.
             free: free | parked as u8 | 1 << level,
             is_parked: parked != 0,
@@ -109,6 +111,7 @@ impl ThreadBlock {
         }
         self.hook_level = parent.hook_level;
         self.hooks_outside = parent.hooks_outside;
+        self.interrupted_at = parent.interrupted_at;
         let (waiting, tid) = (parent.waiting, parent.tid);
         if !self.sigill.is_of(tid) {
             self.sigill = parent.sigill;

@@ -14,7 +14,7 @@
 // The way there is stepped through once; then a breakpoint of the processor's leads to each of its instructions, where there are any.
 // STEP_PRELOAD=LIBRARIES preloads them into the child alone. STEP_CHANGED says that they turn calls with other numbers and
 // arguments into these (tests/hooks/change_calls.c): handlers are shown what the program asked for; STEP_TRAPPED, that
-// the site is trapped, and not reached by a jump.
+// the site is trapped, and not reached by a jump; STEP_INTERRUPTED, that a hook lets itself be interrupted: a handler that is shown the hook has the program's stack all the same.
 // ends: 0
 #include "guest.h"
 #include <fcntl.h>
@@ -138,7 +138,7 @@ static const char *const names[] = {"plain",
                                     "left by the second on the alternate stack"};
 enum { DEPTH = 10 };
 static enum way way;
-static int is_changed, depth;
+static int is_changed, is_interrupted, depth;
 static volatile long is_past_the_end; // the tracer says so
 static int is_on_alternate(void) { return way == ONSTACK || way == LEFT_ONSTACK; }
 static int is_left_by_second(void) { return way == LEFT || way == LEFT_ONSTACK; }
@@ -146,7 +146,7 @@ static int is_deep(enum way some) { return some == DEEP || some == DEEP_LONGJMP;
 static int is_left(void) { return way == LONGJMP || way == DEEP_LONGJMP || is_left_by_second(); }
 static int is_double;
 static int ends[2];
-static volatile int handled, second, at_site;
+static volatile int handled, second, at_site, hooks_seen, is_as_it_is;
 static char buffer[16];
 static sigjmp_buf out;
 static pid_t parent, self;
@@ -190,7 +190,8 @@ static int count_texts;
 static int find_texts(struct dl_phdr_info *info, size_t size, void *unused) {
     (void)size, (void)unused;
     const char *name = info->dlpi_name;
-    if (*name && !strstr(name, "/libc.so") && !strstr(name, "/libc-") && !strstr(name, "/ld-") && !strstr(name, "vdso"))
+    int is_of_hook = is_interrupted && (strstr(name, "interruptible") || strstr(name, "libinterceptor"));
+    if (*name && !is_of_hook && !strstr(name, "/libc.so") && !strstr(name, "/libc-") && !strstr(name, "/ld-") && !strstr(name, "vdso"))
         return 0;
     for (int i = 0; i < info->dlpi_phnum && count_texts < 16; i++)
         if (info->dlpi_phdr[i].p_type == PT_LOAD && info->dlpi_phdr[i].p_flags & PF_X) {
@@ -209,6 +210,12 @@ static int is_in_program(const greg_t *regs) {
         if (rip >= texts[i].start && rip < texts[i].end)
             return 1;
     return 0;
+}
+
+// Whether a handler has interrupted a hook that allows it: on another stack.
+static int is_in_hook(const greg_t *regs) {
+    long below = saved_rsp - regs[REG_RSP];
+    return is_interrupted && is_in_program(regs) && (below < 0 || below > 1 << 20);
 }
 
 // What the second handler sees when it has interrupted the first one, or what is around it.
@@ -254,7 +261,9 @@ static void handle(int sig, siginfo_t *info, void *given) {
     CHECK(raw0(SYS_getpid) == self, "a call in the handler");
     if (sig == SIGUSR2) {
         // It may have interrupted the handler of the first, too.
-        if (regs[REG_RSP] == saved_rsp)
+        if (is_in_hook(regs))
+            hooks_seen++;
+        else if (regs[REG_RSP] == saved_rsp)
             check_context(context, number(), "second");
         else
             check_in_handler(regs);
@@ -267,10 +276,16 @@ static void handle(int sig, siginfo_t *info, void *given) {
         go_deeper(regs);
         return;
     }
-    check_context(context, number(), "first");
+    if (is_in_hook(regs))
+        hooks_seen++;
+    else
+        check_context(context, number(), "first");
     handled++;
-    at_site = is_ahead((char *)regs[REG_RIP]);
-    switch (way) {
+    // A hook is left alone: the call comes, as it is.
+    int is_hook = is_in_hook(regs);
+    at_site = is_hook || is_ahead((char *)regs[REG_RIP]);
+    is_as_it_is = is_hook;
+    switch (is_hook && (way == NUMBER || way == ELSEWHERE) ? PLAIN : way) {
     case RESTART: CHECK(raw3(SYS_write, ends[1], "x", 1) == 1, "write"); break;
     case INTERRUPT:
         if (at_site)
@@ -287,7 +302,7 @@ static void handle(int sig, siginfo_t *info, void *given) {
 
 // One call, during which the signals come. What came out must be what the handler was told.
 static void round_of_calls(void) {
-    handled = second = depth = 0;
+    handled = second = depth = is_as_it_is = 0;
     volatile unsigned long canary[64];
     for (int i = 0; i < 64; i++)
         canary[i] = 0x5ca1ab1e00000000u + (unsigned)i;
@@ -306,6 +321,8 @@ static void round_of_calls(void) {
     long expected = way == RESTART ? 1 : way == INTERRUPT ? (at_site ? 1 : -EINTR) : way == ELSEWHERE ? 4242 : parent;
     if (way == NUMBER)
         expected = at_site ? self : 4711;
+    if (is_as_it_is && (way == NUMBER || way == ELSEWHERE))
+        expected = parent;
     CHECK(ret == expected, "the call returned %ld, not %ld", ret, expected);
     for (int i = 0; i < 64; i++)
         CHECK(canary[i] == 0x5ca1ab1e00000000u + (unsigned)i, "the stack was overwritten");
@@ -324,6 +341,7 @@ static void host(int sig) {
 static void traced(void) {
     self = getpid();
     is_changed = getenv("STEP_CHANGED") != NULL;
+    is_interrupted = getenv("STEP_INTERRUPTED") != NULL;
     dl_iterate_phdr(find_texts, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     static char stack[65536];

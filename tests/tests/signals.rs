@@ -1,18 +1,18 @@
 //! A hook sees signals on their way, and what it lets through goes the way it
 //! would have gone.
 //!
-//! The scenarios are those of `tests/hooks/signals.c`.
+//! The scenarios are those of `tests/hooks/signals.c` and `interruptible.c`.
 
 use interceptor_tests::{Dist, Program, guest, need};
 
 macro_rules! scenarios {
-    ($($test:ident: $name:literal,)*) => {
+    ($library:literal, $variable:literal: $($test:ident: $name:literal,)*) => {
         $(
             #[test]
             fn $test() {
                 let dist = need!(Dist::find());
-                let hook = need!(guest("libsignals.so"));
-                let program = Program::new("/bin/true").environment("SIGNALS", $name);
+                let hook = need!(guest($library));
+                let program = Program::new("/bin/true").environment($variable, $name);
                 let ended =
                     program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
                 assert_eq!(
@@ -26,6 +26,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    "libsignals.so", "SIGNALS":
     handled_signals_are_shown_and_swallowed: "handled",
     fatal_signals_end_the_process_by_themselves: "fatal",
     stop_signals_stop_and_continue: "stopped",
@@ -37,6 +38,13 @@ scenarios! {
     a_hook_may_let_itself_be_interrupted: "interruptible",
     all_signals_at_once_find_room_on_the_stack_of_a_hook: "at once",
     queued_signals_keep_their_order_though_a_hook_ran: "ordered",
+}
+
+scenarios! {
+    "libinterruptible.so", "INTERRUPTIBLE":
+    handlers_that_interrupt_a_hook_have_the_stack_of_the_program: "at random",
+    all_signals_at_once_in_a_hook_that_they_interrupt_find_the_stack_of_the_program: "at once",
+    a_fault_in_a_hook_is_handled_on_the_stack_of_the_program: "fault",
 }
 
 /// What a program writes to standard error, with the report on, and how it ends.
