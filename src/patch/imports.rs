@@ -11,26 +11,35 @@ static SIGNAL_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 
 /// Notes what an object wants that imports a name of the C API.
 pub(super) fn note(name: &[u8]) {
-    let wants = match name {
-        // It is a hook library.
-        b"syscall_hook" => &HOOK_IS_IMPORTED,
-        // It wants to know of threads and processes.
-        b"pgstat" | b"tgstat" | b"tstat" | b"group_sync" | b"clone_hook_child"
-        | b"clone_hook_parent" | b"monitor_fn" | b"attach_monitor" | b"destruct_monitor" => {
-            &GROUP_IS_IMPORTED
-        }
-        // It wants to know what was counted, which is kept in the group's memory.
-        b"query_counts" | b"query_losses" => {
-            GROUP_IS_IMPORTED.store(true, Relaxed);
-            &COUNTS_ARE_IMPORTED
-        }
-        // It wants to know what others do to it.
-        b"remote_hook" | b"remote_wait" => &REMOTE_IS_IMPORTED,
-        // It wants to see signals.
-        b"signal_hook" => &SIGNAL_IS_IMPORTED,
-        _ => return,
-    };
-    wants.store(true, Relaxed);
+    // It is a hook library.
+    if name == b"syscall_hook" {
+        HOOK_IS_IMPORTED.store(true, Relaxed);
+    }
+    // It wants to know what was counted, which is kept in the group's memory.
+    let wants_counts = is_one_of(name, b"query_counts query_losses");
+    if wants_counts {
+        COUNTS_ARE_IMPORTED.store(true, Relaxed);
+    }
+    // It wants to know of threads and processes.
+    let of_group = b"pgstat tgstat tstat group_sync clone_hook_child clone_hook_parent \
+        monitor_fn attach_monitor destruct_monitor";
+    if wants_counts || is_one_of(name, of_group) {
+        GROUP_IS_IMPORTED.store(true, Relaxed);
+    }
+    // It wants to know what others do to it.
+    if is_one_of(name, b"remote_hook remote_wait") {
+        REMOTE_IS_IMPORTED.store(true, Relaxed);
+    }
+    // It wants to see signals.
+    if name == b"signal_hook" {
+        SIGNAL_IS_IMPORTED.store(true, Relaxed);
+    }
+}
+
+/// Whether a name is in a list. Patterns of a `match` would be compared by code of their own.
+#[inline(never)]
+fn is_one_of(name: &[u8], list: &[u8]) -> bool {
+    list.split(|byte| *byte == b' ').any(|one| one == name)
 }
 
 /// Whether an object mapped at start-up assigns the C hook.

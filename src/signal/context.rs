@@ -209,6 +209,7 @@ impl View {
 
     /// Makes the context continue where it really was, or where the handler
     /// wants it to.
+    #[inline(never)] // from two places
     pub(super) fn leave(&self, context: &mut UContext) {
         let wanted = Registers::of(context);
         if wanted.rip != self.shown.rip {
