@@ -8,7 +8,8 @@
 //! (`asm/entry.S`). That blocks all signals while rsp is still where the
 //! kernel expects it, and makes one level ready; the entry then leaves by rt_sigreturn,
 //! as if signals had been put aside (`defer`), which brings back registers and
-//! mask in one step.
+//! mask in one step. Calls that the hook makes itself take a level in the same way, and
+//! give it back to be parked.
 //!
 //! Levels stay parked when the handler returns: its rt_sigreturn is a call, too,
 //! on the frame. The first call from another stack makes them ready again,
@@ -89,7 +90,10 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, resu
         // Before anything is put on what a child has left.
         lifecycle::comes_out_carefully(block, rsp, anchor, result);
     }
-    let is_over = !is_parked || !is_on(&block.alternate, rsp);
+    // A hook's own call is made on a stack of ours, for a call of the program's.
+    let is_hooks = block.region().contains(&rsp);
+    let programs = if is_hooks { block.stack_at_call() } else { None };
+    let is_over = !is_parked || !is_on(&block.alternate, programs.unwrap_or(rsp));
     if is_over {
         thread::unpark_levels();
         if hooks_are_interrupted() {
@@ -104,9 +108,16 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, resu
         // What the entry leaves with sets the alternate stack, too.
         block.alternate = sys::alternate_stack();
         block.aside.complete_template();
-    } else if !thread::unpark_one_level() {
-        block.end_without_leaving(mask);
-        return 0;
+    } else {
+        let has_level = thread::unpark_one_level();
+        if is_hooks {
+            // Signals have been blocked since the program's call, and are until it leaves.
+            return u64::from(has_level);
+        }
+        if !has_level {
+            block.end_without_leaving(mask);
+            return 0;
+        }
     }
     block.aside.leave_with(mask, &block.alternate);
     1

@@ -225,7 +225,7 @@ impl ThreadBlock {
     }
 
     /// The stack pointer of the call that a hook runs for.
-    fn stack_at_call(&self) -> Option<u64> {
+    pub(super) fn stack_at_call(&self) -> Option<u64> {
         // SAFETY: this thread's own words, and a frame that the hook's entry has filled in.
         unsafe {
             let base = (*tls::current()).base.get(level_index(self.hook_level))?;

@@ -46,7 +46,7 @@ pub(super) fn go_back_to_check(context: &mut UContext) {
 /// program's floating point and vector state.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn interceptor_leave_context(
-    frame: &SyscallFrame,
+    frame: &mut SyscallFrame,
     callee_saved: &[u64; 6],
     area: *mut u8,
 ) -> *const u64 {
@@ -55,9 +55,10 @@ unsafe extern "C" fn interceptor_leave_context(
     let is_made_by_hook = frame.level != 0 && block.hook_level != 0;
     if is_made_by_hook && !(block.hook_is_interruptible() && block.has_kept()) {
         // The hook is not done.
-        if thread::is_on_seat() {
+        if thread::is_on_seat() || thread::are_levels_parked() {
             // Signals are blocked, so nobody takes the level before we are off it.
             thread::release_level(frame.level);
+            thread::sharers::leave_released(frame);
         }
         return core::ptr::null();
     }

@@ -531,6 +531,12 @@ pub(crate) fn park_levels() {
     }
 }
 
+/// Whether levels that are free are parked.
+pub(crate) fn are_levels_parked() -> bool {
+    // SAFETY: this thread's own words.
+    unsafe { (&raw const (*tls::current()).parked).read_volatile() != 0 }
+}
+
 /// Makes all parked levels ready.
 pub(crate) fn unpark_levels() {
     let tls = tls::current();

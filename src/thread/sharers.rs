@@ -160,7 +160,7 @@ fn make_unreliable() -> bool {
 /// Parks the levels of the calling thread, which is on one of them.
 fn thread_parks(frame: &mut SyscallFrame) {
     super::park_levels();
-    frame.leave = leave_address();
+    leave_released(frame);
 }
 
 /// Says in the words of a storage that they are not those of one thread.
@@ -180,6 +180,11 @@ fn mark(words: *mut Tls) {
 unsafe extern "C" {
     /// `asm/entry.S`.
     static interceptor_leave_shared: u8;
+}
+
+/// The call leaves a level that is released before.
+pub(crate) fn leave_released(frame: &mut SyscallFrame) {
+    frame.leave = leave_address();
 }
 
 fn leave_address() -> u64 {

@@ -36,10 +36,13 @@ static void hook(int sig, siginfo_t *info, void *context, int *forward) {
     *forward = !swallows;
 }
 
+enum { NOBODYS = 5001 };
 static long see_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
     (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
     if (nr == SYS_getppid)
         hooked_calls++;
+    if (nr == NOBODYS)
+        CHECK(getpid() > 0, "a call of the hook's own");
     if (nr == SYS_getpgrp) {
         int before = handled;
         for (int i = 0; i < 2; i++) {
@@ -555,6 +558,58 @@ static void interruptible_ones(void) {
     }
 }
 
+// A hook that makes calls of its own, for calls of a handler on the alternate stack. A second signal is handled there, too, below.
+static volatile int outer;
+static void fill(volatile char *room, unsigned size, char with) {
+    for (unsigned i = 0; i < size; i++)
+        room[i] = with;
+}
+static int is_filled(const volatile char *room, unsigned size, char with) {
+    for (unsigned i = 0; i < size; i++)
+        if (room[i] != with)
+            return 0;
+    return 1;
+}
+static void inner_on_alternate(int sig) {
+    volatile char room[4096];
+    fill(room, sizeof room, (char)sig);
+    int before = hooked_calls;
+    getppid();
+    CHECK(hooked_calls == before + 1, "the inner handler is hooked");
+    CHECK(is_filled(room, sizeof room, (char)sig), "the inner handler's stack");
+    handled++;
+}
+static void outer_on_alternate(int sig, siginfo_t *info, void *context) {
+    siginfo_t was = *info;
+    ucontext_t was_in = *(ucontext_t *)context;
+    volatile char room[4096];
+    fill(room, sizeof room, (char)sig);
+    for (int i = 0; i < 3; i++) {
+        int before = handled;
+        CHECK(syscall(NOBODYS) == -1 && errno == ENOSYS, "a number of nobody's");
+        CHECK(syscall(SYS_getpgrp) == getpgid(0), "result");
+        CHECK(handled > before, "handled %d times after the hook", handled - before);
+        CHECK(is_filled(room, sizeof room, (char)sig), "the outer handler's stack, call %d", i);
+        CHECK(!memcmp(&was, info, sizeof was), "its siginfo, call %d", i);
+        CHECK(!memcmp(&was_in.uc_mcontext.gregs, &((ucontext_t *)context)->uc_mcontext.gregs, sizeof was_in.uc_mcontext.gregs), "its context, call %d", i);
+    }
+    outer++;
+}
+static void ones_on_alternate(void) {
+    static char room[65536];
+    sigaltstack(&(stack_t){.ss_sp = room, .ss_size = sizeof room}, NULL);
+    sigaction(SIGUSR1, &(struct sigaction){.sa_sigaction = outer_on_alternate, .sa_flags = SA_ONSTACK | SA_SIGINFO}, NULL);
+    sigaction(SIGUSR2, &(struct sigaction){.sa_handler = inner_on_alternate, .sa_flags = SA_ONSTACK}, NULL);
+    sent = SIGUSR2;
+    for (int i = 1; i <= 20; i++) {
+        raise(SIGUSR1);
+        CHECK(outer == i, "outer ones: %d of %d", outer, i);
+        int before = hooked_calls;
+        getppid();
+        CHECK(hooked_calls == before + 1, "hooked afterwards, round %d", i);
+    }
+}
+
 __attribute__((constructor(102))) static void start(void) {
     const char *scenario = getenv("SIGNALS");
     if (!scenario || !interceptor_allowed())
@@ -567,7 +622,7 @@ __attribute__((constructor(102))) static void start(void) {
     } all[] = {{"handled", handled_ones}, {"fatal", fatal_ones},   {"stopped", stopped_ones}, {"ignored", ignored_ones},
                {"edited", edited},        {"internal", internal_ones}, {"nested", nested_ones},
                {"sent", sent_ones},       {"ordered", ordered_ones}, {"at once", all_at_once},
-               {"interruptible", interruptible_ones}};
+               {"interruptible", interruptible_ones}, {"on alternate", ones_on_alternate}};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(scenario, all[i].name)) {
             all[i].run();

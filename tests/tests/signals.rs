@@ -38,6 +38,7 @@ scenarios! {
     a_hook_may_let_itself_be_interrupted: "interruptible",
     all_signals_at_once_find_room_on_the_stack_of_a_hook: "at once",
     queued_signals_keep_their_order_though_a_hook_ran: "ordered",
+    a_hook_may_make_calls_while_a_handler_is_on_the_alternate_stack: "on alternate",
 }
 
 scenarios! {
