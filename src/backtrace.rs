@@ -76,11 +76,7 @@ fn return_from_nowhere(registers: &mut Registers) -> bool {
 }
 
 /// Calls a function with the image that an address is in, and its name.
-fn in_image<T>(
-    maps: &Maps,
-    address: u64,
-    then: impl FnOnce(&[u8], &Image<'_, ImageVmas>) -> T,
-) -> Option<T> {
+fn in_image<T>(maps: &Maps, address: u64, then: impl FnOnce(&[u8], &Image<'_>) -> T) -> Option<T> {
     let mut rest = maps.vmas();
     let mut file = rest.clone();
     let mut inode = 0;
@@ -104,7 +100,7 @@ struct Step {
 }
 
 /// Goes to the caller. Returns nothing at the end of the stack.
-fn step(image: &Image<'_, ImageVmas>, at: u64, registers: &mut Registers) -> Option<Step> {
+fn step(image: &Image<'_>, at: u64, registers: &mut Registers) -> Option<Step> {
     let (header_at, header) = image.eh_frame_hdr()?;
     let frames_at = interceptor_rewrite::eh_frame_address(header_at, header)?;
     let frames = EhFrame::new(image.from(frames_at)?, LittleEndian);

@@ -13,7 +13,7 @@ use interceptor_abi::segment::Outcome;
 use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Verdict, Width};
 use syscalls::Errno;
 
-use super::image::{Image, ImageVmas, Piece, Readable};
+use super::image::{Image, ImageVmas};
 use super::pristine::Source;
 use super::stub::{self, Area};
 use super::{API, imports, near, own, registry, trap};
@@ -166,7 +166,7 @@ pub(crate) fn stack_of_libc(frame: &SyscallFrame) -> Option<u64> {
 
 /// Patches one executable piece of an image that was just mapped.
 pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
-    let memory = Piece(image.clone());
+    let memory = ImageVmas::piece(image.clone());
     let image = Image::at(image.start, &memory);
     let text = Text {
         range: piece,
@@ -203,9 +203,8 @@ pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
         source: None,
         is_early: false,
     };
-    let image = None::<&Image<'_, Piece>>;
     let tally =
-        patch_text(&text, image, None, &near::map_by_asking, &mut Plans::default(), &mut None);
+        patch_text(&text, None, None, &near::map_by_asking, &mut Plans::default(), &mut None);
     coverage::report(text.name, &tally, false);
 }
 
@@ -264,9 +263,9 @@ struct Planned {
 
 /// Plans and patches one range. Returns what became of its sites. `refused` becomes
 /// why patched text could not be made executable again.
-fn patch_text<R: Readable>(
+fn patch_text(
     text: &Text<'_>,
-    image: Option<&Image<'_, R>>,
+    image: Option<&Image<'_>>,
     force: Option<ForcedRung>,
     near: Near<'_>,
     plans: &mut Plans,
@@ -303,10 +302,10 @@ fn outcome_unpatched(site: &SitePlan) -> Outcome {
 }
 
 /// Plans one range with what its image tells of functions.
-fn plan<R: Readable>(
+fn plan(
     bytes: &[u8],
     text: &Text<'_>,
-    image: Option<&Image<'_, R>>,
+    image: Option<&Image<'_>>,
     force: Option<ForcedRung>,
     sink: &mut dyn FnMut(SitePlan),
 ) {
@@ -321,7 +320,7 @@ fn plan<R: Readable>(
     rewrite::plan(&text, &code, data, ladder, sink);
 }
 
-fn code_map<'r, R: Readable>(image: &Image<'r, R>) -> CodeMap<'r> {
+fn code_map<'r>(image: &Image<'r>) -> CodeMap<'r> {
     let frames = image.eh_frame_hdr().and_then(|header| {
         let frames = rewrite::eh_frame_address(header.0, header.1)?;
         CodeMap::new(header, (frames, image.from(frames)?))

@@ -23,18 +23,17 @@ const ET_EXEC: u16 = 2;
 /// Where the addresses of programs end.
 const USER_END: u64 = 1 << 47;
 
-/// Readable memory of one image.
-pub(crate) trait Readable {
-    /// Whether all of the range may be read.
-    fn contains(&self, range: &Range<u64>) -> bool;
-}
-
-/// The mappings of an image that exists since start-up: its readable stretches
-/// in address order. An image has few; what has no room is not read.
+/// The mappings of an image: its readable stretches in address order. An image has few;
+/// what has no room is not read.
 pub(crate) struct ImageVmas(heapless::Vec<Range<u64>, 24>);
 
 impl ImageVmas {
-    /// From the image's first mapping on, up to the next file.
+    /// One contiguous piece that is mapped readable.
+    pub(crate) fn piece(range: Range<u64>) -> Self {
+        Self(heapless::Vec::from_iter([range]))
+    }
+
+    /// Those of an image that exists since start-up: from its first mapping on, up to the next file.
     pub(crate) fn new<'a>(vmas: impl Iterator<Item = Vma<'a>>) -> Self {
         let mut stretches: heapless::Vec<Range<u64>, 24> = heapless::Vec::new();
         let mut file = 0;
@@ -59,26 +58,16 @@ impl ImageVmas {
         }
         Self(stretches)
     }
-}
 
-impl Readable for ImageVmas {
+    /// Whether all of the range may be read.
     fn contains(&self, range: &Range<u64>) -> bool {
         self.0.iter().any(|stretch| stretch.start <= range.start && range.end <= stretch.end)
     }
 }
 
-/// One contiguous piece that was just mapped readable.
-pub(super) struct Piece(pub Range<u64>);
-
-impl Readable for Piece {
-    fn contains(&self, range: &Range<u64>) -> bool {
-        self.0.start <= range.start && range.end <= self.0.end
-    }
-}
-
 /// An ELF image at its place in memory.
-pub(crate) struct Image<'r, R> {
-    memory: &'r R,
+pub(crate) struct Image<'r> {
+    memory: &'r ImageVmas,
     /// What is added to addresses in the file.
     bias: u64,
     headers: Range<u64>,
@@ -88,9 +77,9 @@ pub(crate) struct Image<'r, R> {
     counts: OnceCell<Option<(u64, u64)>>,
 }
 
-impl<'r, R: Readable> Image<'r, R> {
+impl<'r> Image<'r> {
     /// The image whose file header is mapped at `base`, if there is one.
-    pub(crate) fn at(base: u64, memory: &'r R) -> Option<Self> {
+    pub(crate) fn at(base: u64, memory: &'r ImageVmas) -> Option<Self> {
         let mut image = Self {
             memory,
             bias: 0,
@@ -194,7 +183,7 @@ impl<'r, R: Readable> Image<'r, R> {
         u64_at(entry, 8)
     }
 
-    fn segments(&self) -> impl Iterator<Item = Segment> + use<'r, R> {
+    fn segments(&self) -> impl Iterator<Item = Segment> + use<'r> {
         let headers = self.bytes(self.headers.clone()).unwrap_or(&[]);
         headers.chunks_exact(56).filter_map(|header| {
             Some(Segment {
@@ -238,7 +227,7 @@ impl<'r, R: Readable> Image<'r, R> {
     }
 
     /// The pages of segments that are not written to.
-    pub(super) fn constant_pages(&self) -> impl Iterator<Item = Range<u64>> + use<'r, R> {
+    pub(super) fn constant_pages(&self) -> impl Iterator<Item = Range<u64>> + use<'r> {
         const PF_W: u32 = 2;
         let bias = self.bias;
         let constant = self.segments().filter(|s| s.kind == PT_LOAD && s.flags & PF_W == 0);
@@ -290,7 +279,7 @@ impl<'r, R: Readable> Image<'r, R> {
     }
 }
 
-impl<R: Readable> interceptor_rewrite::Data for Image<'_, R> {
+impl interceptor_rewrite::Data for Image<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
         self.from(address)
     }

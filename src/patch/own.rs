@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::image::{Image, Piece};
+use super::image::{Image, ImageVmas};
 use crate::sys;
 
 /// Whether somebody has patched us: then the process is another interceptor's.
@@ -21,7 +21,7 @@ pub(super) fn are_patched_ourselves() -> bool {
 /// them: then they count as memory of this process.
 pub(super) fn release_own_pages() {
     let own = text();
-    let headers = Piece(own.clone());
+    let headers = ImageVmas::piece(own.clone());
     if let Some(image) = Image::at(own.start, &headers) {
         image.constant_pages().for_each(|pages| sys::release(&pages));
     }

@@ -3,7 +3,7 @@
 use interceptor_rewrite::{CodeMap, eh_frame_address};
 
 use crate::guarded::Guarded;
-use crate::image::{Image, Piece};
+use crate::image::{Image, ImageVmas};
 
 /// Looks at everything that start-up looks at.
 pub(crate) fn run(input: &[u8]) {
@@ -12,7 +12,7 @@ pub(crate) fn run(input: &[u8]) {
     let mut memory = Guarded::new(input.len().max(1));
     memory.bytes()[..input.len()].copy_from_slice(input);
     let range = memory.start()..memory.end();
-    let piece = Piece(range.clone());
+    let piece = ImageVmas::piece(range.clone());
     let Some(image) = Image::at(range.start, &piece) else {
         return;
     };

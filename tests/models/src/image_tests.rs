@@ -9,7 +9,7 @@ use object::Endianness;
 use object::read::elf::{ElfFile64, ProgramHeader as _};
 
 use crate::guarded::Guarded;
-use crate::image::{Image, Piece};
+use crate::image::{Image, ImageVmas};
 use crate::random::Random;
 
 /// Objects of every kind: libraries with many names and with none, a program, the
@@ -63,7 +63,7 @@ impl Loaded {
     /// Looks at everything that start-up looks at. Returns how much it found.
     fn look(&self) -> usize {
         let range = self.memory.start()..self.memory.end();
-        let memory = Piece(range.clone());
+        let memory = ImageVmas::piece(range.clone());
         let Some(image) = Image::at(range.start, &memory) else {
             return 0;
         };

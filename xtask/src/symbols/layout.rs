@@ -26,7 +26,7 @@ const PLACES: &[(&str, &[&str])] = &[
         &[
             "interceptor::startup::Patched::begin",
             "interceptor::patch::apply::Round::apply",
-            "interceptor_rewrite::plan::plan",
+            "interceptor_rewrite::plan::Planner::finish",
             "interceptor_rewrite::survey::pass::Pass::pass",
             "interceptor_calls::format::format_enter",
         ],
