@@ -1,6 +1,7 @@
 // Lets itself be interrupted, and makes calls of its own through libc. INTERRUPTIBLE=scenario, read by the constructor,
 // which runs the scenario and ends the process: with "ok" and status 0, or with a line that says what was wrong and
-// status 1. Without one it is a hook of whatever program it is in, and forwards.
+// status 1. Without one it is a hook of whatever program it is in, and forwards; as "never" so is one that makes a call of its
+// own, and is not interrupted.
 
 #define _GNU_SOURCE
 #include "check.h"
@@ -57,9 +58,12 @@ static void fault(void) {
 static void nothing(void) {}
 
 static void (*volatile in_between)(void) = own_calls;
+static volatile int calls_itself;
 static long interruptible(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
     (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
     hooked++;
+    if (calls_itself)
+        CHECK(syscall(SYS_getpid) == self, "a call of the hook's own");
     if (nr == SYS_getpgrp) {
         in_hook = 1;
         use_stack(HOOKS_STACK, 1, in_between);
@@ -153,6 +157,9 @@ __attribute__((constructor(102))) static void start(void) {
     if (!scenario)
         in_between = nothing;
     interceptor_syscall_hook = interruptible;
+    calls_itself = scenario && !strcmp(scenario, "never");
+    if (calls_itself)
+        return;
     interceptor_hook_is_interruptible(1);
     if (!scenario)
         return;

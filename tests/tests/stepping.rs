@@ -22,7 +22,7 @@ fn steps_through(
     environment: &[(&str, &str)],
 ) {
     let is_everything = env::var_os("INTERCEPTOR_EVERYTHING").is_some();
-    let (density, limit) = if is_everything { ("all", 3600) } else { (density, 300) };
+    let (density, limit) = if is_everything { ("all", 7200) } else { (density, 300) };
     let mut preload = OsString::new();
     for library in libraries {
         preload.push(library);
@@ -66,6 +66,13 @@ fn a_hook_is_interrupted() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libinterruptible.so"));
     steps(&[hook, dist.runtime()], "few", &[("STEP_INTERRUPTED", "1")]);
+}
+
+#[test]
+fn a_hook_makes_calls_of_its_own() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libinterruptible.so"));
+    steps(&[hook, dist.runtime()], "each", &[("INTERRUPTIBLE", "never")]);
 }
 
 #[test]
