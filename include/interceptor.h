@@ -171,7 +171,8 @@ void interceptor_hook_is_libc_free(int is_libc_free);
  * Declares with 1 that signals may interrupt the hooks of system calls: the program's
  * handlers then run at once, on the stack that they would have without the hook, and see
  * the hook in their context. Calls that they make are hooked, but for their return. They
- * may leave the hook by siglongjmp, so it must hold nothing that it needs to give back.
+ * may leave the hook by siglongjmp, so it must hold nothing that it needs to give back;
+ * but not for another context from which they come back, as schedulers do by swapcontext.
  * A hook that runs for a call that such a handler makes is not interrupted, nor one that
  * runs for a handler on the alternate stack; and a signal that came right before the
  * hook began keeps all others waiting until the hook makes a call of its own through

@@ -92,10 +92,12 @@ pub trait Hook: Sync {
     ///
     /// The program's handler then runs on the stack that it would have without the hook,
     /// and sees the hook in its context. Calls that it makes are hooked, but for its return.
-    /// It may leave the hook by siglongjmp, so the hook must hold nothing that it needs to give back. A hook
-    /// that runs for a call that such a handler makes is not interrupted, nor one that runs
-    /// for a handler on the alternate stack; and a signal that came right before the hook
-    /// began keeps all others waiting until the hook makes a call of its own through libc.
+    /// It may leave the hook by siglongjmp, so the hook must hold nothing that it needs to
+    /// give back; but not for another context from which it comes back, as schedulers do by
+    /// swapcontext. A hook that runs for a call that such a handler makes is not
+    /// interrupted, nor one that runs for a handler on the alternate stack; and a signal that
+    /// came right before the hook began keeps all others waiting until the hook makes a call
+    /// of its own through libc.
     const INTERRUPTIBLE: bool = false;
 
     /// The numbers it sees, asked once at start-up.
