@@ -170,10 +170,12 @@ fn is_trap(signal: u64) -> bool {
 /// What the program installed, when the kernel says what it has. The kernel
 /// knows which flags exist and which signals cannot be blocked.
 fn as_installed(signal: u64, kernels: &SigAction) -> SigAction {
-    let Some(version) = entry::version_of(kernels.handler) else {
+    let version = entry::version_of(kernels.handler);
+    let Some(version) = version.or_else(|| reset_version(signal, kernels)) else {
         return *kernels;
     };
     let installed = table::get(signal, version);
+    let handler = if kernels.handler == SIG_DFL { SIG_DFL } else { installed.handler };
     let (changed_flags, changed_mask) = match is_trap(signal) || !installed.is_function() {
         true => (ALL_FLAGS, u64::MAX),
         false => (SA_SIGINFO | SA_RESTORER | SA_NODEFER, traps::signal_mask()),
@@ -181,8 +183,22 @@ fn as_installed(signal: u64, kernels: &SigAction) -> SigAction {
     SigAction {
         flags: kernels.flags & !changed_flags | installed.flags & changed_flags,
         mask: kernels.mask & !changed_mask | installed.mask & changed_mask & !UNBLOCKABLE,
+        handler,
         ..installed
     }
+}
+
+/// The version whose handler was called and reset, when that is what the kernel has: the
+/// rest of it stays.
+fn reset_version(signal: u64, kernels: &SigAction) -> Option<usize> {
+    let was_reset = kernels.handler == SIG_DFL && kernels.flags & SA_RESETHAND != 0;
+    (0..entry::VERSIONS).filter(|_| was_reset && !is_trap(signal)).find(|version| {
+        let installed = table::get(signal, *version);
+        let had = given(signal, &installed, SIG_DFL);
+        installed.is_function()
+            && (had.flags ^ kernels.flags) & ALL_FLAGS == 0
+            && (had.restorer, had.mask & !UNBLOCKABLE) == (kernels.restorer, kernels.mask)
+    })
 }
 
 impl SigAction {

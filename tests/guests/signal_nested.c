@@ -75,11 +75,13 @@ int main(void) {
     set(SIGUSR1, recurse, SA_RESETHAND | SA_NODEFER, 0);
     signal(SIGCHLD, SIG_DFL);
     struct sigaction action;
-    set(SIGURG, recurse, SA_RESETHAND | SA_NODEFER, 0); // its default is to be ignored
+    set(SIGURG, recurse, SA_RESETHAND | SA_NODEFER, SIGUSR2); // its default is to be ignored
     raise(SIGURG);
     expect_record("SA_RESETHAND handles once", "0<");
     sigaction(SIGURG, NULL, &action);
     CHECK(action.sa_handler == SIG_DFL, "handler after SA_RESETHAND");
+    CHECK((unsigned)action.sa_flags == (SA_RESETHAND | SA_NODEFER | 0x04000000 /* SA_RESTORER, of libc */), "flags after SA_RESETHAND: %#x", action.sa_flags);
+    CHECK(sigismember(&action.sa_mask, SIGUSR2), "mask after SA_RESETHAND");
 
     CHECK(pipe((int *)ends) == 0, "pipe");
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
