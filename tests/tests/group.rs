@@ -56,12 +56,12 @@ fn members_of_pid_namespaces_are_counted_whatever_ends_them() {
 /// Of births and ends: what is done, and every how many instructions of it a run kills.
 const STEPPED: &[(&str, u32)] = &[
     ("thread ends", 11),
-    ("first ends", 13),
+    ("first ends", 37),
     ("process ends", 7),
     ("process with threads ends", 7),
-    ("thread is born", 601),
+    ("thread is born", 1201),
     ("process is born", 61),
-    ("executes", 5003),
+    ("executes", 6007),
 ];
 
 #[test]
