@@ -15,6 +15,7 @@ mod dist;
 mod fuzz;
 mod link;
 mod lint;
+mod postgres;
 mod qemu;
 mod run;
 mod rustc;

@@ -12,7 +12,7 @@ use super::server::{Server, pid_file};
 use super::table::Table;
 use super::way::{Way, output, usage};
 use super::whole::{Load, compare, new_table, serve};
-use crate::tool;
+use crate::{postgres, tool};
 
 const ROUNDS: usize = 7;
 
@@ -95,19 +95,16 @@ pub fn cc(products: &Products) -> Result<Table> {
     })
 }
 
-/// Who a database server is, where we are root: it refuses to be.
-const NOBODY: [&str; 5] = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
-
 /// A database server of several processes. A unit is a transaction that reads; the
 /// server's time counts.
 pub fn pgbench(products: &Products) -> Result<Table> {
-    let Some(programs) = postgres() else {
+    let Some(programs) = postgres::programs() else {
         return Ok(without("postgres", "postgresql"));
     };
     let directory = products.file("postgres");
     let unprivileged = |program: &Path, words: &[&str]| {
         let mut command = Command::new("setpriv");
-        command.args(NOBODY).arg(program).args(words).current_dir(&directory);
+        command.args(postgres::NOBODY).arg(program).args(words).current_dir(&directory);
         command
     };
     if !directory.join("base/PG_VERSION").exists() {
@@ -119,8 +116,8 @@ pub fn pgbench(products: &Products) -> Result<Table> {
     let server = Server {
         program: "setpriv",
         arguments: |directory, port| {
-            let program = postgres().context("it was there")?.join("postgres");
-            let words = NOBODY.map(str::to_owned).into_iter().chain([
+            let program = postgres::programs().context("it was there")?.join("postgres");
+            let words = postgres::NOBODY.map(str::to_owned).into_iter().chain([
                 program.display().to_string(),
                 "-D".to_owned(),
                 directory.join("base").display().to_string(),
@@ -150,13 +147,6 @@ pub fn pgbench(products: &Products) -> Result<Table> {
     serve(products, "postgres", &["setpriv"], &server, [4000, 800], None, |port, count| {
         client(port, &["-S", "-c", "2", "-t", &(count / 2).to_string()])
     })
-}
-
-/// Where the programs of the newest installed PostgreSQL are.
-fn postgres() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
-    let programs = versions.map(|version| version.path().join("bin"));
-    programs.filter(|programs| programs.join("initdb").exists()).max()
 }
 
 /// An empty directory.

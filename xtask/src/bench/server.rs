@@ -1,7 +1,7 @@
 //! Servers: started one way, asked by a client that runs natively, ended.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::way::{Way, children_cpu_ms, usage};
+use crate::tool;
 
 /// How long a server may take to begin, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,7 +38,7 @@ impl Server {
         fs::create_dir_all(directory)?;
         let pid_file = pid_file(directory);
         let _ = fs::remove_file(&pid_file);
-        let port = free_port()?;
+        let port = tool::free_port()?;
         let arguments = (self.arguments)(directory, port)?;
         let before = children_cpu_ms()?;
         let mut server = way
@@ -56,10 +57,6 @@ impl Server {
 /// Where a server in a directory writes its process id.
 pub fn pid_file(directory: &Path) -> PathBuf {
     directory.join("pid")
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn await_server(server: &mut Child, port: u16, pid_file: &Path) -> Result<()> {

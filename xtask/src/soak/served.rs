@@ -1,7 +1,7 @@
 //! Servers that work all the time.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,12 +14,10 @@ use nix::unistd::Pid;
 
 use super::look::{Look, growth};
 use super::{PATIENCE, children};
-use crate::tool;
+use crate::{postgres, tool};
 
 /// Between two attempts to reach a server.
 const RETRY: Duration = Duration::from_millis(20);
-/// Who a database server is: it refuses to be root.
-const NOBODY: [&str; 5] = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
 const CLIENT: &str = "PATH=$1:$PATH exec pgbench -n -S -c 2 -T 5 $2 postgres";
 
 /// One of them, and who asks it.
@@ -81,7 +79,7 @@ pub fn redis(interceptor: &Path, directory: &Path) -> Result<Served> {
 
 /// A web server with threads, whose hooks are replaced all the time.
 pub fn nginx(interceptor: &Path, hook: &Path, directory: &Path) -> Result<Served> {
-    let port = free_port()?;
+    let port = tool::free_port()?;
     let configuration = directory.join("nginx.conf");
     let here = directory.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -109,20 +107,20 @@ pub fn nginx(interceptor: &Path, hook: &Path, directory: &Path) -> Result<Served
 /// A database server that makes a process for each connection, whose hooks are replaced all
 /// the time.
 pub fn postgres(interceptor: &Path, hook: &Path, directory: &Path) -> Result<Served> {
-    let programs = postgres_programs().context("PostgreSQL is not installed")?;
+    let programs = postgres::programs().context("PostgreSQL is not installed")?;
     let directory = directory.join("postgres");
     fs::create_dir_all(&directory)?;
     tool::run(Command::new("chown").arg("65534:65534").arg(&directory))?;
     let unprivileged = || {
         let mut command = Command::new("setpriv");
-        command.args(NOBODY).current_dir(&directory);
+        command.args(postgres::NOBODY).current_dir(&directory);
         command
     };
     let mut initdb = unprivileged();
     initdb.arg(programs.join("initdb"));
     initdb.args(["-D", "base", "-U", "name", "-N", "-A", "trust", "--locale", "C.UTF-8"]);
     tool::run(initdb.stdout(Stdio::null()))?;
-    let port = free_port()?;
+    let port = tool::free_port()?;
     // Not the other way round: setpriv changes a privilege of its own thread's, and glibc
     // aborts when its other thread's call then fails.
     let mut command = unprivileged();
@@ -137,7 +135,7 @@ pub fn postgres(interceptor: &Path, hook: &Path, directory: &Path) -> Result<Ser
         command.args(["-c", setting]);
     }
     let served = Served::start("postgres", command, Address::Port(port), |address, round| {
-        let programs = postgres_programs().unwrap_or_default();
+        let programs = postgres::programs().unwrap_or_default();
         let mut client = Command::new("sh");
         client.args(["-c", CLIENT, "sh"]).arg(programs);
         // By turns a connection for each transaction, and one for all.
@@ -154,17 +152,6 @@ pub fn postgres(interceptor: &Path, hook: &Path, directory: &Path) -> Result<Ser
     fill.arg("sh").arg(programs).env("PGHOST", "127.0.0.1").env("PGPORT", port.to_string());
     tool::run(fill.env("PGUSER", "name").stderr(Stdio::null()))?;
     Ok(served)
-}
-
-/// Where the programs of the newest installed PostgreSQL are.
-fn postgres_programs() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
-    let programs = versions.map(|version| version.path().join("bin"));
-    programs.filter(|programs| programs.join("initdb").exists()).max()
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 impl Served {
