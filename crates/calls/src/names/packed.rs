@@ -43,7 +43,9 @@ static VALUES: [u32; SIZES.names] = PACKED.values;
 /// Indices and high halves of those few.
 static WIDE: [(u16, u32); SIZES.wide] = PACKED.wide;
 static LENGTHS: [u8; SIZES.names] = PACKED.lengths;
-const TEXT: &str = PACKED.text.as_str();
+static WHOLE_TEXT: Text<{ SIZES.text }> = PACKED.text;
+// Of the static, not of `PACKED`, all of which would be in the library then.
+const TEXT: &str = WHOLE_TEXT.as_str();
 
 const fn sizes(mut modules: &[Module]) -> Sizes {
     let mut sizes = Sizes { sets: 0, names: 0, wide: 0, text: 0 };

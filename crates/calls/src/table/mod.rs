@@ -149,10 +149,13 @@ pub(crate) const fn slot(nr: usize) -> Option<usize> {
         Some(nr - (GAP.end - GAP.start))
     }
 }
+static ALL_NAMES: Text<{ SIZES.names }> = PACKED.names;
+static ALL_PARAMETERS: Text<{ SIZES.parameters }> = PACKED.parameters;
+// Of statics, not of `PACKED`, all of which would be in the library then.
 /// The calls' names.
-pub(crate) const NAMES: &str = PACKED.names.as_str();
+pub(crate) const NAMES: &str = ALL_NAMES.as_str();
 /// The names of their parameters.
-pub(crate) const PARAMETERS: &str = PACKED.parameters.as_str();
+pub(crate) const PARAMETERS: &str = ALL_PARAMETERS.as_str();
 
 const fn sizes(mut parts: &[&[Declared]]) -> Sizes {
     let mut sizes = Sizes { names: 0, parameters: 0 };
