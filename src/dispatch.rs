@@ -122,18 +122,12 @@ fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u
         Vectors::Sse => STAGE_SSE,
         Vectors::None if who & LIFECYCLE != 0 && hook.observes() => stage_of(hook),
         Vectors::None if who & TRACE != 0 => STAGE_SSE,
-        Vectors::None if who & LIFECYCLE != 0 && !names_other_descriptors(frame) => STAGE_SSE,
+        Vectors::None if who & LIFECYCLE != 0 && !lifecycle::is_indifferent(frame) => STAGE_SSE,
         Vectors::None if who & HOOK != 0 && H::VECTORS == Vectors::All => {
             enter_with_foreign_hook(hook, frame, who)
         }
         Vectors::None => enter::<H, EARLY>(hook, frame, who & !HOOK | own_hook::<H>(who)),
     }
-}
-
-/// Whether the runtime has nothing to do for a call that may name descriptors of ours.
-#[inline(always)]
-fn names_other_descriptors(frame: &SyscallFrame) -> bool {
-    lifecycle::names_other_descriptors(frame.rax, &frame.args)
 }
 
 /// As [`enter_for_foreign_hook`], with statistics.

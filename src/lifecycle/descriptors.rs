@@ -80,10 +80,10 @@ pub(super) fn variables() -> impl Iterator<Item = (&'static str, i32)> {
         .filter(|(_, fd)| *fd >= 0)
 }
 
-/// Whether nothing is to be done for a call, since it is of interest only for descriptors that
-/// it names, none of them ours. Asked in the first stage of a call.
+/// Whether a call is of interest only for descriptors that it names, none of them ours. Asked
+/// in the first stage of a call.
 #[inline]
-pub(crate) fn are_others(nr: u64, args: &[u64; 6]) -> bool {
+pub(super) fn are_others(nr: u64, args: &[u64; 6]) -> bool {
     const CLOSE: u32 = Sysno::close as u32;
     const DUP: u32 = Sysno::dup as u32;
     const DUP2: u32 = Sysno::dup2 as u32;

@@ -16,6 +16,12 @@ use crate::sys::{self, page_down, page_up};
 use crate::thread::{self, ThreadBlock, seats};
 use crate::tls;
 
+pub(super) const MMAP: u32 = Sysno::mmap as u32;
+pub(super) const MPROTECT: u32 = Sysno::mprotect as u32;
+pub(super) const PKEY_MPROTECT: u32 = Sysno::pkey_mprotect as u32;
+pub(super) const MUNMAP: u32 = Sysno::munmap as u32;
+pub(super) const MREMAP: u32 = Sysno::mremap as u32;
+
 const PROT_EXEC: u64 = 4;
 const MAP_FIXED: u64 = 0x10;
 const MAP_ANONYMOUS: u64 = 0x20;
@@ -32,18 +38,29 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, frame: &SyscallFrame)
         }
         return step;
     }
-    let matters = match sysno {
-        Sysno::mmap => {
+    if concerns_text(frame.rax, args) { Step::ForwardAndExit } else { Step::Forward }
+}
+
+/// Whether nothing is to be done for a call of the mmap family. Asked in the first stage of a
+/// call.
+pub(super) fn is_indifferent(nr: u64, args: &[u64; 6]) -> bool {
+    !concerns_text(nr, args)
+        && (nr as u32 != MUNMAP || thread_storage_in(args[0], args[1]).is_none())
+}
+
+/// Whether memory that is executable, or was, comes or goes, or an image begins.
+fn concerns_text(nr: u64, args: &[u64; 6]) -> bool {
+    match nr as u32 {
+        MMAP => {
             let flags = args[3];
             let is_image_start = flags & MAP_ANONYMOUS == 0 && args[5] == 0;
             args[2] & PROT_EXEC != 0
                 || is_image_start
                 || (flags & MAP_FIXED != 0 && patch::is_patched(args[0], args[1]))
         }
-        Sysno::mprotect | Sysno::pkey_mprotect => args[2] & PROT_EXEC != 0,
+        MPROTECT | PKEY_MPROTECT => args[2] & PROT_EXEC != 0,
         _ => patch::is_patched(args[0], args[1]),
-    };
-    if matters { Step::ForwardAndExit } else { Step::Forward }
+    }
 }
 
 /// The pages with the calling thread's pointer and our words, or those of storage that

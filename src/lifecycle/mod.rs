@@ -25,9 +25,7 @@ use crate::signal::{self, MaskChange};
 use crate::thread::{Call, ThreadBlock};
 
 pub(crate) use birth::{Birth, joins_late, sharer_begins, thread_begins};
-pub(crate) use descriptors::{
-    Kept, are_others as names_other_descriptors, keep as keep_descriptor,
-};
+pub(crate) use descriptors::{Kept, keep as keep_descriptor};
 
 /// What becomes of a lifecycle call.
 pub(crate) enum Step {
@@ -129,6 +127,23 @@ pub(crate) fn subscribe_remote() {
 pub(crate) fn read_mail(block: &mut ThreadBlock, observing: &Observing<'_>) {
     while let Some(effect) = block.membership().take_effect() {
         observing.call(block, |hook| hook.remote_effect(&effect));
+    }
+}
+
+/// Whether nothing is to be done for a call, as for most of those with numbers that must be
+/// known. Asked in the first stage of a call, which touches no vector register.
+#[inline]
+pub(crate) fn is_indifferent(frame: &SyscallFrame) -> bool {
+    const RT_SIGACTION: u32 = Sysno::rt_sigaction as u32;
+    let (nr, args) = (frame.rax, &frame.args);
+    match nr as u32 {
+        RT_SIGACTION => signal::is_left_to_kernel(frame),
+        mapping::MMAP
+        | mapping::MPROTECT
+        | mapping::PKEY_MPROTECT
+        | mapping::MUNMAP
+        | mapping::MREMAP => mapping::is_indifferent(nr, args),
+        _ => descriptors::are_others(nr, args),
     }
 }
 

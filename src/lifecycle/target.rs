@@ -31,19 +31,25 @@ const BEGINNING: usize = 1024;
 /// Says so if a program will run without us. Returns whether there is a file: without
 /// one exec fails, as the searches of a path do that try one directory after the other.
 pub(super) fn report(target: &Target) -> bool {
+    match sys::status_at_guests(target.directory, target.path, target.flags & AT_EMPTY_PATH) {
+        Err(Errno::ENOENT) => return false,
+        Err(_) => {}
+        Ok(status) => report_file(target, status),
+    }
+    true
+}
+
+#[inline(never)]
+fn report_file(target: &Target, status: Status) {
     let mut path = [0; PATH];
     let Some(len) = sys::read_guest_string(target.path, &mut path).map(<[u8]>::len) else {
-        return true;
+        return;
     };
     let Ok(name) = CStr::from_bytes_with_nul(&path[..=len]) else {
-        return true;
+        return;
     };
-    let status = sys::status_at(target.directory, name, target.flags & AT_EMPTY_PATH);
-    if matches!(status, Err(Errno::ENOENT)) {
-        return false;
-    }
-    let Some(why) = status.ok().and_then(|status| obstacle(target.directory, name, status)) else {
-        return true;
+    let Some(why) = obstacle(target.directory, name, status) else {
+        return;
     };
     if let Some(segment) = group::segment() {
         segment.header.not_followed.fetch_add(1, Relaxed);
@@ -54,7 +60,6 @@ pub(super) fn report(target: &Target) -> bool {
             Lossy(name.to_bytes())
         ));
     }
-    true
 }
 
 /// Whether it has been said by this process, or by one that it is forked from.

@@ -77,6 +77,18 @@ fn try_sigaction(args: &[u64; 6], stack: Option<u64>, by: By) -> sys::Result<Opt
     Ok(Some(()))
 }
 
+/// Whether rt_sigaction is the kernel's matter: the signal has no handler of ours and gets
+/// none. Asked in the first stage of a call.
+pub(crate) fn is_left_to_kernel(frame: &SyscallFrame) -> bool {
+    let [signal, new, _, size, ..] = frame.args;
+    let is_no_handler = || {
+        let handler = sys::read_guest_word_near(patch::stack_of_libc(frame), new);
+        matches!(handler, Some(SIG_DFL | SIG_IGN))
+    };
+    let is_ours = || traps::are_caught() || hooked::wants_some() || !is_no_handler();
+    size == 8 && !table::is_used(signal) && (new == 0 || !is_ours())
+}
+
 /// Takes over what was installed before we were there, by constructors that ran
 /// before ours: that of glibc's libpthread does, up to glibc 2.33, and its handler
 /// unwinds from the context that it is shown. `caught` has the bits of all signals that may

@@ -102,6 +102,11 @@ pub(super) fn wants(signal: u64, action: &SigAction) -> bool {
     }
 }
 
+/// Whether the hook or the report wants to see any at all.
+pub(super) fn wants_some() -> bool {
+    WANTED.load(Relaxed) != 0
+}
+
 /// Whether libc keeps a signal for itself: glibc for cancellation and for changing
 /// ids in all threads; musl has a third.
 fn is_internal(signal: u64) -> bool {

@@ -39,7 +39,7 @@ mod waiting;
 mod words;
 
 use actions::SigAction;
-pub(crate) use actions::{adopt, rt_sigaction};
+pub(crate) use actions::{adopt, is_left_to_kernel, rt_sigaction};
 pub(crate) use alternate::{is_on, set_mask};
 pub(crate) use defer::{Aside, KEPT, Kept, Waiting};
 #[cfg(feature = "own_calls")]

@@ -102,11 +102,14 @@ impl Drop for File {
 /// Type, permissions and owners of a file by its path; with `flags` AT_EMPTY_PATH
 /// and no path, of an open one.
 pub(crate) fn status_at(directory: i32, path: &CStr, flags: u64) -> Result<Status> {
+    status_at_guests(directory, path.as_ptr() as u64, flags)
+}
+
+/// The same by the address of a path of the program's, which need not be readable.
+pub(crate) fn status_at_guests(directory: i32, path: u64, flags: u64) -> Result<Status> {
     let mut stat = Stat::default();
-    // SAFETY: the path is NUL-terminated; the kernel writes one struct stat.
-    unsafe {
-        syscall!(Sysno::newfstatat, directory, path.as_ptr(), stat.as_mut_ptr(), flags)?;
-    }
+    // SAFETY: the kernel reads a path, if there is one, and writes one struct stat.
+    unsafe { syscall!(Sysno::newfstatat, directory, path, stat.as_mut_ptr(), flags)? };
     Ok(Status { mode: stat[3] as u32, uid: (stat[3] >> 32) as u32, gid: stat[4] as u32 })
 }
 

@@ -198,6 +198,14 @@ pub(crate) fn read_guest_near(stack: Option<u64>, address: u64, buffer: &mut [u8
     buffer.len()
 }
 
+/// The word at an address on the page of a stack that is in use, without a call and without a
+/// vector register.
+pub(crate) fn read_guest_word_near(stack: Option<u64>, address: u64) -> Option<u64> {
+    let is_near = is_on_page_of(stack?, address, size_of::<u64>());
+    // SAFETY: the whole page is mapped and is the program's stack.
+    is_near.then(|| unsafe { (address as *const u64).read_unaligned() })
+}
+
 /// As [`write_guest`], in the same way.
 pub(crate) fn write_guest_near(stack: Option<u64>, address: u64, words: &[u64]) -> usize {
     let len = size_of_val(words);
