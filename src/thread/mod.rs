@@ -15,11 +15,13 @@
 //! with the words of the block that every call needs, so that a thread has one page to
 //! touch and a forked child one to copy. The block is made at the
 //! thread's first intercepted call and goes back to a pool when the thread
-//! exits; see [`pool`].
+//! exits; see [`pool`]. Which stacks may be entered is the matter of [`levels`].
 
+mod errno;
 mod in_flight;
 #[cfg(feature = "capi")]
 mod inside;
+mod levels;
 mod parent;
 mod pool;
 pub(crate) mod seats;
@@ -27,7 +29,7 @@ pub(crate) mod sharers;
 
 use core::ffi::c_int;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
 use syscalls::Sysno;
 
@@ -39,15 +41,22 @@ use crate::lifecycle::{self, Birth};
 use crate::stat;
 use crate::sys::{self, Mapping, PAGE, page_up};
 use crate::thunk;
-use crate::tls::{self, LEVELS, PARKED_MARK, Tls};
+use crate::tls::{self, LEVELS, Tls};
 use crate::trace::PendingLine;
 use crate::vector;
 
+pub(crate) use errno::{keeping_errno, libc_errno};
 #[cfg(feature = "capi")]
 pub(crate) use in_flight::CAPACITY as CALLS_IN_FLIGHT;
 pub(crate) use in_flight::{Call, InFlight};
 #[cfg(feature = "capi")]
 pub(crate) use inside::{note_entry, wait_until_left};
+#[cfg(feature = "capi")]
+pub(crate) use levels::is_in_hook;
+pub(crate) use levels::{
+    are_levels_parked, forget_other_levels, hooked, is_level_ready, leave_by_thunk, park_levels,
+    release_level, unhooked, unpark_levels, unpark_one_level,
+};
 pub(crate) use pool::leave_for_reuse;
 #[cfg(feature = "capi")]
 pub(crate) use seats::let_hooks_run_anywhere;
@@ -338,44 +347,6 @@ fn is_unobserved_end(nr: u64, tls: *const Tls) -> bool {
     nr == Sysno::exit as u64 && !is_expected && interest::of(nr) == interest::LIFECYCLE
 }
 
-unsafe extern "C" {
-    /// Address of libc's `__errno_location`, null without one (`asm/weak.S`).
-    fn interceptor_libc_errno_location() -> Option<unsafe extern "C" fn() -> *mut c_int>;
-}
-
-/// libc's errno of the calling thread; null without a libc, and on storage that is not
-/// libc's.
-#[inline(always)]
-pub(crate) fn libc_errno() -> *mut c_int {
-    if is_caller_foreign() {
-        return core::ptr::null_mut();
-    }
-    // SAFETY: the weak symbol, if there is one, is libc's function, which
-    // returns the address of this thread's errno.
-    unsafe { interceptor_libc_errno_location().map_or(core::ptr::null_mut(), |locate| locate()) }
-}
-
-/// Puts errno back after code that may set it.
-pub(crate) fn keeping_errno<T>(code: impl FnOnce() -> T) -> T {
-    let at = errno_of_block();
-    // SAFETY: null, or this thread's errno.
-    let before = unsafe { at.as_ref() }.copied();
-    let result = code();
-    if let Some(before) = before {
-        // SAFETY: as above.
-        unsafe { *at = before };
-    }
-    result
-}
-
-/// The errno that the calling thread's block knows.
-#[inline(never)]
-fn errno_of_block() -> *mut c_int {
-    // SAFETY: this thread's own words and block.
-    let block = unsafe { (&raw const (*tls::current()).block).read_volatile().as_ref() };
-    block.map_or_else(libc_errno, |block| block.errno)
-}
-
 /// Makes the first thread's block. Returns whether there is memory for it.
 pub(crate) fn begin_first() -> bool {
     interceptor_thread_begin(NO_NUMBER) != 0
@@ -410,172 +381,6 @@ pub(crate) fn join_first() {
         if let Some(block) = (&raw const (*tls::current()).block).read_volatile().as_mut() {
             lifecycle::joins_late(block);
         }
-    }
-}
-
-/// Makes every level of the calling thread ready, but the one in use.
-///
-/// For when the frames of the others are known to be dead, because a signal
-/// handler left them by siglongjmp.
-#[inline(never)]
-pub(crate) fn forget_other_levels(block: &mut ThreadBlock, in_use: u64) {
-    block.hook_level = 0;
-    block.hooks_are_left();
-    for level in (0..LEVELS as u64).filter(|level| *level != in_use) {
-        release_level(level);
-    }
-}
-
-/// Makes a level of the calling thread free again.
-pub(crate) fn release_level(level: u64) {
-    let tls = tls::current();
-    // SAFETY: the TLS block is this thread's own.
-    unsafe {
-        let parked = (&raw const (*tls).parked).read_volatile();
-        if parked != 0 {
-            (&raw mut (*tls).parked).write_volatile(parked | 1 << level);
-        } else if level < LEVELS as u64 {
-            (&raw mut (*tls).ready[level as usize]).write_volatile(1);
-        }
-    }
-}
-
-/// Runs a hook outside of any call, on the stack of whoever calls. Calls that it
-/// makes are a hook's.
-#[inline]
-pub(crate) fn unhooked<T>(hook: impl FnOnce() -> T) -> T {
-    let level = enter_unhooked();
-    let result = hook();
-    if let Some(level) = level {
-        leave_unhooked(level);
-    }
-    result
-}
-
-/// Returns the level that is out of use meanwhile, [`LEVELS`] for none; `None` if there is
-/// no block.
-#[inline(never)]
-fn enter_unhooked() -> Option<usize> {
-    let block = own_block()?;
-    let level = take_level(tls::current());
-    block.hooks_outside += 1;
-    Some(level.unwrap_or(LEVELS))
-}
-
-#[inline(never)]
-fn leave_unhooked(level: usize) {
-    if let Some(block) = own_block() {
-        block.hooks_outside -= 1;
-    }
-    if level < LEVELS {
-        release_level(level as u64);
-    }
-}
-
-/// Whether the calling thread executes a hook.
-#[cfg(feature = "capi")]
-pub(crate) fn is_in_hook() -> bool {
-    let Some(block) = own_block() else {
-        return false;
-    };
-    // A hook that was left by longjmp has said nothing.
-    let here = (&raw const block) as u64;
-    block.hooks_outside != 0 || (block.hook_level != 0 && block.region().contains(&here))
-}
-
-/// Runs code of the program's, which may have interrupted such a hook.
-pub(crate) fn hooked(program: impl FnOnce()) {
-    // SAFETY: this thread's own words and block.
-    let block = unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() };
-    let Some(block) = block.filter(|block| block.hooks_outside > 0) else {
-        program();
-        return;
-    };
-    let interrupted = core::mem::take(&mut block.hooks_outside);
-    program();
-    block.hooks_outside = interrupted;
-}
-
-/// Takes a free level out of use, be it ready or parked. `None` if there is none.
-fn take_level(tls: *mut Tls) -> Option<usize> {
-    // SAFETY: the calling thread's words.
-    unsafe {
-        let parked = (&raw const (*tls).parked).read_volatile();
-        let is_free = |level: &usize| parked & 1 << level != 0 || (*tls).ready[*level] != 0;
-        let level = (0..LEVELS).find(is_free)?;
-        if parked != 0 {
-            (&raw mut (*tls).parked).write_volatile(parked & !(1 << level));
-        } else {
-            (&raw mut (*tls).ready[level]).write_volatile(0);
-        }
-        Some(level)
-    }
-}
-
-/// Makes the free levels of the calling thread unready, so that its next call
-/// comes by the careful way (`signal::alternate`).
-///
-/// A handler that comes in between may do the same, or undo it: each step leaves every
-/// level what it is, but for one, which nobody can take.
-pub(crate) fn park_levels() {
-    let tls = tls::current();
-    // SAFETY: the TLS block is this thread's own.
-    unsafe {
-        let parked = AtomicU64::from_ptr(&raw mut (*tls).parked);
-        parked.fetch_or(PARKED_MARK, Relaxed);
-        let ready = |level: usize| &raw mut (*tls).ready[level];
-        while let Some(level) = (0..LEVELS).find(|level| ready(*level).read_volatile() != 0) {
-            ready(level).write_volatile(0);
-            parked.fetch_or(PARKED_MARK | 1 << level, Relaxed);
-        }
-    }
-}
-
-/// Whether levels that are free are parked.
-pub(crate) fn are_levels_parked() -> bool {
-    // SAFETY: this thread's own words.
-    unsafe { (&raw const (*tls::current()).parked).read_volatile() != 0 }
-}
-
-/// Makes all parked levels ready.
-pub(crate) fn unpark_levels() {
-    let tls = tls::current();
-    // SAFETY: the TLS block is this thread's own.
-    unsafe {
-        let parked = (&raw const (*tls).parked).read_volatile();
-        (&raw mut (*tls).parked).write_volatile(0);
-        for level in (0..LEVELS as u64).filter(|level| parked & 1 << level != 0) {
-            release_level(level);
-        }
-    }
-}
-
-/// The frame of level 0 is one that the calling thread leaves through its thunk, also if
-/// another has left its frames otherwise, on the same block (`sharers`).
-pub(crate) fn leave_by_thunk() {
-    // SAFETY: this thread's own words and frames.
-    unsafe { (*((*tls::current()).base[0] as *mut SyscallFrame)).leave = thunk::leave(0) }
-}
-
-/// Whether a level of the calling thread may be entered.
-pub(crate) fn is_level_ready() -> bool {
-    // SAFETY: the TLS block is this thread's own.
-    unsafe { (*tls::current()).ready.iter().any(|ready| *ready != 0) }
-}
-
-/// Makes one parked level ready; the others stay parked. Returns false if there
-/// is none.
-pub(crate) fn unpark_one_level() -> bool {
-    let tls = tls::current();
-    // SAFETY: the TLS block is this thread's own.
-    unsafe {
-        let parked = (&raw const (*tls).parked).read_volatile();
-        let Some(level) = (0..LEVELS).find(|level| parked & 1 << level != 0) else {
-            return false;
-        };
-        (&raw mut (*tls).parked).write_volatile(parked & !(1 << level));
-        (&raw mut (*tls).ready[level]).write_volatile(1);
-        true
     }
 }
 

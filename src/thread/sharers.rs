@@ -218,7 +218,7 @@ pub(crate) fn enter(mask: u64, rsp: u64, anchor: u64, result: u64) -> Option<u64
             block.aside.leave_with(mask, &block.alternate);
             return Some(1);
         }
-        let Some(level) = super::take_level(words) else {
+        let Some(level) = super::levels::take_level(words) else {
             block.end_without_leaving(mask);
             return Some(0);
         };
