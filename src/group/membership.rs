@@ -5,8 +5,9 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use interceptor_abi::segment::Life;
 
 use super::effects::{self, Concerned};
+use super::reserve::{By, Init, Newborn, reserve};
 use super::robust::{self, Head, Trust};
-use super::slots::{self, Born, By, Init, Member, Newborn, Slot};
+use super::slots::{self, Born, Member, Slot};
 use super::{TGSTAT, segment};
 use crate::hook::RemoteEffect;
 use crate::{sys, tls};
@@ -132,7 +133,7 @@ impl Membership {
             is_first: is_process,
             init,
         };
-        expected.member = slots::reserve(segment, &newborn).unwrap_or(Member::NONE);
+        expected.member = reserve(segment, &newborn).unwrap_or(Member::NONE);
         if matches!(init, Init::Itself) && !new_namespace {
             let number = expected.number() as u32;
             self.child_init = if number == 0 { UNKNOWN } else { number };
@@ -197,7 +198,7 @@ impl Membership {
         };
         let init = Init::Unknown;
         let newborn = Newborn { by: By::Itself(tid), tgid, namespace, is_first, init };
-        match slots::reserve(segment, &newborn) {
+        match reserve(segment, &newborn) {
             Some(member) => self.begin(member, tid),
             None => {
                 segment.header.population.lost_threads.fetch_add(1, Relaxed);

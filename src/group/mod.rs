@@ -13,6 +13,7 @@ mod counts;
 mod effects;
 mod membership;
 mod published;
+mod reserve;
 mod robust;
 mod slots;
 

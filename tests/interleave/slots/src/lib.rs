@@ -1,4 +1,4 @@
-//! The slots of threads and their counts, `src/group/{slots,counts}.rs`, in every order of their steps, and with
+//! The slots of threads and their counts, `src/group/{reserve,slots,counts}.rs`, in every order of their steps, and with
 //! members that are killed at every one of them.
 //!
 //! What must hold: as long as nobody is killed, the counts are those of the slots
@@ -15,6 +15,9 @@ pub mod segment;
 
 #[path = "../../../../src/group/counts.rs"]
 mod counts;
+
+#[path = "../../../../src/group/reserve.rs"]
+mod reserve;
 
 #[path = "../../../../src/group/slots.rs"]
 mod slots;

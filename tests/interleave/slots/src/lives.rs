@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use interceptor_interleave::{Bounds, explore};
 
+use crate::reserve::{self, By, Init, Newborn};
 use crate::segment::{DIED, Life, SIZE, Segment, ThreadState};
-use crate::slots::{self, Born, By, Init, Member, Newborn};
+use crate::slots::{self, Born, Member};
 use crate::sys::DEAD;
 
 const BOUNDS: Bounds = Bounds { preemptions: 2, delays: 0, kills: false, steps: 2000 };
@@ -35,7 +36,7 @@ impl Model {
         let segment = segment();
         let reserve = |by, tgid, is_first| {
             let newborn = Newborn { by, tgid, namespace: 0, is_first, init: Init::Unknown };
-            slots::reserve(segment, &newborn).expect("room")
+            reserve::reserve(segment, &newborn).expect("room")
         };
         let first = reserve(By::Itself(FIRST), FIRST, true);
         assert!(slot(segment, first).is_some_and(|slot| slot.born(FIRST) == Born::Now));
@@ -214,7 +215,7 @@ fn of_three_threads_that_end_one_takes_the_process_along() {
             is_first: false,
             init: Init::Unknown,
         };
-        let third = slots::reserve(model.segment, &newborn).expect("room");
+        let third = reserve::reserve(model.segment, &newborn).expect("room");
         model.born(model.second, SECOND);
         model.born(third, THIRD);
         model.reserved.lock().expect("no panic").push(third);
@@ -255,7 +256,7 @@ fn nobody_gets_a_slot_that_another_has() {
             is_first: false,
             init: Init::Unknown,
         };
-        let member = slots::reserve(model.segment, &newborn).expect("room");
+        let member = reserve::reserve(model.segment, &newborn).expect("room");
         model.reserved.lock().expect("no panic").push(member);
     };
     let cancel = |model: &Model| {
