@@ -354,7 +354,7 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     if watchers & WATCH_STAT != 0 {
         stat::exit(block.lane, nr, result, began);
     }
-    block.in_flight.remove_from(number);
+    block.in_flight.remove(number);
     frame.resume()
 }
 

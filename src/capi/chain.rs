@@ -159,8 +159,8 @@ pub(super) static VARIABLE_CALLS: Numbers = Numbers::none();
 pub struct Words {
     /// One for each hook, the first for the variable.
     thread: [u64; HOOKS + 1],
-    /// For each call in flight one for each hook, and whose they are.
-    calls: [[(u64, u32); HOOKS]; CALLS_IN_FLIGHT],
+    /// For each call in flight one for each hook.
+    calls: [CallWords; CALLS_IN_FLIGHT],
 }
 
 impl Words {
@@ -214,7 +214,10 @@ unsafe fn function<F: Copy>(pointer: &AtomicPtr<()>) -> Option<F> {
     (!pointer.is_null()).then(|| unsafe { core::mem::transmute_copy::<*mut (), F>(&pointer) })
 }
 
-/// What comes back with the record of a call: its index, and the hooks to be told.
+/// The words of hooks, and whose they are.
+type CallWords = [(u64, u32); HOOKS];
+
+/// What comes back with the record of a call: where its words are, and the hooks to be told.
 struct Pending {
     record: usize,
     hooks: u8,
@@ -246,17 +249,19 @@ pub(super) fn enter(entry: &mut SyscallEntry) -> Decision {
         stack_pointer: entry.stack_pointer(),
     };
     let errno = Errno::save(entry.errno());
-    let mut pending = Pending { record: entry.record(), hooks: 0 };
+    // Calls of a handler that interrupts a hook have others.
+    let mut words = [(0, 0); HOOKS];
+    let mut pending = Pending { record: 0, hooks: 0 };
     let frame = entry.frame();
     own_calls::nothing_is_put_off(frame);
     // Pairs with the release in `registry`.
     let order = ORDER.load(Acquire);
     let answered = items(order).any(|item| match SLOTS.get(item as usize - 1) {
-        Some(slot) => ask(slot, item as usize - 1, &mut call, &mut pending),
+        Some(slot) => ask(slot, item as usize - 1, &mut call, &mut pending, &mut words),
         None => ask_variable(&mut call, &errno),
     });
     if answered && !own_calls::is_put_off(frame) {
-        tell(order, &mut call, &pending);
+        tell(order, &mut call, &pending, &words);
         errno.restore();
         return Decision::Answer(call.result);
     }
@@ -268,11 +273,24 @@ pub(super) fn enter(entry: &mut SyscallEntry) -> Decision {
     if args != *entry.args() {
         *entry.args_mut() = args;
     }
-    if pending.hooks == 0 { Decision::Forward } else { Decision::ForwardAndExit(pending.to_word()) }
+    if pending.hooks == 0 {
+        return Decision::Forward;
+    }
+    pending.record = entry.record();
+    if let Some(record) = record(pending.record) {
+        *record = words;
+    }
+    Decision::ForwardAndExit(pending.to_word())
 }
 
 /// Asks a registered hook. Returns whether it has answered.
-fn ask(slot: &Slot, index: usize, call: &mut CCall, pending: &mut Pending) -> bool {
+fn ask(
+    slot: &Slot,
+    index: usize,
+    call: &mut CCall,
+    pending: &mut Pending,
+    words: &mut CallWords,
+) -> bool {
     if !slot.calls.contains(call.nr as u64) {
         return false;
     }
@@ -286,7 +304,6 @@ fn ask(slot: &Slot, index: usize, call: &mut CCall, pending: &mut Pending) -> bo
         }
     };
     if decision == FORWARD_AND_EXIT
-        && let Some(words) = record(pending.record)
         && let Some(word) = words.get_mut(index)
     {
         *word = (call.word, generation);
@@ -311,12 +328,12 @@ fn ask_variable(call: &mut CCall, errno: &Errno) -> bool {
 }
 
 /// The words of a call of this thread.
-fn record(index: usize) -> Option<&'static mut [(u64, u32); HOOKS]> {
+fn record(index: usize) -> Option<&'static mut CallWords> {
     thread::own_block()?.words.calls.get_mut(index)
 }
 
 /// Tells the hooks that have asked for it what became of the call, the last one first.
-fn tell(order: u64, call: &mut CCall, pending: &Pending) {
+fn tell(order: u64, call: &mut CCall, pending: &Pending, words: &CallWords) {
     let mut told = [0u8; HOOKS];
     let mut count = 0;
     for (index, _) in slots(order).filter(|(index, _)| pending.has(*index)) {
@@ -325,10 +342,6 @@ fn tell(order: u64, call: &mut CCall, pending: &Pending) {
             count += 1;
         }
     }
-    // A copy: a hook may make calls that use the record again.
-    let Some(words) = record(pending.record).map(|words| *words) else {
-        return;
-    };
     for index in told.iter().take(count).rev().map(|index| usize::from(*index)) {
         let (Some(slot), Some((word, generation))) = (SLOTS.get(index), words.get(index)) else {
             continue;
@@ -356,9 +369,11 @@ pub(super) fn exit(exit: &SyscallExit<'_>) -> i64 {
         return_address: exit.return_address(),
         stack_pointer: exit.stack_pointer(),
     };
-    keeping_errno(|| {
-        tell(ORDER.load(Acquire), &mut call, &Pending::of_word(exit.word()));
-    });
+    let pending = Pending::of_word(exit.word());
+    // A copy: a hook may make calls that use them again.
+    if let Some(words) = record(pending.record).map(|words| *words) {
+        keeping_errno(|| tell(ORDER.load(Acquire), &mut call, &pending, &words));
+    }
     call.result
 }
 

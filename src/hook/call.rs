@@ -1,12 +1,18 @@
 //! A call as a hook sees it, on its way in and on its way out.
 
 use core::fmt;
+#[cfg(feature = "capi")]
+use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
 use syscalls::{Errno, Sysno};
 
 use crate::calls::TypedCall;
 use crate::frame::{SyscallFrame, address_after_site};
+#[cfg(feature = "capi")]
+use crate::interest;
 use crate::sys;
+#[cfg(feature = "capi")]
+use crate::thread::ThreadBlock;
 
 /// A call on its way in: number and arguments, to see and to change.
 #[repr(transparent)]
@@ -73,11 +79,15 @@ impl SyscallEntry {
         &raw mut self.0
     }
 
-    /// Where the call's record is going to be if it goes into the kernel.
+    /// Which of the words of hooks are to be the call's. From here on no handler interrupts
+    /// the hook.
     #[cfg(feature = "capi")]
-    pub(crate) fn record(&self) -> usize {
+    pub(crate) fn record(&mut self) -> usize {
         // SAFETY: the block outlives the thread's frames.
-        unsafe { (*self.0.block).in_flight.next() }
+        let block = unsafe { &mut *self.0.block };
+        block.hook_level |= ThreadBlock::OBSERVES;
+        compiler_fence(SeqCst);
+        block.in_flight.free_words(u32::from(interest::HOOK))
     }
 
     /// libc's errno of the thread that makes the call.

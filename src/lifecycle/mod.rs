@@ -250,7 +250,10 @@ pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option
     let number = block.in_flight.newest(is_it)?;
     let call = *block.in_flight.get(number);
     // A child on its parent's memory leaves the record to that one.
-    if frame.rax != 0 || !birth::may_share_memory(&call) {
+    if !birth::may_share_memory(&call) {
+        block.in_flight.remove_from_between(number);
+    } else if frame.rax != 0 {
+        // What is newer is the child's.
         block.in_flight.remove_from(number);
     }
     Some(call)

@@ -23,6 +23,9 @@ use crate::signal::MaskChange;
 /// call needs one.
 pub(crate) const CAPACITY: usize = 16;
 
+/// A word of a record, which may be padding.
+type Word = core::mem::MaybeUninit<u64>;
+
 /// One call on its way through the kernel.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -48,6 +51,8 @@ pub struct Call {
     pub(crate) expected: Expected,
     pub(crate) mask_change: MaskChange,
 }
+
+const _: () = assert!(size_of::<Call>().is_multiple_of(size_of::<Word>()));
 
 /// The calls of one thread that are in the kernel.
 #[repr(C)]
@@ -94,18 +99,66 @@ impl InFlight {
         self.pushed = self.pushed.wrapping_add(1);
     }
 
-    /// Where the next [vacant](Self::vacant) record is.
+    /// Of words that hooks keep beside records, and which the records lead to in the lowest
+    /// bits of their own, the first that none needs which stays when there is one more.
     #[cfg(feature = "capi")]
-    pub(crate) fn next(&self) -> usize {
-        self.pushed as usize % CAPACITY
+    pub(crate) fn free_words(&self, watcher: u32) -> usize {
+        let (mut used, mut number) = (0u32, self.pushed);
+        let end = number.wrapping_sub(CAPACITY as u32 - 1);
+        while number != self.oldest && number != end {
+            number = number.wrapping_sub(1);
+            let call = self.get(number);
+            if call.watchers & watcher != 0 {
+                used |= 1 << (call.word as u32 % CAPACITY as u32);
+            }
+        }
+        used.trailing_ones() as usize
+    }
+
+    /// Removes a record, if it is still there.
+    #[inline(always)]
+    pub(crate) fn remove(&mut self, number: u32) {
+        if number.wrapping_add(1) == self.pushed && number != self.oldest.wrapping_sub(1) {
+            self.pushed = number;
+        } else {
+            self.remove_from_between(number);
+        }
+    }
+
+    /// The same of one that may not be the newest.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn remove_from_between(&mut self, number: u32) {
+        if !self.has(number) {
+            return;
+        }
+        let mut to = number;
+        while to.wrapping_add(1) != self.pushed {
+            let next = to.wrapping_add(1);
+            let from: *const Call = self.get(next);
+            let place: *mut Call = &raw mut self.calls[to as usize % CAPACITY];
+            for word in 0..size_of::<Call>() / size_of::<Word>() {
+                // SAFETY: two records. Volatile keeps the moves scalar: they are made in
+                // the first stage of the entry, too, as in `frame::copy_words`.
+                unsafe {
+                    let value = from.cast::<Word>().add(word).read_volatile();
+                    place.cast::<Word>().add(word).write_volatile(value);
+                }
+            }
+            to = next;
+        }
+        self.pushed = to;
     }
 
     /// Removes a record, if it is still there, and all newer ones.
-    #[inline(always)]
     pub(crate) fn remove_from(&mut self, number: u32) {
-        if number.wrapping_sub(self.oldest) <= self.pushed.wrapping_sub(self.oldest) {
+        if self.has(number) {
             self.pushed = number;
         }
+    }
+
+    fn has(&self, number: u32) -> bool {
+        number.wrapping_sub(self.oldest) < self.pushed.wrapping_sub(self.oldest)
     }
 
     /// The record of a call that is about to go in, or came out; it stays.

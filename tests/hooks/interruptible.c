@@ -149,6 +149,41 @@ static __attribute__((noinline)) void interrupted_by_fault(void) {
         CHECK(syscall(SYS_getpgrp) == getpgrp(), "result");
 }
 
+// Of two hooks in a row the first one keeps a word, and the second one is interrupted by a handler whose calls keep others.
+static volatile int told;
+static int keep(struct interceptor_call *call, void *data) {
+    (void)data;
+    call->word = (unsigned long)call->nr * 1000 + 1;
+    return INTERCEPTOR_FORWARD_AND_EXIT;
+}
+
+static void is_kept(struct interceptor_call *call, void *data) {
+    (void)data;
+    told++;
+    CHECK(call->word == (unsigned long)call->nr * 1000 + 1, "call %ld has the word %lu", call->nr, call->word);
+}
+
+static int is_interrupted(struct interceptor_call *call, void *data) {
+    (void)data;
+    if (call->nr == SYS_getpgrp)
+        fault();
+    return INTERCEPTOR_FORWARD;
+}
+
+static __attribute__((noinline)) void interrupted_in_a_row(void) {
+    programs_stack = __builtin_frame_address(0);
+    handle(SIGSEGV, deep, 0);
+    in_between = nothing;
+    const struct interceptor_hook first = {.size = sizeof first, .priority = 1, .enter = keep, .exit = is_kept};
+    const struct interceptor_hook second = {.size = sizeof second, .priority = 2, .enter = is_interrupted};
+    CHECK(interceptor_register(&first) >= 0 && interceptor_register(&second) >= 0, "register");
+    for (int i = 0; i < 50; i++) {
+        told = 0;
+        CHECK(syscall(SYS_getpgrp) == getpgrp(), "result");
+        CHECK(told >= 4, "told %d times", told);
+    }
+}
+
 __attribute__((constructor(102))) static void start(void) {
     const char *scenario = getenv("INTERRUPTIBLE");
     if (!interceptor_allowed())
@@ -169,6 +204,8 @@ __attribute__((constructor(102))) static void start(void) {
         interrupted_by_all();
     else if (!strcmp(scenario, "fault"))
         interrupted_by_fault();
+    else if (!strcmp(scenario, "in a row"))
+        interrupted_in_a_row();
     else
         CHECK(0, "no scenario %s", scenario);
     ssize_t n = write(1, "ok\n", 3);

@@ -46,6 +46,18 @@ scenarios! {
     handlers_that_interrupt_a_hook_have_the_stack_of_the_program: "at random",
     all_signals_at_once_in_a_hook_that_they_interrupt_find_the_stack_of_the_program: "at once",
     a_fault_in_a_hook_is_handled_on_the_stack_of_the_program: "fault",
+    words_of_hooks_in_a_row_outlive_a_handler_that_interrupts_one: "in a row",
+}
+
+#[test]
+fn changed_calls_that_coroutines_were_left_in_come_out_with_the_registers_of_the_program() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libchange_calls.so"));
+    let program = Program::new(need!(guest("signal_coroutines")));
+    let native = program.natively();
+    let program = program.environment("CHANGED", "1");
+    let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+    assert_eq!(ended, native);
 }
 
 /// What a program writes to standard error, with the report on, and how it ends.
