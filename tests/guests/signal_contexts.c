@@ -1,7 +1,7 @@
 // expect: A handler leaves for another context by setcontext, out of a blocking call that is never returned to, and by swapcontext, which
 // leads back into the handler later, and by its return into whatever it interrupted: two coroutines on stacks of their own, that make
 // calls and are exchanged by a timer at any moment. Nothing of an interceptor's may be left behind, or stay on one of the stacks.
-// Then the older ways to install a handler, signal, sysv_signal, sigset and siginterrupt: what they read back and do.
+// Then the older ways to install a handler, signal, bsd_signal, sysv_signal, sigset and siginterrupt: what they read back and do.
 #define _GNU_SOURCE
 #include "guest.h"
 #include <poll.h>
@@ -111,6 +111,9 @@ static void count(int sig) {
     handled++;
 }
 
+// What <signal.h> declares for older standards only.
+extern sighandler_t bsd_signal(int sig, sighandler_t handler);
+
 static void older_ways(void) {
     struct sigaction is;
     CHECK(signal(SIGUSR1, count) == SIG_DFL, "signal");
@@ -122,6 +125,15 @@ static void older_ways(void) {
     siginterrupt(SIGUSR1, 0);
     sigaction(SIGUSR1, NULL, &is);
     ok("not any more: %d, %x", is.sa_handler == count, is.sa_flags);
+    siginterrupt(SIGUSR1, 1);
+    CHECK(bsd_signal(SIGUSR1, leave) == count && bsd_signal(SIGUSR1, count) == leave, "bsd_signal");
+    sigaction(SIGUSR1, NULL, &is);
+    ok("bsd_signal after siginterrupt: %d, %x", is.sa_handler == count, is.sa_flags);
+    siginterrupt(SIGUSR1, 0);
+    CHECK(bsd_signal(SIGUSR1, count) == count, "bsd_signal");
+    raise(SIGUSR1);
+    sigaction(SIGUSR1, NULL, &is);
+    ok("bsd_signal: %d, %x", is.sa_handler == count, is.sa_flags);
     CHECK(sysv_signal(SIGUSR1, count) == count, "sysv_signal");
     sigaction(SIGUSR1, NULL, &is);
     ok("sysv_signal: %d, %x", is.sa_handler == count, is.sa_flags);
