@@ -80,6 +80,14 @@ impl ThreadBlock {
         (0..LEVELS as u64).filter(is_free).for_each(release_level);
     }
 
+    /// Whether levels below the one in use are those of a process that waits for this one: a
+    /// handler of that has interrupted a hook, and made a child on its memory.
+    pub(crate) fn has_levels_of_parent(&self) -> bool {
+        let above = (self.depth as usize).min(DEPTHS).checked_sub(1);
+        let parent = above.and_then(|above| self.parents.get(above));
+        parent.is_some_and(|parent| parent.tid != 0 && parent.free & 1 == 0)
+    }
+
     /// Its signals are the caller's, who may be a parent that has not come out of its call
     /// yet, while the block still says that its child is there.
     pub(crate) fn with_own_signals(&mut self) -> &mut Self {

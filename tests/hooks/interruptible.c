@@ -7,12 +7,15 @@
 #include "check.h"
 #include "interceptor.h"
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -184,6 +187,38 @@ static __attribute__((noinline)) void interrupted_in_a_row(void) {
     }
 }
 
+// A handler that has interrupted a hook makes a child on its own memory, whose calls are hooked on a stack above the
+// handler's, and spawns a program.
+enum { CHILDS_STACK = 64 * 1024, CHILDS_CALLS = 20 };
+static char *volatile childs_stack;
+static int child(void *unused) {
+    int before = hooked;
+    for (int i = 0; i < CHILDS_CALLS; i++)
+        CHECK(syscall(SYS_getpid) != self && close(-1) == -1, "a call of the child's");
+    _exit(hooked == before + 2 * CHILDS_CALLS && !unused ? 3 : 4);
+}
+
+static void make_children(int sig, siginfo_t *info, void *given) {
+    (void)sig, (void)info;
+    int status = 0;
+    pid_t made = clone(child, childs_stack + CHILDS_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+    CHECK(waitpid(made, &status, 0) == made && WIFEXITED(status) && WEXITSTATUS(status) == 3, "the child's status is %x", status);
+    char *arguments[] = {"true", NULL}, *environment[] = {NULL};
+    CHECK(posix_spawn(&made, "/bin/true", NULL, NULL, arguments, environment) == 0, "posix_spawn");
+    CHECK(waitpid(made, &status, 0) == made && status == 0, "its status is %x", status);
+    ((ucontext_t *)given)->uc_mcontext.gregs[REG_RIP] += FAULT_LENGTH;
+    handled++;
+}
+
+static __attribute__((noinline)) void interrupted_by_births(void) {
+    char stack[CHILDS_STACK];
+    childs_stack = stack;
+    handle(SIGSEGV, make_children, 0);
+    in_between = fault;
+    for (int i = 0; i < 50; i++)
+        CHECK(syscall(SYS_getpgrp) == getpgrp(), "result");
+}
+
 __attribute__((constructor(102))) static void start(void) {
     const char *scenario = getenv("INTERRUPTIBLE");
     if (!interceptor_allowed())
@@ -206,6 +241,8 @@ __attribute__((constructor(102))) static void start(void) {
         interrupted_by_fault();
     else if (!strcmp(scenario, "in a row"))
         interrupted_in_a_row();
+    else if (!strcmp(scenario, "births"))
+        interrupted_by_births();
     else
         CHECK(0, "no scenario %s", scenario);
     ssize_t n = write(1, "ok\n", 3);
