@@ -385,17 +385,20 @@ static void wait_until_asleep(void) {
     }
 }
 
+// Of cancellation, and of changes of ids, of which each other thread is told.
 static void internal_ones(void) {
     for (int round = 0; round < 2; round++) {
-        waiter = 0;
+        waiter = shown = 0;
         pthread_t thread;
         pthread_create(&thread, NULL, wait_forever, NULL);
         wait_until_asleep();
+        CHECK(setgid(getgid()) == 0, "setgid");
+        CHECK(shown == round && (!round || last_shown == 33), "ids: shown %d, round %d", shown, round);
         pthread_cancel(thread);
         void *result = NULL;
         pthread_join(thread, &result);
         CHECK(result == PTHREAD_CANCELED, "not cancelled");
-        CHECK(shown == round, "cancellation: shown %d, round %d", shown, round);
+        CHECK(shown == 2 * round && (!round || last_shown == 32), "cancellation: shown %d, round %d", shown, round);
         interceptor_signal_subscribe(INTERCEPTOR_SIGNALS_INTERNAL);
     }
 }

@@ -429,8 +429,12 @@ fn calls_have_types_in_rust_and_hooks_are_told_of_signals_members_and_effects() 
         read, write = socket.socketpair()\n\
         read.setblocking(False); write.setblocking(False)\n\
         signal.set_wakeup_fd(write.fileno())\n\
-        print(call(505, read.fileno()))";
+        print(call(505, read.fileno()))\n\
+        over = threading.Event()\n\
+        thread = threading.Thread(target=over.wait); thread.start()\n\
+        print(call(506)); os.setgid(os.getgid()); print(call(506))\n\
+        over.set(); thread.join()";
     let ended = examples.run("typed", &python(script));
-    let expected = "10 20 30\n10 20 30\n0o22\n0 100 101 -14\n3007 -14\nTrue\n294 -14\n-38\n13212 100\n62 101\n1\n";
+    let expected = "10 20 30\n10 20 30\n0o22\n0 100 101 -14\n3007 -14\nTrue\n294 -14\n-38\n13212 100\n62 101\n1\n0\n1\n";
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), (expected, ""), "{ended:?}");
 }

@@ -24,12 +24,17 @@ const ASK_FOR_MEMBERS: u64 = 504;
 /// Sends SIGALRM, whose handler writes to the socket whose other end is the argument; asks
 /// for what is read from there while the hook runs.
 const ASK_FOR_INTERRUPTION: u64 = 505;
+/// Asks for the number of signals that libc sent to itself.
+const ASK_FOR_INTERNAL: u64 = 506;
 const SIGUSR1: i32 = 10;
 const SIGUSR2: i32 = 12;
 const SIGALRM: i32 = 14;
+/// glibc's, for changes of ids in all threads.
+const SIGSETXID: i32 = 33;
 
 struct Typed {
     signals: AtomicU64,
+    internal: AtomicU64,
     effect: AtomicU64,
 }
 
@@ -45,6 +50,7 @@ impl Typed {
                 let population = members::population();
                 100 * population.live_groups + population.live_threads
             }
+            ASK_FOR_INTERNAL => self.internal.load(Relaxed),
             ASK_FOR_INTERRUPTION => return Some(interrupted(call.args()[0]).into()),
             _ => return None,
         };
@@ -58,7 +64,7 @@ impl Typed {
 
 impl Hook for Typed {
     fn subscription(&self) -> Subscription {
-        Subscription::List("getppid,umask,pipe2,nanosleep,dup,writev,500-505")
+        Subscription::List("getppid,umask,pipe2,nanosleep,dup,writev,500-506")
     }
 
     const INTERRUPTIBLE: bool = true;
@@ -69,10 +75,13 @@ impl Hook for Typed {
         self.effect.store(effect.nr, Relaxed);
     }
 
-    const SIGNALS: Signals = Signals::DELIVERED;
+    const SIGNALS: Signals = Signals::DELIVERED.union(Signals::INTERNAL);
 
     /// While the first is seen a second is sent, which comes after it. Neither goes on.
     fn signal(&self, delivery: &SignalDelivery) -> SignalDecision {
+        if delivery.signal() == SIGSETXID {
+            self.internal.fetch_add(1, Relaxed);
+        }
         if !matches!(delivery.signal(), SIGUSR1 | SIGUSR2) {
             return SignalDecision::Forward;
         }
@@ -148,4 +157,10 @@ fn total(write: &calls::writev) -> Result<usize, Errno> {
     Ok(total)
 }
 
-interceptor::preload!(Typed = Typed { signals: AtomicU64::new(0), effect: AtomicU64::new(0) });
+interceptor::preload!(
+    Typed = Typed {
+        signals: AtomicU64::new(0),
+        internal: AtomicU64::new(0),
+        effect: AtomicU64::new(0)
+    }
+);
