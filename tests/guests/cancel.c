@@ -1,7 +1,7 @@
 // expect: pthread_cancel interrupts a blocked call by a signal whose handler decides by the interrupted program
 // counter (glibc since 2.41, musl) or by a flag (older glibc) whether to unwind; the call of a cancelled thread must
-// look as if it were blocked in libc. Threads blocked in read, nanosleep, poll, accept, a condition variable and
-// pause are cancelled, some at once and some after they have blocked for certain: each ends as PTHREAD_CANCELED with
+// look as if it were blocked in libc. Threads blocked in read, nanosleep, poll, accept, a condition variable,
+// pause, sem_wait and sigwait are cancelled, some at once and some after they have blocked for certain: each ends as PTHREAD_CANCELED with
 // its C cleanup handlers run in order. A thread that disables cancellation finishes its call; one with asynchronous
 // cancellation is stopped in a loop of calls.
 // musl: yes
@@ -10,6 +10,8 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -18,6 +20,8 @@ static int pipe_ends[2], listener;
 static atomic_int started, cleaned, disabled_read;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t never_signalled = PTHREAD_COND_INITIALIZER;
+static sem_t never_posted;
+static sigset_t never_sent;
 
 static void clean(void *digit) { cleaned = cleaned * 10 + (int)(long)digit; }
 static void unlock(void *locked) { pthread_mutex_unlock(locked); }
@@ -26,6 +30,7 @@ static void *block(void *kind) {
     char byte;
     struct pollfd ready = {.fd = pipe_ends[0], .events = POLLIN};
     struct timespec long_time = {LIMIT_MS / 1000, 0};
+    int signal;
     pthread_cleanup_push(clean, (void *)2);
     pthread_cleanup_push(clean, (void *)1);
     started = 1;
@@ -42,6 +47,11 @@ static void *block(void *kind) {
         pthread_cleanup_pop(1);
         break;
     case 5: pause(); break;
+    case 6: sem_wait(&never_posted); break;
+    case 7:
+        pthread_sigmask(SIG_BLOCK, &never_sent, NULL);
+        sigwait(&never_sent, &signal);
+        break;
     }
     differs("blocking call %ld returned: errno %d", (long)kind, errno);
     pthread_cleanup_pop(0);
@@ -94,8 +104,11 @@ int main(void) {
     struct sockaddr_in any_port = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     CHECK(bind(listener, (struct sockaddr *)&any_port, sizeof any_port) == 0 && listen(listener, 1) == 0, "listen");
 
-    static const char *const names[] = {"read", "nanosleep", "poll", "accept", "pthread_cond_wait", "pause"};
-    for (long kind = 0; kind < 6; kind++) {
+    static const char *const names[] = {"read", "nanosleep", "poll", "accept", "pthread_cond_wait", "pause", "sem_wait", "sigwait"};
+    sem_init(&never_posted, 0, 0);
+    sigemptyset(&never_sent);
+    sigaddset(&never_sent, SIGUSR1);
+    for (long kind = 0; kind < 8; kind++) {
         for (int round = 0; round < 40; round++) {
             cancel(names[kind], block, (void *)kind, round % 4 == 0 ? 2000 : round % 4 == 1 ? 50 : -1);
             CHECK(cleaned == 12, "%s: cleanup handlers ran as %d", names[kind], cleaned);

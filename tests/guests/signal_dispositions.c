@@ -17,6 +17,17 @@ struct kernel_sigaction {
 
 static void nothing(int sig) { (void)sig; }
 
+static volatile int codes;
+static void note(int sig, siginfo_t *info, void *context) {
+    (void)sig, (void)context;
+    codes |= 1 << info->si_code;
+}
+
+static void wait_for(pid_t child, int *status, int options) {
+    while (waitpid(child, status, options) == -1)
+        CHECK(errno == EINTR, "waitpid");
+}
+
 static int status_of(pid_t child) {
     int status = -1;
     CHECK(waitpid(child, &status, 0) == child, "waitpid");
@@ -105,6 +116,30 @@ int main(int argc, char **argv) {
     CHECK(waitpid(child, NULL, 0) == -1 && errno == ECHILD, "SA_NOCLDWAIT");
     signal(SIGCHLD, SIG_DFL);
     ok("SIG_IGN and SA_NOCLDWAIT reap children");
+
+    // A child that stops and goes on, for a parent that wants to hear of it, and one that does not.
+    for (int is_told = 0; is_told < 2; is_told++) {
+        struct sigaction told = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | (is_told ? 0 : SA_NOCLDSTOP)};
+        sigaction(SIGCHLD, &told, NULL);
+        codes = 0;
+        child = fork();
+        if (child == 0)
+            for (;;)
+                pause();
+        int how = 0;
+        kill(child, SIGSTOP);
+        wait_for(child, &how, WUNTRACED);
+        CHECK(WIFSTOPPED(how), "not stopped: %#x", how);
+        kill(child, SIGCONT);
+        wait_for(child, &how, WCONTINUED);
+        kill(child, SIGKILL);
+        wait_for(child, &how, 0);
+        CHECK(WIFSIGNALED(how), "not killed: %#x", how);
+        // A later SIGCHLD may become one with an earlier one.
+        CHECK(is_told ? codes & 1 << CLD_STOPPED : codes == 1 << CLD_KILLED, "codes %x, told %d", codes, is_told);
+    }
+    signal(SIGCHLD, SIG_DFL);
+    ok("SA_NOCLDSTOP");
 
     struct kernel_sigaction set = {nothing, 0x04000000 | SA_RESTART | SA_SIGINFO, (void (*)(void))nothing, 0x1234}, old;
     CHECK(raw4(SYS_rt_sigaction, SIGUSR1, &set, 0, 8) == 0, "rt_sigaction");
