@@ -451,8 +451,8 @@ fn enter_unhooked(frame: &mut SyscallFrame, who: u8) -> u64 {
 /// siglongjmp. Code that runs above a live level runs on one of our stacks or,
 /// in a handler, on the alternate signal stack, or below the frame of one that has
 /// interrupted a hook, or in a child that such a handler has made; from anywhere else the call
-/// is an ordinary one, and the lower levels are forgotten. It then begins again on the first of them: calls that its hook makes are
-/// known by their level.
+/// is an ordinary one, and the lower levels are forgotten. It then begins again on the first
+/// of them: calls that its hook makes are known by their level.
 #[inline(never)]
 fn enter_on_further_level(frame: &mut SyscallFrame, who: u8) -> Option<u64> {
     // SAFETY: as in `enter`.
