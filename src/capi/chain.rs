@@ -278,7 +278,11 @@ pub(super) fn enter(entry: &mut SyscallEntry) -> Decision {
     }
     pending.record = entry.record();
     if let Some(record) = record(pending.record) {
-        *record = words;
+        for (index, (to, from)) in record.iter_mut().zip(&words).enumerate() {
+            if pending.has(index) {
+                *to = *from;
+            }
+        }
     }
     Decision::ForwardAndExit(pending.to_word())
 }
