@@ -13,6 +13,7 @@ use interceptor_abi::segment::Outcome;
 use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Verdict, Width};
 use syscalls::Errno;
 
+use super::begun::Begun;
 use super::image::{Image, ImageVmas};
 use super::pristine::Source;
 use super::stub::{self, Area};
@@ -166,8 +167,10 @@ pub(crate) fn stack_of_libc(frame: &SyscallFrame) -> Option<u64> {
 
 /// Patches one executable piece of an image that was just mapped.
 pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
-    let memory = ImageVmas::piece(image.clone());
-    let image = Image::at(image.start, &memory);
+    if prot as usize & PROT_READ == 0 {
+        // A key may keep reads from text that is only executable (pkeys(7)).
+        return;
+    }
     let text = Text {
         range: piece,
         prot: prot as usize,
@@ -177,6 +180,11 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
         source: None,
         is_early: false,
     };
+    if !text.has_candidates() {
+        return;
+    }
+    let begun = Begun::new(&image, &text.range);
+    let image = Image::at(image.start, begun.memory());
     let tally = patch_text(
         &text,
         image.as_ref(),
@@ -244,6 +252,20 @@ impl Text<'_> {
         pages.protect(prot).map(|()| pages)
     }
 
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the range is mapped readable. Nobody writes it meanwhile: at
+        // start-up there is one thread, and later it is new to the program.
+        unsafe {
+            let len = (self.range.end - self.range.start) as usize;
+            slice::from_raw_parts(self.range.start as *const u8, len)
+        }
+    }
+
+    /// Whether there may be a site.
+    fn has_candidates(&self) -> bool {
+        rewrite::has_candidates(self.bytes(), self.width())
+    }
+
     /// How it is searched. Later the program's vector state is live.
     fn width(&self) -> Width {
         if self.is_early { vector::search_width() } else { Width::default() }
@@ -272,15 +294,10 @@ fn patch_text(
     refused: &mut Option<Errno>,
 ) -> Tally {
     let mut tally = Tally::default();
-    // SAFETY: the range is mapped readable. Nobody writes it meanwhile: at
-    // start-up there is one thread, and later it is new to the program.
-    let bytes = unsafe {
-        let len = (text.range.end - text.range.start) as usize;
-        slice::from_raw_parts(text.range.start as *const u8, len)
-    };
-    if !rewrite::has_candidates(bytes, text.width()) {
+    if !text.has_candidates() {
         return tally;
     }
+    let bytes = text.bytes();
     let Ok(memory) = plans.memory() else {
         say(format_args!("{}: no memory to plan; it is left alone", Lossy(text.name)));
         plan(bytes, text, image, force, &mut |site| tally.count(outcome_unpatched(&site)));

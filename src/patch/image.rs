@@ -28,6 +28,16 @@ const USER_END: u64 = 1 << 47;
 pub(crate) struct ImageVmas(heapless::Vec<Range<u64>, 24>);
 
 impl ImageVmas {
+    /// Nothing can be read.
+    pub(super) fn none() -> Self {
+        Self(heapless::Vec::new())
+    }
+
+    /// Some more can be. What has no room is not read.
+    pub(super) fn add(&mut self, stretch: Range<u64>) {
+        let _ = self.0.push(stretch);
+    }
+
     /// One contiguous piece that is mapped readable.
     pub(crate) fn piece(range: Range<u64>) -> Self {
         Self(heapless::Vec::from_iter([range]))
@@ -77,6 +87,14 @@ pub(crate) struct Image<'r> {
     counts: OnceCell<Option<(u64, u64)>>,
 }
 
+/// Where in memory a segment of a file lies.
+pub(super) struct Place {
+    pub range: Range<u64>,
+    /// Where it begins in the file.
+    pub offset: u64,
+    pub is_writable: bool,
+}
+
 impl<'r> Image<'r> {
     /// The image whose file header is mapped at `base`, if there is one.
     pub(crate) fn at(base: u64, memory: &'r ImageVmas) -> Option<Self> {
@@ -110,6 +128,17 @@ impl<'r> Image<'r> {
             let _ = image.loaded.push(start..end);
         }
         Some(image)
+    }
+
+    /// The segments that are mapped from the file, where they are to lie.
+    pub(super) fn segments_in_memory(&self) -> impl Iterator<Item = Place> {
+        const PF_W: u32 = 2;
+        let loaded = self.segments().filter(|segment| segment.kind == PT_LOAD);
+        loaded.zip(&self.loaded).map(|(segment, range)| Place {
+            range: range.clone(),
+            offset: segment.offset,
+            is_writable: segment.flags & PF_W != 0,
+        })
     }
 
     /// The `.eh_frame_hdr` section: its address and bytes.

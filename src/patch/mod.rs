@@ -5,6 +5,7 @@
 //! patches, and leaves every page protected as it was.
 
 mod apply;
+mod begun;
 mod clients;
 mod image;
 mod imports;

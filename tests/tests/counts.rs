@@ -74,6 +74,17 @@ fn a_trace_shows_calls_of_threads_that_the_program_makes_itself() {
     assert!(threads.values().all(|calls| *calls == 100), "{threads:?}");
 }
 
+#[test]
+fn a_trace_shows_calls_of_a_library_with_gaps_between_its_segments() {
+    let dist = need!(Dist::find());
+    let guest = need!(guest("dlgaps"));
+    let scratch = Scratch::new();
+    let lines = trace(&dist, &scratch, &[guest.to_str().expect("a name in UTF-8")]);
+    // The library's text is there three times; loaders of the guest's own show no more of
+    // it than the text.
+    assert!(lines.contains(" syscall_0x1389("), "{lines}");
+}
+
 fn strace(scratch: &Scratch, program: &[&str]) -> String {
     let file = scratch.path("strace");
     let status = Command::new("strace")

@@ -1,0 +1,86 @@
+// flags: -ldl
+// expect: ld.so maps all of a library's file, takes access away from what is behind the first segment if segments leave
+// gaps, and then maps one after the other; so nothing but the text itself may be read when the text comes, not even the
+// unwind tables. The guest loads libdlgaps.so (found next to it), which is linked so, and calls through its site; then
+// it maps that text like other loaders: where all of the file has no access, and as memory that is only executable.
+// Every result must be right, and the library's mappings must have the protection that they have natively.
+// musl: yes
+#include "guest.h"
+#include <dlfcn.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static char library[4096];
+static char text[1 << 20];
+
+static void list_mappings(void) {
+    int fd = open("/proc/self/maps", O_RDONLY);
+    size_t length = 0;
+    for (ssize_t got; (got = read(fd, text + length, sizeof text - 1 - length)) > 0;)
+        length += (size_t)got;
+    close(fd);
+    text[length] = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        size_t start, end, offset;
+        char protection[8];
+        if (strstr(line, "libdlgaps.so") &&
+            sscanf(line, "%zx-%zx %7s %zx", &start, &end, protection, &offset) == 4)
+            ok("%zu pages %s from %zx", (end - start) / 4096, protection, offset);
+    }
+}
+
+static void call(long (*through)(int), const char *who) {
+    CHECK(through(0) == getpid(), "%s: getpid", who);
+    CHECK(through(1) == getppid(), "%s: getppid", who);
+    CHECK(through(2) == -ENOSYS, "%s: no such call", who);
+    ok("%s", who);
+}
+
+// Maps the text's segment where the whole file has been mapped without access, as `protection` says, and calls
+// through it what lies `offset` bytes into the file.
+static void map_and_call(size_t offset, int protection, const char *who) {
+    int fd = open(library, O_RDONLY);
+    struct stat status;
+    CHECK(fd >= 0 && fstat(fd, &status) == 0, "%s", library);
+    Elf64_Ehdr header;
+    CHECK(pread(fd, &header, sizeof header, 0) == sizeof header, "header");
+    size_t length = (size_t)status.st_size;
+    char *base = mmap(NULL, length, PROT_NONE, MAP_PRIVATE, fd, 0);
+    CHECK(base != MAP_FAILED, "mmap");
+    for (int i = 0; i < header.e_phnum; i++) {
+        Elf64_Phdr segment;
+        CHECK(pread(fd, &segment, sizeof segment, (off_t)(header.e_phoff + (size_t)i * sizeof segment)) == sizeof segment,
+              "segment");
+        if (segment.p_type != PT_LOAD || segment.p_flags & PF_W)
+            continue;
+        // The table that the site's function reads lies in a segment of its own.
+        int wanted = segment.p_flags & PF_X ? protection : PROT_READ;
+        size_t start = segment.p_offset & ~4095UL, end = segment.p_offset + segment.p_filesz;
+        CHECK(mmap(base + start, end - start, wanted, MAP_PRIVATE | MAP_FIXED, fd, (off_t)start) == base + start,
+              "%s", who);
+    }
+    close(fd);
+    call((long (*)(int))(base + offset), who);
+    CHECK(munmap(base, length) == 0, "munmap");
+}
+
+int main(void) {
+    ssize_t length = readlink("/proc/self/exe", library, sizeof library - 32);
+    CHECK(length > 0, "readlink");
+    library[length] = 0;
+    strcpy(strrchr(library, '/') + 1, "libdlgaps.so");
+    void *handle = dlopen(library, RTLD_NOW);
+    CHECK(handle, "%s", dlerror());
+    long (*through)(int) = (long (*)(int))dlsym(handle, "dlgaps_call");
+    Dl_info found;
+    CHECK(through && dladdr((void *)through, &found), "dlgaps_call");
+    call(through, "by dlopen");
+    list_mappings();
+    size_t offset = (size_t)((char *)through - (char *)found.dli_fbase);
+    map_and_call(offset, PROT_READ | PROT_EXEC, "by mmap");
+    map_and_call(offset, PROT_EXEC, "by mmap, only executable");
+    CHECK(dlclose(handle) == 0, "%s", dlerror());
+    return 0;
+}
