@@ -139,6 +139,7 @@ pub const FOR_EVERYTHING: &[Package] = &[
     Package { name: "clang", proof: "clang", needed_by: "tests/programs, and the headers in lint" },
     program("emacs-nox", "emacs"),
     program("ffmpeg", "ffmpeg"),
+    program("firefox-esr", "firefox-esr"),
     program("llvm", "llvm-symbolizer"),
     program("ocaml-nox", "ocaml"),
 ];
