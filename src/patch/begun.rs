@@ -24,7 +24,7 @@ impl Begun {
     pub(super) fn new(whole: &Range<u64>, text: &Range<u64>) -> Self {
         let mut begun = Self { memory: ImageVmas::none(), opened: heapless::Vec::new() };
         let first = whole.start..whole.end.min(whole.start + PAGE);
-        if !is_readable(&first) {
+        if first.is_empty() || !is_readable(&first) {
             return begun;
         }
         let first = ImageVmas::piece(first);
@@ -33,6 +33,9 @@ impl Begun {
         };
         for segment in image.segments_in_memory() {
             let there = segment.range.start.max(whole.start)..segment.range.end.min(whole.end);
+            if there.is_empty() {
+                continue;
+            }
             // They are mapped in the order of their addresses. Those behind may have to move.
             let is_behind = there.start >= text.end;
             let is_at_its_place = !is_behind || there.start - whole.start == segment.offset;
@@ -68,5 +71,5 @@ impl Drop for Begun {
 /// Whether a segment can be read: then all of it can, or none.
 fn is_readable(range: &Range<u64>) -> bool {
     let is_page = |address: u64| sys::read_guest(address, &mut [0]) == 1;
-    !range.is_empty() && is_page(range.start) && is_page(range.end - 1)
+    is_page(range.start) && is_page(range.end - 1)
 }

@@ -2,8 +2,9 @@
 // expect: ld.so maps all of a library's file, takes access away from what is behind the first segment if segments leave
 // gaps, and then maps one after the other; so nothing but the text itself may be read when the text comes, not even the
 // unwind tables. The guest loads libdlgaps.so (found next to it), which is linked so, and calls through its site; then
-// it maps that text like other loaders: where all of the file has no access, and as memory that is only executable.
-// Every result must be right, and the library's mappings must have the protection that they have natively.
+// it maps that text like other loaders: where all of the file has no access, as memory that is only executable, and from
+// copies whose program headers are wrong. Every result must be right, and the library's mappings must have the
+// protection that they have natively.
 // musl: yes
 #include "guest.h"
 #include <dlfcn.h>
@@ -38,16 +39,16 @@ static void call(long (*through)(int), const char *who) {
     ok("%s", who);
 }
 
-// Maps the text's segment where the whole file has been mapped without access, as `protection` says, and calls
-// through it what lies `offset` bytes into the file.
-static void map_and_call(size_t offset, int protection, const char *who) {
+// Maps the text's segment, as `protection` says, where all of `file` has been mapped as `whole` says, and calls through
+// it what lies `offset` bytes into the file. The library tells where that has its segments.
+static void map_and_call(int file, int whole, size_t offset, int protection, const char *who) {
     int fd = open(library, O_RDONLY);
     struct stat status;
-    CHECK(fd >= 0 && fstat(fd, &status) == 0, "%s", library);
+    CHECK(fd >= 0 && fstat(file, &status) == 0, "%s", library);
     Elf64_Ehdr header;
     CHECK(pread(fd, &header, sizeof header, 0) == sizeof header, "header");
     size_t length = (size_t)status.st_size;
-    char *base = mmap(NULL, length, PROT_NONE, MAP_PRIVATE, fd, 0);
+    char *base = mmap(NULL, length, whole, MAP_PRIVATE, file, 0);
     CHECK(base != MAP_FAILED, "mmap");
     for (int i = 0; i < header.e_phnum; i++) {
         Elf64_Phdr segment;
@@ -58,12 +59,29 @@ static void map_and_call(size_t offset, int protection, const char *who) {
         // The table that the site's function reads lies in a segment of its own.
         int wanted = segment.p_flags & PF_X ? protection : PROT_READ;
         size_t start = segment.p_offset & ~4095UL, end = segment.p_offset + segment.p_filesz;
-        CHECK(mmap(base + start, end - start, wanted, MAP_PRIVATE | MAP_FIXED, fd, (off_t)start) == base + start,
+        CHECK(mmap(base + start, end - start, wanted, MAP_PRIVATE | MAP_FIXED, file, (off_t)start) == base + start,
               "%s", who);
     }
     close(fd);
     call((long (*)(int))(base + offset), who);
     CHECK(munmap(base, length) == 0, "munmap");
+}
+
+// A copy of the library whose program headers say `start` and `length` of each segment in memory.
+static int damaged(unsigned long start, unsigned long length) {
+    static char copy[1 << 20];
+    int from = open(library, O_RDONLY), to = (int)syscall(SYS_memfd_create, "libdamaged.so", 0);
+    ssize_t got = read(from, copy, sizeof copy);
+    CHECK(from >= 0 && to >= 0 && got > 4096 && (size_t)got < sizeof copy, "%s", library);
+    Elf64_Phdr *segments = (Elf64_Phdr *)(copy + ((Elf64_Ehdr *)copy)->e_phoff);
+    // The first stays as it is: there the headers are.
+    for (int i = 1; i < ((Elf64_Ehdr *)copy)->e_phnum; i++) {
+        segments[i].p_vaddr = start;
+        segments[i].p_filesz = length;
+    }
+    CHECK(write(to, copy, (size_t)got) == got, "write");
+    close(from);
+    return to;
 }
 
 int main(void) {
@@ -79,8 +97,17 @@ int main(void) {
     call(through, "by dlopen");
     list_mappings();
     size_t offset = (size_t)((char *)through - (char *)found.dli_fbase);
-    map_and_call(offset, PROT_READ | PROT_EXEC, "by mmap");
-    map_and_call(offset, PROT_EXEC, "by mmap, only executable");
+    int whole = open(library, O_RDONLY);
+    map_and_call(whole, PROT_NONE, offset, PROT_READ | PROT_EXEC, "by mmap");
+    map_and_call(whole, PROT_NONE, offset, PROT_EXEC, "by mmap, only executable");
+    map_and_call(whole, PROT_READ, offset, PROT_READ | PROT_EXEC, "by mmap, readable");
+    static const unsigned long wrong[][2] = {
+        {0, ~0UL}, {~0UL << 12, 4096}, {1UL << 46, 4096}, {1UL << 24, ~0UL >> 17}, {0x12345, 1}, {0x20000, 0}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        int file = damaged(wrong[i][0], wrong[i][1]);
+        map_and_call(file, PROT_READ, offset, PROT_READ | PROT_EXEC, "with wrong program headers");
+        close(file);
+    }
     CHECK(dlclose(handle) == 0, "%s", dlerror());
     return 0;
 }
