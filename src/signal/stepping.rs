@@ -5,10 +5,12 @@
 //! address once.
 
 use super::context::{SigInfo, UContext};
+use super::words::TF;
 use crate::patch::{self, Phase, Place};
 use crate::thread::ThreadBlock;
 
 const SIGTRAP: i32 = 5;
+const TRAP_BRKPT: i32 = 1;
 const TRAP_TRACE: i32 = 2;
 
 /// Where the last trap of this kind came.
@@ -29,7 +31,7 @@ impl LastStep {
 
 /// Whether a trap came after an instruction that is not the program's.
 pub(super) fn is_ours(block: &mut ThreadBlock, info: &SigInfo, context: &UContext) -> bool {
-    if info.signal != SIGTRAP || info.code != TRAP_TRACE {
+    if !is_step(info, context) {
         return false;
     }
     let rip = context.rip;
@@ -50,6 +52,13 @@ pub(super) fn is_ours(block: &mut ThreadBlock, info: &SigInfo, context: &UContex
     *last = LastStep { address: place.address, is_ours: true };
     // After `syscall` the CPU traps one instruction later.
     is_same || is_just_after(&place)
+}
+
+/// Whether a trap comes of TF. Where a hypervisor loses DR6 now and then, the kernel takes a
+/// step for `int1` (`exc_debug_user`).
+fn is_step(info: &SigInfo, context: &UContext) -> bool {
+    let is_lost = || info.code == TRAP_BRKPT && context.eflags & TF != 0;
+    info.signal == SIGTRAP && (info.code == TRAP_TRACE || is_lost())
 }
 
 fn is_just_after(place: &Place) -> bool {

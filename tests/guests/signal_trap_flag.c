@@ -44,8 +44,9 @@ static void trapped(int sig, siginfo_t *info, void *context) {
     (void)sig;
     long rip = ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
     CHECK((((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] & 0x100) || seen > 10, "TF is not set");
-    CHECK(info->si_code == TRAP_TRACE && (long)info->si_addr == rip, "code %d, address %p, RIP %lx", info->si_code,
-          info->si_addr, rip);
+    // Some hypervisors lose DR6 once in ten thousand runs; the kernel then takes the step for `int1`.
+    int is_step = info->si_code == TRAP_TRACE || info->si_code == TRAP_BRKPT;
+    CHECK(is_step && (long)info->si_addr == rip, "code %d, address %p, RIP %lx", info->si_code, info->si_addr, rip);
     if (seen < 64)
         distances[seen] = rip - (long)start;
     seen++;
