@@ -4,8 +4,9 @@
 //! so nothing of ours is on any stack meanwhile, and a signal handler may
 //! leave it by siglongjmp at any time. Records therefore are not a stack that
 //! must be unwound: a call that comes out looks for the newest record with its
-//! stub and its stack pointer, or that of the child it makes; whatever is newer is dead.
-//! When the ring is full, the oldest record goes.
+//! stub and its stack pointer, or that of the child it makes, and takes that one alone.
+//! A newer one may be dead, or a coroutine's that goes on later. When the ring is full,
+//! the oldest record goes.
 //!
 //! A vfork child runs on its parent's block. It finds the parent's record when
 //! `vfork` returns 0 and leaves it there for the parent; the child's own records
