@@ -6,12 +6,13 @@
 //! `lifecycle::exec` gives them to the new image behind a marker, with room:
 //!
 //! ```text
-//! the program's own variables | marker | "" "" "" … | our variables | NULL | auxiliary vector
+//! the program's own variables | marker | room | our variables | NULL | auxiliary vector
 //! ```
 //!
 //! When they have done their work, [`hide`] ends the environment at the marker
 //! and copies the auxiliary vector into the room: some runtimes (Go's) look for
-//! it behind the environment's end, others know where it was.
+//! it behind the environment's end, others know where it was. A process in which we do
+//! nothing keeps our variables, for those that it executes, and only they: [`tidy`].
 
 use core::ffi::{CStr, c_char};
 use core::fmt::{self, Write as _};
@@ -27,9 +28,13 @@ const CAPACITY: usize = 4096;
 /// Name of the variable that ld.so reads, with its equals sign.
 pub(crate) const PRELOAD: &[u8] = b"LD_PRELOAD=";
 
-/// Empty strings behind the marker. The auxiliary vector of Linux 6 has at most
-/// 26 pairs.
+/// Strings behind the marker that say [`NOTHING`]. The auxiliary vector of Linux 6 has at
+/// most 26 pairs.
 pub(crate) const ROOM: usize = 56;
+
+/// What makes room: a variable like any other. There are runtimes that crash at what is none
+/// (Zig's), should one ever see it.
+pub(crate) const NOTHING: &CStr = c"INTERCEPTOR_CARRIED=";
 
 /// What stands between the program's variables and ours.
 pub(crate) const PLAIN: &CStr = c"INTERCEPTOR_CARRIED=0";
@@ -126,6 +131,55 @@ fn entries(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| matches!(byte, b':' | b' ')).filter(|entry| !entry.is_empty())
 }
 
+/// An environment with what `lifecycle::exec` has added.
+struct Laden {
+    /// The program's own strings, and what has been added: the marker first.
+    own: &'static mut [*mut c_char],
+    added: &'static mut [*mut c_char],
+    /// The auxiliary vector behind all.
+    auxv: &'static [usize],
+}
+
+impl Laden {
+    /// `None` if nothing was added.
+    ///
+    /// # Safety
+    ///
+    /// `envp` is the environment as the kernel laid it out, and only ld.so and libc
+    /// have looked at it.
+    unsafe fn find(envp: *mut *mut c_char) -> Option<Self> {
+        // SAFETY: the caller's: strings up to NULL, then pairs of words up to one
+        // that begins with 0.
+        let (strings, auxv) = unsafe {
+            let count = (0..).take_while(|at| !(*envp.add(*at)).is_null()).count();
+            let auxv = envp.add(count + 1).cast::<[usize; 2]>();
+            let pairs = 1 + (0..).take_while(|at| (*auxv.add(*at))[0] != 0).count();
+            let strings = core::slice::from_raw_parts_mut(envp, count);
+            (strings, core::slice::from_raw_parts(auxv, pairs))
+        };
+        let marker = strings.iter().position(|string| is_marker(*string))?;
+        let (own, added) = strings.split_at_mut(marker);
+        Some(Self { own, added, auxv: auxv.as_flattened() })
+    }
+
+    /// Ends the environment after some strings of what has been added.
+    fn end_after(&mut self, kept: usize) {
+        // A kernel with a longer vector: the program sees more than it passed.
+        if let Some([end, room @ ..]) = self.added.get_mut(kept..)
+            && let Some(room) = room.get_mut(..self.auxv.len())
+        {
+            for (to, word) in room.iter_mut().zip(self.auxv) {
+                *to = core::ptr::without_provenance_mut(*word);
+            }
+            *end = core::ptr::null_mut();
+        }
+    }
+}
+
+fn is_marker(string: *const c_char) -> bool {
+    bytes(string).starts_with(MARKER)
+}
+
 /// Takes what `lifecycle::exec` has added to the environment out of the
 /// program's sight.
 ///
@@ -134,36 +188,39 @@ fn entries(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// `envp` is the environment as the kernel laid it out, and only ld.so and libc
 /// have looked at it.
 pub(crate) unsafe fn hide(envp: *mut *mut c_char) {
-    // SAFETY: the caller's: strings up to NULL, then pairs of words up to one
-    // that begins with 0.
-    let (strings, auxv) = unsafe {
-        let count = (0..).take_while(|at| !(*envp.add(*at)).is_null()).count();
-        let auxv = envp.add(count + 1).cast::<[usize; 2]>();
-        let pairs = 1 + (0..).take_while(|at| (*auxv.add(*at))[0] != 0).count();
-        (core::slice::from_raw_parts_mut(envp, count), core::slice::from_raw_parts(auxv, pairs))
-    };
-    let Some(marker) = strings.iter().position(|string| bytes(*string).starts_with(MARKER)) else {
+    // SAFETY: the caller's.
+    let Some(mut laden) = (unsafe { Laden::find(envp) }) else {
         return;
     };
-    let is_prefixed = bytes(strings[marker]) == PREFIXED.to_bytes();
-    let (own, ours) = strings.split_at_mut(marker);
-    let Some((end, room)) = ours.split_first_mut() else {
-        return;
-    };
-    let auxv = auxv.as_flattened();
-    let Some(room) = room.get_mut(..auxv.len()) else {
-        // A kernel with a longer one. The program sees more than it passed.
-        return;
-    };
-    for (to, word) in room.iter_mut().zip(auxv) {
-        *to = core::ptr::without_provenance_mut(*word);
-    }
-    *end = core::ptr::null_mut();
+    let is_prefixed =
+        laden.added.first().is_some_and(|marker| bytes(*marker) == PREFIXED.to_bytes());
+    laden.end_after(0);
     if let Some(carried) = carried().filter(|_| is_prefixed) {
-        for string in own {
+        for string in laden.own {
             take_prefix_away(string, carried.preload().len());
         }
     }
+}
+
+/// Leaves of what has been added our variables.
+///
+/// # Safety
+///
+/// As for [`hide`].
+#[cold]
+pub(crate) unsafe fn tidy(envp: *mut *mut c_char) {
+    // SAFETY: the caller's.
+    let Some(mut laden) = (unsafe { Laden::find(envp) }) else {
+        return;
+    };
+    let mut kept = 0;
+    for at in 0..laden.added.len() {
+        if !is_marker(laden.added[at]) {
+            laden.added.swap(kept, at);
+            kept += 1;
+        }
+    }
+    laden.end_after(kept);
 }
 
 /// Makes `LD_PRELOAD=ours:theirs` into `LD_PRELOAD=theirs`, if it is that.

@@ -126,7 +126,10 @@ impl Patched {
         surroundings::let_sanitizer_be_first();
         let (argv, envp) = arguments(argv, envp);
         let config = Config::parse(strings(envp), |bad| complain(&bad));
+        // SAFETY: what `arguments` found.
+        let tidy = || unsafe { environment::tidy(envp.cast_mut().cast()) };
         if config.off || !is_wanted(&config, argv) {
+            tidy();
             return None;
         }
         #[cfg(feature = "drop_in")]
@@ -145,6 +148,7 @@ impl Patched {
         if let Some(segment) = group::segment() {
             segment.header.not_armed.fetch_add(1, Relaxed);
         }
+        tidy();
         patch::release_own_pages();
         None
     }

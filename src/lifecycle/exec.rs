@@ -10,9 +10,9 @@ use core::fmt::Write as _;
 use interceptor_abi::env;
 use syscalls::Sysno;
 
-use super::target::{self, Target};
+use super::target::{self, Image, Target};
 use super::{Observing, Step, descriptors};
-use crate::environment::{self, Carried, PLAIN, PREFIXED, PRELOAD, ROOM};
+use crate::environment::{self, Carried, NOTHING, PLAIN, PREFIXED, PRELOAD, ROOM};
 use crate::frame::SyscallFrame;
 use crate::group;
 use crate::signal;
@@ -59,12 +59,12 @@ pub(super) fn enter(
 #[inline(never)]
 fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
     let is_at = sysno == Sysno::execveat;
-    let is_there = target::report(&if is_at {
+    let image = target::report(&if is_at {
         Target { directory: frame.args[0] as i32, path: frame.args[1], flags: frame.args[4] }
     } else {
         Target { directory: target::AT_FDCWD, path: frame.args[0], flags: 0 }
     });
-    if !is_there {
+    if image == Image::Missing {
         return;
     }
     let argument = if is_at { 3 } else { 2 };
@@ -72,7 +72,7 @@ fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
     if let Some(wanted) = environment::carried().map(|carried| Wanted::new(carried, member))
         && let Some(survey) = Survey::of(frame.args[argument], &wanted)
         && !survey.is_complete(&wanted)
-        && let Ok(envp) = survey.compose(block, frame.args[argument], &wanted)
+        && let Ok(envp) = survey.compose(block, frame.args[argument], &wanted, image)
     {
         frame.keep_original();
         frame.args[argument] = envp;
@@ -215,8 +215,14 @@ impl Survey {
     }
 
     /// Makes an environment of the program's strings and what it lacks of ours.
-    /// Returns its address.
-    fn compose(&self, block: &mut ThreadBlock, envp: u64, wanted: &Wanted) -> Result<u64> {
+    /// Returns its address. An image that runs alone hides nothing, and hands it on.
+    fn compose(
+        &self,
+        block: &mut ThreadBlock,
+        envp: u64,
+        wanted: &Wanted,
+        image: Image,
+    ) -> Result<u64> {
         let pointers = self.count + 1 + ROOM + STRINGS + 1;
         let prefixed =
             self.preloads.len() * (PRELOAD.len() + wanted.carried.preload().len() + 1 + LONGEST);
@@ -239,10 +245,12 @@ impl Survey {
                 ((memory.start + 8 * *index as u64) as *mut u64).write(text);
             }
             let is_prefixed = !self.preloads.is_empty();
-            let marker = if is_prefixed { PREFIXED } else { PLAIN };
-            out.push(marker.as_ptr() as u64);
-            for _ in 0..ROOM {
-                out.push(c"".as_ptr() as u64);
+            if image == Image::Followed {
+                let marker = if is_prefixed { PREFIXED } else { PLAIN };
+                out.push(marker.as_ptr() as u64);
+                for _ in 0..ROOM {
+                    out.push(NOTHING.as_ptr() as u64);
+                }
             }
             let set = self.set | u64::from(is_prefixed);
             for (bit, string) in wanted.strings() {

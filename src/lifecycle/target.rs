@@ -28,29 +28,33 @@ const PATH: usize = 4096;
 /// format, and as a rule all program headers.
 const BEGINNING: usize = 1024;
 
-/// Says so if a program will run without us. Returns whether there is a file: without
-/// one exec fails, as the searches of a path do that try one directory after the other.
-pub(super) fn report(target: &Target) -> bool {
+/// What an exec leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Image {
+    /// There is no file, and exec fails, as the searches of a path do that try one directory
+    /// after the other.
+    Missing,
+    /// ld.so will load us.
+    Followed,
+    /// It will run without us.
+    Alone,
+}
+
+/// Looks at what will be executed, and says so if it will run without us.
+pub(super) fn report(target: &Target) -> Image {
     match sys::status_at_guests(target.directory, target.path, target.flags & AT_EMPTY_PATH) {
-        Err(Errno::ENOENT) => return false,
-        Err(_) => {}
-        Ok(status) => report_file(target, status),
+        Err(Errno::ENOENT) => Image::Missing,
+        Err(_) => Image::Followed,
+        Ok(status) => report_file(target, status).unwrap_or(Image::Followed),
     }
-    true
 }
 
 #[inline(never)]
-fn report_file(target: &Target, status: Status) {
+fn report_file(target: &Target, status: Status) -> Option<Image> {
     let mut path = [0; PATH];
-    let Some(len) = sys::read_guest_string(target.path, &mut path).map(<[u8]>::len) else {
-        return;
-    };
-    let Ok(name) = CStr::from_bytes_with_nul(&path[..=len]) else {
-        return;
-    };
-    let Some(why) = obstacle(target.directory, name, status) else {
-        return;
-    };
+    let len = sys::read_guest_string(target.path, &mut path)?.len();
+    let name = CStr::from_bytes_with_nul(path.get(..=len)?).ok()?;
+    let why = obstacle(target.directory, name, status)?;
     if let Some(segment) = group::segment() {
         segment.header.not_followed.fetch_add(1, Relaxed);
     }
@@ -60,6 +64,7 @@ fn report_file(target: &Target, status: Status) {
             Lossy(name.to_bytes())
         ));
     }
+    Some(Image::Alone)
 }
 
 /// Whether it has been said by this process, or by one that it is forked from.

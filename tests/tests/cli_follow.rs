@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::process::Command;
 
 use interceptor_tests::{Dist, Missing, Program, Scratch, guest, installed, need, skip};
 
@@ -82,6 +83,57 @@ fn what_cannot_be_followed_is_said_once_and_counted() {
     assert_eq!(said.len(), 1, "{error}");
     assert!(said[0].contains("ldconfig"), "{error}");
     assert!(seen.contains("3 programs could not be followed"), "{seen}");
+}
+
+/// Prints how many strings of its environment are no variables, how many are ours, and how
+/// many have no value.
+const ENVIRONMENT_OF_ONE_ALONE: &str = r#"
+#include <stdio.h>
+#include <string.h>
+extern char **environ;
+int main(void) {
+    int odd = 0, ours = 0, empty = 0;
+    for (char **string = environ; *string; string++) {
+        const char *equals = strchr(*string, '=');
+        odd += !equals || equals == *string;
+        ours += !strncmp(*string, "INTERCEPT", 9) || !strncmp(*string, "LD_PRELOAD=", 11);
+        empty += equals && !equals[1];
+    }
+    printf("%d %d %d\n", odd, ours, empty);
+}
+"#;
+
+#[test]
+fn a_program_that_runs_alone_gets_variables_and_hands_them_on() {
+    let dist = need!(Dist::find());
+    let compiler = need!(installed("cc"));
+    let scratch = Scratch::new();
+    let source = scratch.file("alone.c", 0o644, ENVIRONMENT_OF_ONE_ALONE);
+    let alone = scratch.path("alone");
+    let built = Command::new(compiler).args(["-static", "-o"]).arg(&alone).arg(&source).status();
+    assert!(built.expect("a compiler").success());
+    let alone = alone.display();
+    let said = |program: Program, words: &[&str]| {
+        let ended = program.under(&dist, words);
+        let numbers = ended.stdout.split_whitespace().map(|number| number.parse());
+        numbers.collect::<Result<Vec<u32>, _>>().expect("three numbers")
+    };
+    // Cleaned, and as it is.
+    for script in [format!("exec env -i {alone}"), format!("exec env -i A=b env {alone}")] {
+        let found = said(Program::shell(&script), &["run"]);
+        assert!(matches!(found[..], [0, ours, 0] if ours > 0), "{script}: {found:?}");
+    }
+}
+
+#[test]
+fn a_program_that_a_filter_leaves_out_keeps_our_variables_and_no_others() {
+    let dist = need!(Dist::find());
+    let bash = need!(installed("bash"));
+    let program = Program::new(bash).arguments(["-c", "exec -c /usr/bin/env"]);
+    let ended = program.environment("INTERCEPTOR_CMDLINE_FILTER", "bash").under(&dist, &["run"]);
+    let mut names = ended.stdout.lines().map(|line| line.split_once('=').expect("a variable").0);
+    assert!(names.clone().any(|name| name == "LD_PRELOAD"), "{}", ended.stdout);
+    assert!(names.all(|name| name != "INTERCEPTOR_CARRIED"), "{}", ended.stdout);
 }
 
 #[test]
