@@ -140,8 +140,10 @@ pub const FOR_EVERYTHING: &[Package] = &[
     program("emacs-nox", "emacs"),
     program("ffmpeg", "ffmpeg"),
     program("firefox-esr", "firefox-esr"),
+    program("gcc-mingw-w64-x86-64-win32", "x86_64-w64-mingw32-gcc"),
     program("llvm", "llvm-symbolizer"),
     program("ocaml-nox", "ocaml"),
+    program("wine64", "wineserver"),
 ];
 
 /// What `soak` needs beside that.
