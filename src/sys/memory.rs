@@ -42,10 +42,15 @@ impl Mapping {
     /// Maps zeroed private memory wherever there is room. Pages cost nothing
     /// until they are touched.
     pub(crate) fn anonymous(len: u64) -> Result<Self> {
+        Self::anonymous_if_free(0, len)
+    }
+
+    /// The same at `start`, or elsewhere if there is no room.
+    pub(crate) fn anonymous_if_free(start: u64, len: u64) -> Result<Self> {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+        let prot = PROT_READ | PROT_WRITE;
         // SAFETY: a new mapping disturbs nothing.
-        let start =
-            unsafe { syscall!(Sysno::mmap, 0, len, PROT_READ | PROT_WRITE, flags, -1isize, 0) }?;
+        let start = unsafe { syscall!(Sysno::mmap, start, len, prot, flags, -1isize, 0) }?;
         Ok(Self { start: start as u64, len })
     }
 

@@ -23,6 +23,7 @@ mod in_flight;
 mod inside;
 mod levels;
 mod parent;
+mod place;
 mod pool;
 pub(crate) mod seats;
 pub(crate) mod sharers;

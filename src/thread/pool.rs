@@ -20,10 +20,10 @@ use core::sync::atomic::{
 
 #[cfg(feature = "capi")]
 use super::inside;
-use super::{ThreadBlock, region_len};
+use super::{ThreadBlock, place, region_len};
 use crate::group::TGSTAT;
 use crate::lock::{Held, Lock};
-use crate::sys::{self, Mapping};
+use crate::sys;
 
 struct Pool {
     oldest: *mut ThreadBlock,
@@ -53,7 +53,7 @@ pub(super) fn take(tid: u32) -> sys::Result<*mut ThreadBlock> {
         inside::enlist(block);
         return Ok(block);
     }
-    let mapping = Mapping::anonymous(region_len())?;
+    let mapping = place::map(region_len())?;
     if let Err(error) = mapping.guard_lowest_page() {
         mapping.unmap();
         return Err(error);

@@ -12,6 +12,15 @@ use crate::tls;
 #[path = "../../../../src/thread/inside.rs"]
 mod inside;
 
+/// Where blocks lie is nobody's concern here.
+mod place {
+    use crate::sys::{Mapping, Result};
+
+    pub(super) fn map(len: u64) -> Result<Mapping> {
+        Mapping::anonymous(len)
+    }
+}
+
 #[path = "../../../../src/thread/pool.rs"]
 mod pool;
 
