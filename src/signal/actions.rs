@@ -15,7 +15,7 @@ pub(super) const SIGSEGV: u64 = 11;
 pub(super) const SIGCHLD: u64 = 17;
 pub(super) const SIGSTOP: u64 = 19;
 /// Signals that no mask holds.
-const UNBLOCKABLE: u64 = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1);
+pub(super) const UNBLOCKABLE: u64 = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1);
 pub(super) const SIG_DFL: u64 = 0;
 pub(super) const SIG_IGN: u64 = 1;
 pub(super) const SA_SIGINFO: u64 = 4;

@@ -17,6 +17,7 @@
 
 use syscalls::{Sysno, syscall};
 
+use super::actions::UNBLOCKABLE;
 use super::context::UContext;
 use super::defer::SYNCHRONOUS;
 use super::interrupted_hook::hooks_are_interrupted;
@@ -29,8 +30,8 @@ use crate::tls;
 /// Signals that come from elsewhere.
 #[unsafe(no_mangle)]
 static interceptor_asynchronous: u64 = ASYNCHRONOUS;
-/// The same.
-pub(super) const ASYNCHRONOUS: u64 = !SYNCHRONOUS;
+/// The same. Those that cannot be blocked are in no mask of the kernel's.
+pub(super) const ASYNCHRONOUS: u64 = !(SYNCHRONOUS | UNBLOCKABLE);
 
 pub(super) const SS_DISABLE: u64 = 2;
 pub(super) const SS_AUTODISARM: u64 = 1 << 31;

@@ -12,7 +12,11 @@
 //! would lie on the stack: one that interrupts the beginning of another's handler
 //! lies on top of it.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering::{Relaxed, SeqCst},
+    compiler_fence,
+};
 
 use syscalls::{Sysno, syscall};
 
@@ -196,7 +200,10 @@ unsafe fn keep(
     if is_trap_signal {
         block.sigill.wait(info);
     }
-    if block.aside.waits.load(Relaxed) == 0 || interrupted.mask & !SYNCHRONOUS != !SYNCHRONOUS {
+    let is_first = block.aside.waits.swap(1, Relaxed) == 0;
+    // A fault's signal that is sent now comes on top of this one, and sees that it is not first.
+    compiler_fence(SeqCst);
+    if is_first || !are_all_blocked(interrupted.mask) || block.aside.is_of_handler() {
         // Nothing came before, or only what came on top of this one. What was noted
         // then is overwritten: the first signal interrupted the program.
         // SAFETY: the caller's.
@@ -217,7 +224,11 @@ unsafe fn keep(
         interrupted.rip = off;
     }
     block.aside.by = own;
-    block.aside.waits.store(1, Relaxed);
+}
+
+/// Whether a mask has all signals from elsewhere.
+fn are_all_blocked(mask: u64) -> bool {
+    mask & alternate::ASYNCHRONOUS == alternate::ASYNCHRONOUS
 }
 
 impl ThreadBlock {
@@ -302,6 +313,11 @@ impl Aside {
         }
     }
 
+    /// Whether the context is that of a handler of ours that had not begun.
+    fn is_of_handler(&self) -> bool {
+        entry::is_beginning(self.context[RIP])
+    }
+
     /// Copies the context that was interrupted.
     ///
     /// # Safety
@@ -332,9 +348,11 @@ impl Aside {
     }
 
     /// Makes the entry leave by rt_sigreturn, with this mask, unless it does so
-    /// anyway; and with this alternate stack.
+    /// anyway; and with this alternate stack. `mask` is what was blocked just before all
+    /// asynchronous signals were: not all of them, if none had been put aside by then.
+    /// A fault's signal may have been since, from which nothing is learned.
     pub(crate) fn leave_with(&mut self, mask: u64, alternate: &[u64; 3]) {
-        if self.waits.load(Relaxed) == 0 {
+        if !are_all_blocked(mask) || self.waits.load(Relaxed) == 0 {
             self.context[MASK] = mask;
         }
         self.context[STACK..STACK + 3].copy_from_slice(alternate);

@@ -51,10 +51,15 @@ pub(super) struct Interrupted {
     version: usize,
 }
 
+/// Whether an address is where a handler of ours has done nothing yet.
+pub(super) fn is_beginning(address: u64) -> bool {
+    let code: Range<u64> = of(0)..&raw const interceptor_signal_entry_end as u64;
+    code.contains(&address)
+}
+
 /// Which handler a context interrupted at its beginning, if any.
 pub(super) fn interrupted(context: &UContext) -> Option<Interrupted> {
-    let code: Range<u64> = of(0)..&raw const interceptor_signal_entry_end as u64;
-    if !code.contains(&context.rip) {
+    if !is_beginning(context.rip) {
         return None;
     }
     let version = version_of(context.rip).unwrap_or(context.r8 as usize & (VERSIONS - 1));

@@ -62,6 +62,7 @@ unsafe extern "C" fn interceptor_leave_context(
         }
         return core::ptr::null();
     }
+    traps::block_until_left();
     let mut context = block.aside.context;
     let (target, [rax, rdi, rsi, rdx, r10, r8, r9]) = waiting::way_of(block, frame);
     let [rbx, rbp, r12, r13, r14, r15] = *callee_saved;

@@ -209,11 +209,16 @@ fn block_sigill(block: &mut ThreadBlock, is_blocked: bool) {
     }
 }
 
-/// Sends the SIGILL that waits, if the program has it not blocked. It comes when
-/// the entry has left: until then it is blocked at the kernel's, too.
+/// The entry is about to leave by rt_sigreturn: SIGILL comes when it has, like all others.
+pub(super) fn block_until_left() {
+    if are_caught() {
+        set_blocked(SIG_BLOCK);
+    }
+}
+
+/// Sends the SIGILL that waits, if the program has it not blocked, as the last step before.
 pub(super) fn send_pending(block: &mut ThreadBlock) {
     if are_caught() && block.sigill.waits && !block.is_sigill_blocked {
-        set_blocked(SIG_BLOCK);
         waiting::send(block);
     }
 }

@@ -1,7 +1,8 @@
-// expect: A SIGILL that was sent while it is blocked, like any signal: sigpending shows it, sigwaitinfo and sigtimedwait take it
-// with what its sender gave it, a child of fork and of posix_spawn does not have it; sigsuspend, ppoll, pselect and epoll_pwait that
-// let it in end by it, unless there is something to report, and the handler sees the masks. A blocked one does not
-// interrupt a read. Then a child sends it at any moment, to one that suspends itself and to one that waits for it: none is lost.
+// expect: A SIGILL that was sent while it is blocked, like any signal: sigpending shows it, sigwaitinfo and sigtimedwait take
+// it with what its sender gave it, a child of fork and of posix_spawn does not have it; sigsuspend, ppoll, pselect and
+// epoll_pwait that let it in end by it, unless there is something to report, and the handler sees the masks. A blocked one
+// does not interrupt a read. Then a child sends it at any moment, to one that suspends itself, to one that waits for it and to
+// one that asks for it, with another signal beside it: none is lost, and the mask stays.
 // musl: yes
 #include "guest.h"
 #include <poll.h>
@@ -157,8 +158,11 @@ static void waits_that_let_it_in(void) {
     ok("a blocked one does not interrupt");
 }
 
-// A child sends one when it is told, a little later each time.
-static void at_any_moment(int is_suspended) {
+static void ignored(int sig) { (void)sig; }
+
+// A child sends one when it is told, a little later each time, and now and then another signal right before or after it.
+enum how { SUSPENDED, WAITS, ASKS };
+static void at_any_moment(enum how how) {
     int ask[2];
     CHECK(pipe(ask) == 0, "pipe");
     set_mask(ill);
@@ -170,27 +174,37 @@ static void at_any_moment(int is_suspended) {
         for (int i = 0; read(ask[0], &byte, 1) == 1; i++) {
             for (volatile int n = 0; n < i * 37 % 4000; n++)
                 ;
+            if (i % 3 == 0)
+                kill(parent, SIGALRM);
             kill(parent, SIGILL);
+            if (i % 3 == 1)
+                kill(parent, SIGALRM);
         }
         _exit(0);
     }
     close(ask[0]);
     sigset_t none;
     sigemptyset(&none);
-    alarm(60); // one that is lost ends it
+    signal(SIGALRM, ignored);
     for (int i = 0; i < ROUNDS; i++) {
         siginfo_t info;
         CHECK(write(ask[1], "x", 1) == 1, "write");
         for (volatile int n = 0; n < i * 101 % 3000; n++)
             ;
-        if (is_suspended)
+        if (how == SUSPENDED)
             while (handled <= i)
                 sigsuspend(&none);
-        else
-            CHECK(wait_for(ill, &info, NULL) == SIGILL && info.si_pid == child, "round %d", i);
+        else {
+            while (how == ASKS && pending() == 0)
+                ;
+            long result;
+            while ((result = wait_for(ill, &info, NULL)) == -EINTR)
+                ;
+            CHECK(result == SIGILL && info.si_pid == child, "round %d: %ld", i, result);
+        }
         CHECK(pending() == 0, "pending in round %d", i);
+        CHECK(mask_now() == ill, "the mask is %lx in round %d", mask_now(), i);
     }
-    alarm(0);
     close(ask[1]);
     CHECK(waitpid(child, NULL, 0) == child, "waitpid");
     set_mask(0);
@@ -202,7 +216,8 @@ int main(void) {
     sigaction(SIGILL, &action, NULL);
     what_waits();
     waits_that_let_it_in();
-    at_any_moment(1);
-    at_any_moment(0);
+    at_any_moment(SUSPENDED);
+    at_any_moment(WAITS);
+    at_any_moment(ASKS);
     return 0;
 }
