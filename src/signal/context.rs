@@ -3,7 +3,7 @@
 use syscalls::Sysno;
 
 use super::entry::{self, Stage};
-use super::traps;
+use super::traps::{self, MaskChange};
 use crate::patch::{self, Phase, Place};
 use crate::thread::Call;
 use crate::tls;
@@ -200,11 +200,11 @@ impl View {
         Self { real, shown, place, delivery }
     }
 
-    /// The record of the call that has come out of the gate and has not been seen
+    /// What the call does to the mask that has come out of the gate and has not been seen
     /// since.
-    pub(super) fn returned_call(&self, context: &UContext) -> Option<&'static mut Call> {
+    pub(super) fn returned_change(&self, context: &UContext) -> Option<&'static mut MaskChange> {
         let place = self.place.as_ref().filter(|place| place.phase == Phase::Returned)?;
-        call_at_gate(place, context.rsp)
+        call_at_gate(place, context.rsp)?.mask_change()
     }
 
     /// Makes the context continue where it really was, or where the handler
@@ -251,10 +251,11 @@ impl View {
     }
 }
 
-/// The record of the call out of which a context has come.
-pub(super) fn returned_call(context: &UContext) -> Option<&'static mut Call> {
+/// What the call does to the mask out of which a context has come.
+pub(super) fn returned_change(context: &UContext) -> Option<&'static mut MaskChange> {
     let place = patch::place_of(context.rip, context.rcx, context.r11)?;
-    (place.phase == Phase::Returned).then(|| call_at_gate(&place, context.rsp))?
+    let call = (place.phase == Phase::Returned).then(|| call_at_gate(&place, context.rsp))?;
+    call?.mask_change()
 }
 
 /// Makes a thunk that has taken no level yet begin anew: the handler may park the levels that

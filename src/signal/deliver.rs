@@ -55,8 +55,8 @@ unsafe extern "C" fn interceptor_deliver(
     if is_trap_signal {
         // SAFETY: the kernel's arguments.
         let blocked = unsafe {
-            let call = context::returned_call(&*context);
-            traps::blocked(own_block(), &*info, &*context, call.as_deref())
+            let change = context::returned_change(&*context);
+            traps::blocked(own_block(), &*info, &*context, change.as_deref())
         };
         match blocked {
             Blocked::No => {}
@@ -126,16 +126,16 @@ unsafe fn forward(
     if is_trap_signal {
         // SAFETY: the kernel's context.
         unsafe {
-            let call = view.returned_call(&*context);
-            traps::prepare_handler(&*context, call.as_deref(), action);
+            let change = view.returned_change(&*context);
+            traps::prepare_handler(&*context, change.as_deref(), action);
         }
     }
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.
     unsafe {
         if let Some(block) = own_block() {
-            let call = view.returned_call(&*context);
-            traps::handler_is_called(block, &mut *context, call, action.blocks(signal));
+            let change = view.returned_change(&*context);
+            traps::handler_is_called(block, &mut *context, change, action.blocks(signal));
         }
         let own = 1 << (signal - 1);
         // The kernel has blocked it until here (`actions::given`).

@@ -82,8 +82,8 @@ pub(super) fn action(programs: &SigAction, handler: u64, other_flags: u64) -> Si
 
 /// Does for the program's handler of SIGILL what the kernel would: resets the
 /// action if that was asked for, and sets the mask; ours runs with everything
-/// blocked. `call` as in [`handler_is_called`].
-pub(super) fn prepare_handler(context: &UContext, call: Option<&Call>, action: &SigAction) {
+/// blocked. `change` as in [`handler_is_called`].
+pub(super) fn prepare_handler(context: &UContext, change: Option<&MaskChange>, action: &SigAction) {
     const SIG_SETMASK: u64 = 2;
     if sys::is_confined() {
         return;
@@ -92,7 +92,7 @@ pub(super) fn prepare_handler(context: &UContext, call: Option<&Call>, action: &
         let reset = SigAction { handler: SIG_DFL, ..*action };
         let _ = actions::exchange(SIGILL, Some(&reset), By::Process);
     }
-    let interrupted = mask_of_interrupted(call, context).unwrap_or(context.mask);
+    let interrupted = mask_of_interrupted(change, context).unwrap_or(context.mask);
     // SIGILL itself stays unblocked: the handler may run into a trap.
     let mask = (interrupted | action.mask) & !SIGILL_BIT;
     // SAFETY: the kernel reads one word.
@@ -289,20 +289,20 @@ pub(crate) fn call_with_mask(
 }
 
 /// Shows a handler whether the program has SIGILL blocked, and blocks it while
-/// the handler runs if its action does; for [`handler_returned`]. `call` has come
-/// out of the kernel, and the signal before it was seen.
+/// the handler runs if its action does; for [`handler_returned`]. `change` is that of a
+/// call that has come out of the kernel, and the signal before it was seen.
 pub(super) fn handler_is_called(
     block: &mut ThreadBlock,
     context: &mut UContext,
-    call: Option<&mut Call>,
+    change: Option<&mut MaskChange>,
     mask: u64,
 ) {
     if !are_caught() {
         return;
     }
     let is_blocked_by_action = mask & SIGILL_BIT != 0;
-    let mask_of_call = mask_of_interrupted(call.as_deref(), context);
-    match call.map(|call| &mut call.mask_change) {
+    let mask_of_call = mask_of_interrupted(change.as_deref(), context);
+    match change {
         Some(MaskChange::Set { after, is_noted, .. }) if context.rax == 0 && !*is_noted => {
             *is_noted = true;
             block.is_sigill_blocked = *after;
@@ -323,9 +323,8 @@ pub(super) fn handler_is_called(
 }
 
 /// What was blocked in a call that waited with a mask of its own, if it was interrupted.
-fn mask_of_interrupted(call: Option<&Call>, context: &UContext) -> Option<u64> {
-    let call = call.filter(|_| context.rax == INTERRUPTED)?;
-    call.mask_change.mask_of_wait()
+fn mask_of_interrupted(change: Option<&MaskChange>, context: &UContext) -> Option<u64> {
+    change.filter(|_| context.rax == INTERRUPTED)?.mask_of_wait()
 }
 
 /// In rax: EINTR.
@@ -349,14 +348,14 @@ pub(super) enum Blocked {
     IsFatal,
 }
 
-/// `call` has come out of the kernel, as in [`handler_is_called`].
+/// `change` as in [`handler_is_called`].
 pub(super) fn blocked(
     block: Option<&mut ThreadBlock>,
     info: &SigInfo,
     context: &UContext,
-    call: Option<&Call>,
+    change: Option<&MaskChange>,
 ) -> Blocked {
-    let mask = mask_of_interrupted(call, context);
+    let mask = mask_of_interrupted(change, context);
     let lets_it_in = mask.is_some_and(|mask| mask & SIGILL_BIT == 0);
     match block.filter(|block| block.is_sigill_blocked) {
         None => Blocked::No,

@@ -17,6 +17,7 @@
 use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
 use crate::group::Expected;
+use crate::interest::LIFECYCLE;
 use crate::lifecycle::Birth;
 use crate::signal::MaskChange;
 
@@ -73,6 +74,12 @@ impl Call {
 
     pub(crate) fn is_changed(&self) -> bool {
         self.watchers & Self::CHANGED != 0
+    }
+
+    /// What it does to the mask. In the record of a call that the runtime does not wait for,
+    /// `mask_change` is what an earlier one has left.
+    pub(crate) fn mask_change(&mut self) -> Option<&mut MaskChange> {
+        (self.watchers & u32::from(LIFECYCLE) != 0).then_some(&mut self.mask_change)
     }
 }
 

@@ -1,8 +1,9 @@
 // expect: A SIGILL that was sent while it is blocked, like any signal: sigpending shows it, sigwaitinfo and sigtimedwait take
 // it with what its sender gave it, a child of fork and of posix_spawn does not have it; sigsuspend, ppoll, pselect and
 // epoll_pwait that let it in end by it, unless there is something to report, and the handler sees the masks. A blocked one
-// does not interrupt a read. Then a child sends it at any moment, to one that suspends itself, to one that waits for it and to
-// one that asks for it, with another signal beside it: none is lost, and the mask stays.
+// does not interrupt a read, and a call without a mask that comes after does not have theirs. Then a child sends it at any
+// moment, to one that suspends itself, to one that waits for it and to one that asks for it, with another signal beside it:
+// none is lost, and the mask stays.
 // musl: yes
 #include "guest.h"
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -117,6 +119,21 @@ static int wait_in(int way, struct pollfd *fds, int count, const sigset_t *mask)
     }
 }
 
+// A call that has no mask, after one that had: SIGILL stays blocked, and is told as such.
+static void interrupted_without_mask(int way, struct pollfd *in, const sigset_t *mask) {
+    sigset_t without_alarm = *mask;
+    sigaddset(&without_alarm, SIGALRM);
+    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
+    struct itimerval again = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};
+    send(0);
+    CHECK(setitimer(ITIMER_REAL, &again, NULL) == 0, "setitimer");
+    wait_in(way, in, way == 2, &without_alarm);
+    CHECK(nanosleep(&(struct timespec){LIMIT_MS / 1000, 0}, NULL) == -1 && errno == EINTR, "nanosleep");
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0, "setitimer");
+    ok("way %d, a sleep afterwards: in the handler %lx, in its context %lx", way, in_handler, in_context);
+}
+
 static void waits_that_let_it_in(void) {
     int ends[2];
     CHECK(pipe(ends) == 0, "pipe");
@@ -131,6 +148,7 @@ static void waits_that_let_it_in(void) {
         int result = wait_in(way, &in, way == 2, &mask);
         CHECK(result == -1 && errno == EINTR && handled == 1 && value == 20 + way, "way %d: %d, handled %d, with %d", way, result, handled, value);
         ok("way %d: in the handler %lx, in its context %lx, afterwards %lx, pending %lx", way, in_handler, in_context, mask_now(), pending());
+        interrupted_without_mask(way, &in, &mask);
     }
     CHECK(write(ends[1], "x", 1) == 1, "write");
     for (int way = 1; way < 4; way++) {
