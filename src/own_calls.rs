@@ -37,7 +37,7 @@ pub(crate) unsafe fn make(nr: u64, args: &[u64; 6]) -> i64 {
     let Some(block) = thread::own_block() else {
         return execute(nr, args);
     };
-    if belongs_to_program(nr, args) && put_off(block, nr, args) {
+    if belongs_to_program(block, nr, args) && put_off(block, nr, args) {
         return 0;
     }
     if interest::of(nr) & LIFECYCLE != 0 {
@@ -69,15 +69,16 @@ fn execute_or_put_off(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> i64 {
 }
 
 /// Whether a call ends what the program runs in, or waits for signals with a mask of
-/// its own: those that come then are the program's to handle, which it cannot
-/// while a hook runs.
-fn belongs_to_program(nr: u64, args: &[u64; 6]) -> bool {
+/// its own, or for a signalfd: those that come then are the program's to handle, which it
+/// cannot while a hook runs.
+fn belongs_to_program(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> bool {
     match Sysno::new(nr as u32 as usize) {
         Some(Sysno::rt_sigreturn | Sysno::exit | Sysno::rt_sigsuspend) => true,
-        Some(Sysno::ppoll) => args[3] != 0,
-        Some(Sysno::epoll_pwait | Sysno::epoll_pwait2) => args[4] != 0,
-        Some(Sysno::pselect6) => args[5] != 0,
-        _ => false,
+        Some(Sysno::ppoll) if args[3] != 0 => true,
+        Some(Sysno::epoll_pwait | Sysno::epoll_pwait2) if args[4] != 0 => true,
+        Some(Sysno::pselect6) if args[5] != 0 => true,
+        Some(sysno) => signal::may_be_told(block, sysno),
+        None => false,
     }
 }
 

@@ -173,6 +173,11 @@ pub(crate) fn enter(
         }
         Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
         _ if signal::call_with_mask(block, sysno, frame) => Step::ForwardAndExit,
+        Sysno::signalfd | Sysno::signalfd4 => {
+            signal::signalfd(&frame.args);
+            Step::Forward
+        }
+        _ if signal::call_is_told(block, sysno, &frame.args) => Step::ForwardAndExit,
         Sysno::rt_sigpending => Step::ForwardAndExit,
         Sysno::rt_sigtimedwait => {
             signal::rt_sigtimedwait(block, &frame.args).map_or(Step::Forward, Step::Answer)
@@ -211,7 +216,7 @@ pub(crate) fn exit(
     let Some(sysno) = sysno(call.nr) else {
         return result;
     };
-    if let MaskChange::Held { before, .. } = call.mask_change {
+    if let MaskChange::Held { before, .. } | MaskChange::Told { before, .. } = call.mask_change {
         signal::held_call_is_done(block, before);
     }
     match sysno {

@@ -5,7 +5,7 @@ use syscalls::Sysno;
 use super::entry::{self, Stage};
 use super::traps::{self, MaskChange};
 use crate::patch::{self, Phase, Place};
-use crate::thread::Call;
+use crate::thread::{Call, ThreadBlock};
 use crate::tls;
 
 /// Signals whose siginfo names the address of an instruction.
@@ -253,9 +253,33 @@ impl View {
 
 /// What the call does to the mask out of which a context has come.
 pub(super) fn returned_change(context: &UContext) -> Option<&'static mut MaskChange> {
+    let (change, place) = change_in_kernel(context)?;
+    (place.phase == Phase::Returned).then_some(change)
+}
+
+/// What the call does to the mask that a context stands before, at the gate, or has come out
+/// of, and where that is.
+pub(super) fn change_in_kernel(context: &UContext) -> Option<(&'static mut MaskChange, Place)> {
     let place = patch::place_of(context.rip, context.rcx, context.r11)?;
-    let call = (place.phase == Phase::Returned).then(|| call_at_gate(&place, context.rsp))?;
-    call?.mask_change()
+    let change = call_at_gate(&place, context.rsp)?.mask_change()?;
+    Some((change, place))
+}
+
+/// Makes a call that a context stands before begin again, as the program has made it.
+pub(super) fn begin_again(info: &mut SigInfo, context: &mut UContext, place: &Place) {
+    View::show(info, context, 0);
+    context.rip = place.start;
+    if place.phase == Phase::AtGate
+        && let Some(block) = own_block()
+    {
+        block.in_flight.forget(context.rsp, place.anchor);
+    }
+}
+
+fn own_block() -> Option<&'static mut ThreadBlock> {
+    // SAFETY: this thread's own words; the entry, which uses the records, is not
+    // running: it would have put the signal aside.
+    unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() }
 }
 
 /// Makes a thunk that has taken no level yet begin anew: the handler may park the levels that
@@ -269,11 +293,12 @@ pub(super) fn begin_anew(context: &mut UContext) {
 /// Makes a call that a context stands before begin again, if it looks for a SIGILL that
 /// waits.
 pub(super) fn look_again(info: &mut SigInfo, context: &mut UContext) {
+    let is_ahead = |place: &Place| matches!(place.phase, Phase::Ahead | Phase::AtGate);
     let view = View::show(info, context, 0);
-    let is_ahead = |place: &&Place| matches!(place.phase, Phase::Ahead | Phase::AtGate);
-    match view.place.as_ref().filter(is_ahead) {
-        Some(place) if traps::looks_for_one(context.rax) => context.rip = place.start,
-        _ => view.undo(context),
+    let is_to_look = view.place.as_ref().is_some_and(is_ahead) && traps::looks_for_one(context.rax);
+    view.undo(context);
+    if is_to_look && let Some(place) = &view.place {
+        begin_again(info, context, place);
     }
 }
 
@@ -287,8 +312,5 @@ fn call_at_gate(place: &Place, rsp: u64) -> Option<&'static mut Call> {
     if !matches!(place.phase, Phase::AtGate | Phase::Returned) {
         return None;
     }
-    // SAFETY: this thread's own words; the entry, which uses the records, is not
-    // running: it would have put the signal aside.
-    let block = unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() }?;
-    block.in_flight.peek_mut(rsp, place.anchor)
+    own_block()?.in_flight.peek_mut(rsp, place.anchor)
 }

@@ -12,7 +12,8 @@ use super::defer::{self, Arrival};
 use super::interrupted_hook::Mark;
 use super::traps::Blocked;
 use super::{
-    alternate, entry, given_stack, handler_frame, hooked, interrupted_hook, stepping, table, traps,
+    alternate, entry, given_stack, handler_frame, hooked, interrupted_hook, signalfd, stepping,
+    table, traps,
 };
 use crate::sys;
 use crate::thread::{self, ThreadBlock};
@@ -51,6 +52,8 @@ unsafe extern "C" fn interceptor_deliver(
         // SAFETY: the kernel's context.
         unsafe { context::resume(context) }
     }
+    // SAFETY: as above.
+    unsafe { signalfd::let_go(own_block(), &mut *info, &mut *context) };
     let action = table::get(signal as u64, version as usize);
     if is_trap_signal {
         // SAFETY: the kernel's arguments.

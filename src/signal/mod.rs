@@ -17,7 +17,7 @@
 //! Threads of ours and of hooks stay clear of all of it (`quiet`).
 //!
 //! SIGILL is also the trap rung's signal (`traps`); one that the program has blocked
-//! waits here (`waiting`).
+//! waits here (`waiting`), unless a signalfd is to be told of it (`signalfd`).
 
 mod actions;
 mod alternate;
@@ -32,6 +32,7 @@ mod hooked;
 mod interrupted_hook;
 mod leave;
 mod quiet;
+mod signalfd;
 mod stepping;
 mod table;
 mod traps;
@@ -51,6 +52,9 @@ pub(crate) use hooked::watch_more;
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
 pub(crate) use interrupted_hook::{Suspended, interrupt_hooks};
 pub use quiet::without_signals;
+#[cfg(feature = "own_calls")]
+pub(crate) use signalfd::may_be_told;
+pub(crate) use signalfd::{call_is_told, signalfd};
 pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;
 pub(crate) use traps::{

@@ -16,7 +16,7 @@ use super::actions::{
 };
 use super::context::{SigInfo, UContext};
 use super::table::By;
-use super::waiting;
+use super::{signalfd, waiting};
 use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
 use crate::patch;
@@ -48,15 +48,21 @@ pub(crate) fn catch_traps() -> bool {
         CAUGHT.store(false, Relaxed);
         return false;
     }
-    for sysno in [Sysno::rt_sigprocmask, Sysno::rt_sigpending, Sysno::rt_sigtimedwait]
-        .into_iter()
-        .chain(WITH_MASK)
-    {
+    for sysno in KNOWN.into_iter().chain(WITH_MASK) {
         interest::add(sysno as usize, LIFECYCLE);
     }
     set_blocked(SIG_UNBLOCK);
     true
 }
+
+/// Other calls that set, ask for or wait for what is blocked.
+const KNOWN: [Sysno; 5] = [
+    Sysno::rt_sigprocmask,
+    Sysno::rt_sigpending,
+    Sysno::rt_sigtimedwait,
+    Sysno::signalfd,
+    Sysno::signalfd4,
+];
 
 /// Installs our handler once more, in a process that was born without its
 /// parent's handlers (CLONE_CLEAR_SIGHAND).
@@ -140,13 +146,18 @@ pub(crate) enum MaskChange {
     /// So it does, and the mask lets the SIGILL in that has waited for that; the kernel has
     /// it now. Everything is blocked but in the call; `before`, these signals were.
     Held { before: u64, mask: u64 },
+    /// A signalfd may be told while it waits, with SIGILL in the mask: it is blocked at the
+    /// kernel's, too. `before`, these signals were.
+    Told { before: u64, mask: u64 },
 }
 
 impl MaskChange {
     /// What is blocked while the call waits.
     fn mask_of_wait(self) -> Option<u64> {
         match self {
-            MaskChange::Wait(mask) | MaskChange::Held { mask, .. } => Some(mask),
+            MaskChange::Wait(mask)
+            | MaskChange::Held { mask, .. }
+            | MaskChange::Told { mask, .. } => Some(mask),
             _ => None,
         }
     }
@@ -277,6 +288,10 @@ pub(crate) fn call_with_mask(
     block.sigill.is_new = false;
     if !names_it && !block.is_sigill_blocked {
         return false;
+    }
+    if names_it && let Some(before) = signalfd::hold_with_mask(block, sysno) {
+        block.mask_change = MaskChange::Told { before, mask };
+        return true;
     }
     let held = if names_it { None } else { waiting::hold(block) };
     block.mask_change =

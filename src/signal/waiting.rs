@@ -6,13 +6,12 @@
 //! it at the kernel's: it is sent again, with everything blocked up to the call.
 //!
 //! One that comes after such a call has looked for it, and before it is in the kernel,
-//! makes it begin again. A signalfd is not told: whoever waits for it may wait in any call,
-//! in any process.
+//! makes it begin again.
 
 use syscalls::{Sysno, syscall};
 
 use super::actions::SIGILL;
-use super::alternate::ASYNCHRONOUS;
+use super::alternate::{self, ASYNCHRONOUS};
 use super::context::SigInfo;
 use super::defer::send_to_self;
 use super::traps::{self, SIG_BLOCK, SIGILL_BIT};
@@ -30,6 +29,8 @@ pub struct WaitingIll {
     pub(super) waits: bool,
     /// It came after the last call that looked for it had done so.
     pub(super) is_new: bool,
+    /// The call that goes in could not be prepared, and is to begin again.
+    is_to_look: bool,
     /// The id of the thread that it came to.
     to: u32,
     info: Info,
@@ -101,24 +102,43 @@ pub(crate) fn rt_sigtimedwait(block: &mut ThreadBlock, args: &[u64; 6]) -> Optio
 /// Gives the one that waits to the kernel, for a call that lets it in. Returns what was
 /// blocked before; `None` if there is none, or it cannot be done.
 pub(super) fn hold(block: &mut ThreadBlock) -> Option<u64> {
-    if !block.sigill.waits || block.hook_level != 0 || sys::is_confined() || tls::is_unreliable() {
+    if !block.sigill.waits {
+        return None;
+    }
+    let before = block_up_to_call(block)?;
+    block.aside.leave_with_mask(before | ASYNCHRONOUS | SIGILL_BIT);
+    send(block);
+    Some(before)
+}
+
+/// Blocks everything, SIGILL at the kernel's, too, until the call goes in. Returns what was
+/// blocked before; `None` if it cannot be done.
+pub(super) fn block_up_to_call(block: &mut ThreadBlock) -> Option<u64> {
+    if block.hook_level != 0 || sys::is_confined() || tls::is_unreliable() {
         return None;
     }
     let before = block.aside.hold_all();
     if block.has_kept() {
         // Their handlers run first, then it is tried again.
         block.aside.leave_with_mask(before);
-        block.sigill.is_new = true;
+        block.sigill.is_to_look = true;
         return None;
     }
     traps::set_blocked(SIG_BLOCK);
-    block.aside.leave_with_mask(before | ASYNCHRONOUS | SIGILL_BIT);
-    send(block);
     Some(before)
 }
 
 /// The call has come out, without it: another thing came first.
 pub(crate) fn held_call_is_done(block: &mut ThreadBlock, before: u64) {
+    take_back(block);
+    // Hooks that see the result may come to a trapped site.
+    alternate::unblock(SIGILL_BIT);
+    block.aside.hold_all();
+    block.aside.leave_with_mask(before);
+}
+
+/// Takes the one that waits at the kernel's, which has it blocked.
+pub(super) fn take_back(block: &mut ThreadBlock) {
     let (set, at_once) = (SIGILL_BIT, [0u64; 2]);
     let mut info: Info = [0; INFO_WORDS];
     // SAFETY: the kernel reads a word and a timespec, and writes a siginfo_t.
@@ -129,21 +149,24 @@ pub(crate) fn held_call_is_done(block: &mut ThreadBlock, before: u64) {
     if taken.is_ok() {
         block.sigill.wait((&raw const info).cast());
     }
-    block.aside.hold_all();
-    block.aside.leave_with_mask(before);
 }
 
 /// Where the entry leaves to, and with which registers: rax and the arguments. A call
 /// that is to look again begins again.
-pub(super) fn way_of(block: &ThreadBlock, frame: &SyscallFrame) -> (u64, [u64; 7]) {
+pub(super) fn way_of(block: &mut ThreadBlock, frame: &SyscallFrame) -> (u64, [u64; 7]) {
     let [a0, a1, a2, a3, a4, a5] = frame.args;
     let registers = [frame.rax, a0, a1, a2, a3, a4, a5];
-    let is_to_look = block.sigill.is_new
-        && block.sigill.waits
-        && (frame.target == frame.gate() || frame.target == frame.native())
-        && traps::looks_for_one(frame.rax);
+    let goes_in = frame.target == frame.gate() || frame.target == frame.native();
+    let has_missed_one =
+        block.sigill.is_new && block.sigill.waits && traps::looks_for_one(frame.rax);
+    let is_to_look = goes_in && (core::mem::take(&mut block.sigill.is_to_look) || has_missed_one);
     match is_to_look.then(|| patch::place_of(frame.native(), 0, 0)).flatten() {
-        Some(place) => (place.start, if frame.changed != 0 { frame.original } else { registers }),
+        Some(place) => {
+            if frame.target == frame.gate() {
+                block.in_flight.forget(frame.rsp, frame.anchor);
+            }
+            (place.start, if frame.changed != 0 { frame.original } else { registers })
+        }
         None => (frame.target, registers),
     }
 }

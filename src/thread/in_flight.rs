@@ -175,6 +175,13 @@ impl InFlight {
         Some(&mut self.calls[number as usize % CAPACITY])
     }
 
+    /// Removes the record of a call that does not come out: it begins again.
+    pub(crate) fn forget(&mut self, rsp: u64, anchor: u64) {
+        if let Some(number) = self.find(rsp, anchor) {
+            self.remove_from_between(number);
+        }
+    }
+
     /// The record with a number that [`find`](Self::find) has said, until it is removed.
     #[inline(always)]
     pub(crate) fn get(&self, number: u32) -> &Call {
