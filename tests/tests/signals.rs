@@ -1,7 +1,7 @@
 //! A hook sees signals on their way, and what it lets through goes the way it
 //! would have gone.
 //!
-//! The scenarios are those of `tests/hooks/signals.c` and `interruptible.c`.
+//! The scenarios are those of `tests/hooks/signals.c`, `interruptible.c` and `unwound.cc`.
 
 use interceptor_tests::{Dist, Program, guest, need};
 
@@ -48,6 +48,24 @@ scenarios! {
     a_fault_in_a_hook_is_handled_on_the_stack_of_the_program: "fault",
     a_handler_that_interrupts_a_hook_may_make_children_on_its_own_memory: "births",
     words_of_hooks_in_a_row_outlive_a_handler_that_interrupts_one: "in a row",
+}
+
+#[test]
+fn handlers_leave_calls_that_a_hook_was_in_by_exceptions_and_contexts_ten_deep() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libunwound.so"));
+    for rung in [None, Some("hole"), Some("after"), Some("before"), Some("trap")] {
+        let mut program = Program::new("/bin/true");
+        if let Some(rung) = rung {
+            program = program.environment("INTERCEPTOR_FORCE_RUNG", rung);
+        }
+        let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+        assert_eq!(
+            (ended.stdout.as_str(), ended.status.code()),
+            ("ok\n", Some(0)),
+            "{rung:?}: {ended:?}"
+        );
+    }
 }
 
 #[test]
