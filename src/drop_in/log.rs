@@ -12,6 +12,7 @@ use core::ffi::CStr;
 use core::fmt::Write as _;
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
+use interceptor_abi::env::FIRST_DESCRIPTOR;
 use interceptor_calls as calls;
 use syscalls::{Errno, Sysno, syscall};
 
@@ -49,8 +50,6 @@ fn open(path: &[u8], is_kept: bool) -> sys::Result<i32> {
     const O_TRUNC: usize = 0o1000;
     const O_CLOEXEC: usize = 0o2000000;
     const MODE: usize = 0o644;
-    /// Out of the way of those that the program gets.
-    const NUMBER: i32 = 1000;
     let mut name = heapless::Vec::<u8, 4096>::new();
     name.extend_from_slice(path).map_err(|_| Errno::ENAMETOOLONG)?;
     if path.ends_with(b"-") {
@@ -64,7 +63,7 @@ fn open(path: &[u8], is_kept: bool) -> sys::Result<i32> {
     let flags = O_WRONLY_CREAT_APPEND | O_CLOEXEC | truncate;
     // SAFETY: the path ends with NUL.
     let low = unsafe { syscall!(Sysno::openat, AT_FDCWD, name.as_ptr(), flags, MODE) }? as i32;
-    let high = sys::duplicate_above(low, NUMBER);
+    let high = sys::duplicate_above(low, FIRST_DESCRIPTOR);
     sys::close(low);
     high
 }

@@ -4,6 +4,7 @@ use core::ffi::CStr;
 use core::fmt::Write as _;
 use core::ops::Range;
 
+use interceptor_abi::env::FIRST_DESCRIPTOR;
 use syscalls::{Errno, Sysno, syscall};
 
 use super::Result;
@@ -133,7 +134,6 @@ pub(crate) fn memory_file(name: &CStr, size: u64) -> Result<i32> {
     const MFD_ALLOW_SEALING: usize = 2;
     const F_ADD_SEALS: usize = 1033;
     const SEAL_SHRINK_GROW_SEAL: usize = 1 | 2 | 4;
-    const NUMBER: i32 = 1000;
     if file_size_limit() < size {
         // The kernel would send SIGXFSZ.
         return Err(Errno::EFBIG);
@@ -146,7 +146,7 @@ pub(crate) fn memory_file(name: &CStr, size: u64) -> Result<i32> {
         syscall!(Sysno::ftruncate, file.0, size)?;
         syscall!(Sysno::fcntl, file.0, F_ADD_SEALS, SEAL_SHRINK_GROW_SEAL)?;
     }
-    duplicate_above(file.0, NUMBER)
+    duplicate_above(file.0, FIRST_DESCRIPTOR)
 }
 
 /// Bytes that a file may grow to (RLIMIT_FSIZE).

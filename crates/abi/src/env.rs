@@ -4,6 +4,12 @@
 //! set them by hand beside `LD_PRELOAD`. Each is parsed in one place,
 //! `src/config.rs` of the runtime.
 
+/// Where a free number is looked for when a descriptor of ours has to have one: above those
+/// that programs use themselves, but not by far. The kernel copies a process's table of
+/// descriptors up to the highest open one with every fork and vfork, and a table of more
+/// than 256 is dear (`dup_fd`): 1000 makes vfork, _exit and wait take a third longer.
+pub const FIRST_DESCRIPTOR: i32 = 240;
+
 /// Descriptor (decimal) to which trace lines are written. Absent: no tracing.
 pub const TRACE_FD: &str = "INTERCEPTOR_TRACE_FD";
 

@@ -6,12 +6,9 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use interceptor_abi::env::FIRST_DESCRIPTOR;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit};
-
-/// Where we look for a free number: above those a program uses itself, and
-/// without making the kernel's table of descriptors much longer.
-const FIRST: u64 = 1000;
 
 /// How many numbers below a lower limit are tried.
 const ROOM: u64 = 16;
@@ -19,7 +16,7 @@ const ROOM: u64 = 16;
 /// Duplicates a descriptor to a high number that survives execve(2).
 pub fn inheritable(descriptor: BorrowedFd) -> io::Result<OwnedFd> {
     let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let lowest = FIRST.min(limit.saturating_sub(ROOM)) as i32;
+    let lowest = (FIRST_DESCRIPTOR as u64).min(limit.saturating_sub(ROOM)) as i32;
     let number = fcntl(descriptor, FcntlArg::F_DUPFD(lowest))?;
     // SAFETY: the kernel has just made this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
