@@ -324,6 +324,9 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     // SAFETY: as in `enter`.
     let block = unsafe { &mut *frame.block };
     let Some(number) = block.in_flight.find(frame.rsp, frame.anchor) else {
+        if !hook.observes() && lifecycle::is_unobserved_start() {
+            return frame.resume();
+        }
         return stage_of(hook);
     };
     // The record stays until the hook has returned: what a signal handler

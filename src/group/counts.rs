@@ -54,6 +54,9 @@ impl<'a> Counts<'a> {
 
 /// Adds to a count, unless the slots were counted anew since it was `seen`.
 fn add_since(count: &AtomicU64, seen: u64, added: u64) -> bool {
+    if added == 0 {
+        return count.load(Acquire) >> RECOUNTS == seen >> RECOUNTS;
+    }
     let change = |now: u64| {
         let low = now.wrapping_add(added) & ((1 << RECOUNTS) - 1);
         (now >> RECOUNTS == seen >> RECOUNTS).then_some(now >> RECOUNTS << RECOUNTS | low)

@@ -109,7 +109,9 @@ fn claim(segment: &Segment, newborn: &Newborn) -> Option<(usize, u32)> {
         let high = ThreadState { life: Life::Reserved, is_first, ..state.high };
         let reserved = State { word, high };
         if thread.state.compare_exchange(bits, reserved.bits(), AcqRel, Relaxed).is_ok() {
-            population.used_threads.fetch_max(index as u32 + 1, Release);
+            if population.used_threads.load(Relaxed) <= index as u32 {
+                population.used_threads.fetch_max(index as u32 + 1, Release);
+            }
             population.free_threads.store(index as u32 + 1, Relaxed);
             return Some((index, state.high.owner()));
         }

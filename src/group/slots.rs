@@ -15,7 +15,9 @@ use core::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
-use interceptor_abi::segment::{DIED, Life, Population, Segment, TID, Thread, ThreadState};
+use interceptor_abi::segment::{
+    DIED, Life, Population, Segment, THREADS, TID, Thread, ThreadState,
+};
 
 use super::counts::{Change, Counts, recount};
 use super::reserve::{self, Init};
@@ -41,11 +43,13 @@ pub(super) struct State {
 }
 
 impl State {
+    #[inline(always)]
     pub(super) fn of(bits: u64) -> Option<Self> {
         let high = ThreadState::from_bits((bits >> 32) as u32)?;
         Some(Self { word: bits as u32, high })
     }
 
+    #[inline(always)]
     pub(super) fn bits(self) -> u64 {
         u64::from(self.high.bits()) << 32 | u64::from(self.word)
     }
@@ -55,14 +59,17 @@ impl State {
     }
 }
 
-/// A slot with its segment.
+/// A slot with its segment. Two words, so that it is handed on in registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot {
     segment: &'static Segment,
-    thread: &'static Thread,
-    /// Whose it has to be; `None` for anybody's.
-    owner: Option<u32>,
+    index: u32,
+    /// Whose it has to be, or [`ANYBODYS`].
+    owner: u32,
 }
+
+/// No `ThreadState::owner`.
+const ANYBODYS: u32 = u32::MAX;
 
 impl Member {
     /// Nobody.
@@ -78,21 +85,28 @@ impl Member {
         let index = (token as u32).checked_sub(1)?;
         let member = Self { index, owner: (token >> 32) as u32, number: 0 };
         let slot = member.slot(segment)?;
-        Some(Self { number: slot.thread.number.load(Relaxed), ..member })
+        Some(Self { number: slot.thread().number.load(Relaxed), ..member })
     }
 
     /// Its slot, if it is still this member's.
     pub(crate) fn slot(self, segment: &'static Segment) -> Option<Slot> {
-        let thread = segment.threads.get(self.index as usize)?;
-        let slot = Slot { segment, thread, owner: Some(self.owner) };
+        if self.index as usize >= THREADS {
+            return None;
+        }
+        let slot = Slot { segment, index: self.index, owner: self.owner };
         slot.state().map(|_| slot)
     }
 }
 
 impl Slot {
+    fn thread(&self) -> &'static Thread {
+        &self.segment.threads[self.index as usize % THREADS]
+    }
+
+    #[inline(always)]
     pub(super) fn state(&self) -> Option<State> {
-        let state = State::of(self.thread.state.load(Acquire))?;
-        self.owner.is_none_or(|owner| owner == state.high.owner()).then_some(state)
+        let state = State::of(self.thread().state.load(Acquire))?;
+        (self.owner == ANYBODYS || self.owner == state.high.owner()).then_some(state)
     }
 
     fn population(&self) -> &'static Population {
@@ -101,21 +115,21 @@ impl Slot {
 
     /// Changes the state from `from` to `to`, unless somebody was faster.
     fn change(&self, from: State, to: State) -> bool {
-        self.thread.state.compare_exchange(from.bits(), to.bits(), AcqRel, Relaxed).is_ok()
+        self.thread().state.compare_exchange(from.bits(), to.bits(), AcqRel, Relaxed).is_ok()
     }
 
     /// Its process, 0 while that is not known.
     pub(crate) fn tgid(&self) -> u32 {
-        self.thread.tgid.load(Relaxed)
+        self.thread().tgid.load(Relaxed)
     }
 
     /// Says which process it is, if that is not known.
     pub(crate) fn set_tgid(&self, tgid: u32) {
-        let _ = self.thread.tgid.compare_exchange(0, tgid, Relaxed, Relaxed);
+        let _ = self.thread().tgid.compare_exchange(0, tgid, Relaxed, Relaxed);
     }
 
     pub(crate) fn namespace(&self) -> u32 {
-        self.thread.namespace.load(Relaxed)
+        self.thread().namespace.load(Relaxed)
     }
 
     /// The thread's id, while it lives.
@@ -131,23 +145,23 @@ impl Slot {
 
     /// The word that says that it waits for effects.
     pub(super) fn monitor_flag(&self) -> &'static AtomicU32 {
-        &self.thread.is_monitor
+        &self.thread().is_monitor
     }
 
     /// The word that says that there may be an effect for it.
     pub(super) fn mail(&self) -> &'static AtomicU32 {
-        &self.thread.mail
+        &self.thread().mail
     }
 
     /// The death word.
     fn word(&self) -> u64 {
-        self.thread.state.as_ptr() as u64
+        self.thread().state.as_ptr() as u64
     }
 
     /// Where the node of a robust list lies whose futex words have this offset
     /// from their nodes, if the slot has room for it.
     pub(crate) fn node(&self, futex_offset: i64) -> Option<u64> {
-        let links = &self.thread.links;
+        let links = &self.thread().links;
         let first = links.as_ptr() as u64;
         let node = self.word().wrapping_sub(futex_offset as u64);
         // The list's owner writes to the eight bytes before.
@@ -157,7 +171,7 @@ impl Slot {
 
     /// What is known of the thread with whose end its namespace ends.
     pub(super) fn init(&self) -> Init {
-        match self.thread.init.load(Relaxed) {
+        match self.thread().init.load(Relaxed) {
             0 => Init::Unknown,
             number => Init::Number(number),
         }
@@ -166,8 +180,8 @@ impl Slot {
     /// It is born, as thread `tid` of its parent's namespace, which is another. What it
     /// is called in its own it says itself.
     pub(crate) fn born_outside(&self, tid: u32, namespace: u32) {
-        self.thread.outer_namespace.store(namespace, Relaxed);
-        self.thread.outer_tid.store(tid, Release);
+        self.thread().outer_namespace.store(namespace, Relaxed);
+        self.thread().outer_tid.store(tid, Release);
         self.born(0);
     }
 
@@ -260,9 +274,7 @@ impl Slot {
     fn pass_on(&self) -> bool {
         let (tgid, namespace) = (self.tgid(), self.namespace());
         let is_other = |slot: &Slot| {
-            !core::ptr::eq(slot.thread, self.thread)
-                && slot.tgid() == tgid
-                && slot.namespace() == namespace
+            slot.index != self.index && slot.tgid() == tgid && slot.namespace() == namespace
         };
         used(self.segment).filter(is_other).any(|slot| {
             let may_stand = |state: &State| state.high.is_alive() && !state.high.is_first;
@@ -276,13 +288,8 @@ impl Slot {
         })
     }
 
-    fn index(&self) -> u32 {
-        let first = self.segment.threads.as_ptr() as usize;
-        ((self.thread as *const Thread as usize - first) / size_of::<Thread>()) as u32
-    }
-
     fn lower_hint(&self) {
-        self.population().free_threads.fetch_min(self.index(), Relaxed);
+        self.population().free_threads.fetch_min(self.index, Relaxed);
     }
 
     /// Frees the slot if it was reserved by a thread that is no more.
@@ -295,10 +302,10 @@ impl Slot {
     /// Whether the first process of its namespace is gone. The kernel kills all others
     /// before anybody can have waited for that one (`zap_pid_ns_processes`).
     fn has_namespace_ended(&self) -> bool {
-        let init = self.thread.init.load(Relaxed);
+        let init = self.thread().init.load(Relaxed);
         init != 0
             && used(self.segment).all(|slot| {
-                let is_it = slot.thread.number.load(Relaxed) as u32 == init;
+                let is_it = slot.thread().number.load(Relaxed) as u32 == init;
                 let state = slot.state().map(|state| (state.high.life, state.word & DIED != 0));
                 !is_it || matches!(state, None | Some((Life::Free, _) | (Life::Watched, true)))
             })
@@ -311,8 +318,8 @@ impl Slot {
         }
         let tgid = self.tgid();
         // Pairs with the release in `born_outside`.
-        let outer = self.thread.outer_tid.load(Acquire);
-        if outer != 0 && self.thread.outer_namespace.load(Relaxed) == namespace {
+        let outer = self.thread().outer_tid.load(Acquire);
+        if outer != 0 && self.thread().outer_namespace.load(Relaxed) == namespace {
             return !sys::process_exists(outer);
         }
         if self.namespace() != namespace {
@@ -342,8 +349,8 @@ pub(crate) enum Born {
 
 /// All slots that have ever been used.
 pub(super) fn used(segment: &'static Segment) -> impl Iterator<Item = Slot> {
-    let used = segment.header.population.used_threads.load(Acquire) as usize;
-    segment.threads.iter().take(used).map(move |thread| Slot { segment, thread, owner: None })
+    let used = segment.header.population.used_threads.load(Acquire).min(THREADS as u32);
+    (0..used).map(move |index| Slot { segment, index, owner: ANYBODYS })
 }
 
 /// Looks at all slots, frees those of the dead, and makes the counts right.
@@ -387,12 +394,12 @@ pub(crate) fn adopt_exec(segment: &'static Segment, tgid: u32, number: u32) -> O
     used(segment).find_map(|slot| {
         let state = slot.state().filter(|state| state.high.life == Life::InExec)?;
         let high = ThreadState { life: Life::Unwatched, is_first: true, ..state.high };
-        let own = slot.thread.number.load(Relaxed);
+        let own = slot.thread().number.load(Relaxed);
         let is_it = slot.tgid() == tgid && (number == 0 || own as u32 == number);
         if !is_it || !slot.change(state, State { word: tgid & TID, high }) {
             return None;
         }
-        Some(Member { index: slot.index(), owner: high.owner(), number: own })
+        Some(Member { index: slot.index, owner: high.owner(), number: own })
     })
 }
 

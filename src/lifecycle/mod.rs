@@ -24,7 +24,7 @@ use crate::interest::{self, LIFECYCLE};
 use crate::signal::{self, MaskChange};
 use crate::thread::{Call, ThreadBlock};
 
-pub(crate) use birth::{Birth, joins_late, sharer_begins, thread_begins};
+pub(crate) use birth::{Birth, is_unobserved_start, joins_late, sharer_begins, thread_begins};
 pub(crate) use descriptors::{Kept, keep as keep_descriptor};
 
 /// What becomes of a lifecycle call.

@@ -297,6 +297,7 @@ impl ThreadState {
     const CANCELLED: u32 = 0x3f;
 
     /// From the high half of [`Thread::state`]; `None` for nonsense.
+    #[inline(always)]
     pub const fn from_bits(bits: u32) -> Option<Self> {
         let life = match bits & 7 {
             0 => Life::Free,
@@ -312,6 +313,7 @@ impl ThreadState {
     }
 
     /// The high half of [`Thread::state`].
+    #[inline(always)]
     pub const fn bits(self) -> u32 {
         self.life as u32 | (self.is_first as u32) << 3 | self.owner()
     }
