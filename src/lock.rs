@@ -43,7 +43,7 @@ impl<T> Lock<T> {
     #[cold]
     pub(crate) fn inherit(&self, tid: u32) -> Option<Held<'_, T>> {
         let holder = self.holder.load(Relaxed);
-        if holder == 0 || holder == tid || sys::is_confined() || sys::process_exists(holder) {
+        if holder == 0 || holder == tid || !sys::process_is_gone(holder) {
             return None;
         }
         self.take(holder, tid)

@@ -73,11 +73,10 @@ fn claim(segment: &'static Segment, tid: u32) -> *const Lane {
         taken.is_ok() || taken == Err(tid)
     };
     let index = (0..owners.len()).find(|index| take(*index, 0)).or_else(|| {
-        // Owners that were killed, or that a successful exec replaced, are gone. Another
-        // thread may confine the process at any moment.
+        // Owners that were killed, or that a successful exec replaced, are gone.
         (0..owners.len()).find(|index| {
             let owner = owners[*index].load(Relaxed);
-            !sys::is_confined() && !sys::process_exists(owner) && take(*index, owner)
+            sys::process_is_gone(owner) && take(*index, owner)
         })
     });
     let lane = &segment.lanes[index.unwrap_or(LANES - 1)];

@@ -130,7 +130,7 @@ fn free_abandoned(segment: &'static Segment) {
         let is_abandoned = match state {
             FREE => false,
             READY => !slots::used(segment).any(|slot| is_for(entry, &slot)),
-            _ => !sys::process_exists(state & !BUSY),
+            _ => sys::process_is_gone(state & !BUSY),
         };
         if is_abandoned {
             let _ = entry.state.compare_exchange(state, FREE, AcqRel, Relaxed);

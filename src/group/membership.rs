@@ -260,7 +260,7 @@ impl Membership {
 
     /// Puts the death word on a list: the one that the kernel knows, or ours.
     fn watch(&mut self) {
-        match robust::registered() {
+        match robust::registered_list() {
             0 => self.watch_alone(),
             list => {
                 LIBC_REGISTERS.store(true, Relaxed);

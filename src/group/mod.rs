@@ -32,7 +32,7 @@ use crate::sys::{self, Mapping};
 pub(crate) use effects::Concerned;
 pub(crate) use membership::{Expected, Membership};
 pub(crate) use published::TGSTAT;
-pub(crate) use robust::HEAD_LEN;
+pub(crate) use robust::{HEAD_LEN, append_to_libcs, registered_list};
 
 /// The mapped segment, null without one.
 static SEGMENT: AtomicPtr<Segment> = AtomicPtr::new(core::ptr::null_mut());

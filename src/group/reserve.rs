@@ -39,7 +39,7 @@ const OWNER_SHIFT: u32 = 10;
 /// Whether who reserved a slot with this word still lives.
 pub(super) fn is_there(word: u32, segment: &Segment) -> bool {
     if word & BY_ITSELF != 0 {
-        return sys::is_confined() || sys::process_exists(word & TID);
+        return !sys::process_is_gone(word & TID);
     }
     let index = (word & ((1 << INDEX_BITS) - 1)).wrapping_sub(1);
     let parent = segment.threads.get(index as usize);

@@ -48,7 +48,7 @@ pub(crate) fn own_list(head: &mut Head, slot: Slot) -> Option<u64> {
 }
 
 /// The list that the kernel knows of the calling thread; 0 for none.
-pub(crate) fn registered() -> u64 {
+pub(crate) fn registered_list() -> u64 {
     if sys::is_confined() {
         return 0;
     }
@@ -97,12 +97,34 @@ impl Trust {
 pub(crate) fn splice(head: u64, slot: Slot, trust: Trust) -> Option<u64> {
     let futex_offset = trust.read(head + 8)? as i64;
     let node = slot.node(futex_offset)?;
-    let last = last_before(head, head, trust)?;
     // SAFETY: in the slot, which is this thread's.
-    unsafe { (node as *mut u64).write_unaligned(head) };
-    trust.write(last, node)?;
+    unsafe { append(head, node, trust)? };
     slot.watch(true);
     Some(node)
+}
+
+/// Appends a node to the list at `head`.
+///
+/// # Safety
+///
+/// The node is the caller's.
+unsafe fn append(head: u64, node: u64, trust: Trust) -> Option<()> {
+    let last = last_before(head, head, trust)?;
+    // SAFETY: the caller's.
+    unsafe { (node as *mut u64).write_unaligned(head) };
+    trust.write(last, node)
+}
+
+/// Appends a node to libc's list at `head`, if futex words lie `futex_offset` from nodes there.
+///
+/// # Safety
+///
+/// There is such a list, and the node is the caller's.
+pub(crate) unsafe fn append_to_libcs(head: u64, node: u64, futex_offset: i64) {
+    if Trust::Libc.read(head + 8) == Some(futex_offset as u64) {
+        // SAFETY: the caller's.
+        let _ = unsafe { append(head, node, Trust::Libc) };
+    }
 }
 
 /// Takes the death word off the list at `head`.

@@ -313,14 +313,11 @@ impl Slot {
 
     /// Asks the kernel for a thread whose death word says nothing.
     fn is_gone(&self, state: State, namespace: u32) -> bool {
-        if sys::is_confined() {
-            return false;
-        }
         let tgid = self.tgid();
         // Pairs with the release in `born_outside`.
         let outer = self.thread().outer_tid.load(Acquire);
         if outer != 0 && self.thread().outer_namespace.load(Relaxed) == namespace {
-            return !sys::process_exists(outer);
+            return sys::process_is_gone(outer);
         }
         if self.namespace() != namespace {
             return self.has_namespace_ended();
@@ -330,9 +327,9 @@ impl Slot {
         }
         if state.high.life == Life::InExec {
             // Only the process's id is certain: exec gives it to the thread.
-            return !sys::process_exists(tgid);
+            return sys::process_is_gone(tgid);
         }
-        !sys::thread_is_alive(tgid, state.word & TID)
+        sys::thread_is_gone(tgid, state.word & TID)
     }
 }
 

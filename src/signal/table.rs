@@ -202,7 +202,7 @@ fn is_of_dead_writer(state: u32) -> bool {
 }
 
 fn is_alive(tid: u32) -> bool {
-    sys::is_confined() || sys::process_exists(tid)
+    !sys::process_is_gone(tid)
 }
 
 fn version_in_force(signal: u64) -> Option<usize> {

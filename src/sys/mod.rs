@@ -12,7 +12,10 @@ mod maps;
 mod memory;
 mod quiet;
 
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicU32,
+    Ordering::{Relaxed, Release, SeqCst},
+};
 use core::time::Duration;
 
 use syscalls::{Errno, Sysno, syscall};
@@ -56,18 +59,31 @@ pub(crate) fn thread_pointer() -> u64 {
     thread_pointer
 }
 
-/// Whether a thread of the process `tgid` is alive.
-pub(crate) fn thread_is_alive(tgid: u32, tid: u32) -> bool {
+/// Whether the thread `tid` of the process `tgid` is known to be no more. In a confined
+/// process nothing becomes known.
+pub(crate) fn thread_is_gone(tgid: u32, tid: u32) -> bool {
     // SAFETY: signal 0 only checks for existence.
-    let probed = unsafe { syscall!(Sysno::tgkill, tgid, tid, 0) };
-    probed != Err(Errno::ESRCH)
+    ask_for_others(|| unsafe { syscall!(Sysno::tgkill, tgid, tid, 0) })
 }
 
-/// Whether any process has a thread with this id.
-pub(crate) fn process_exists(tid: u32) -> bool {
+/// Whether it is known that no process has a thread with this id. In a confined process
+/// nothing becomes known.
+pub(crate) fn process_is_gone(tid: u32) -> bool {
     // SAFETY: signal 0 only checks for existence.
-    let probed = unsafe { syscall!(Sysno::kill, tid, 0) };
-    probed != Err(Errno::ESRCH)
+    ask_for_others(|| unsafe { syscall!(Sysno::kill, tid, 0) })
+}
+
+/// Threads that ask for others.
+static ASKERS: AtomicU32 = AtomicU32::new(0);
+
+/// The only place where the kernel is asked for other threads: filters of system calls may
+/// kill who does, so it is not asked in a confined process, nor while one is being confined.
+fn ask_for_others(ask: impl FnOnce() -> Result<usize>) -> bool {
+    // Pairs with `confine`: either this is seen there, or that here.
+    ASKERS.fetch_add(1, SeqCst);
+    let is_gone = !interceptor_is_confined.load(SeqCst) && ask() == Err(Errno::ESRCH);
+    ASKERS.fetch_sub(1, Release);
+    is_gone
 }
 
 /// Whether the runtime may no longer make calls of its own; also read by
@@ -77,8 +93,19 @@ static interceptor_is_confined: AtomicBool = AtomicBool::new(false);
 
 /// From now on the runtime's calls may end the process.
 pub(crate) fn confine() {
-    interceptor_is_confined.store(true, Relaxed);
+    if interceptor_is_confined.swap(true, SeqCst) {
+        return;
+    }
     guest::access_directly();
+    // A filter may be about to come over threads that ask right now. Who was killed there,
+    // a process on this memory, asks for ever.
+    for _ in 0..1000 {
+        if ASKERS.load(SeqCst) == 0 {
+            break;
+        }
+        // SAFETY: takes no arguments.
+        let _ = unsafe { syscall!(Sysno::sched_yield) };
+    }
 }
 
 pub(crate) fn is_confined() -> bool {

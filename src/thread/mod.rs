@@ -21,6 +21,7 @@ mod errno;
 mod in_flight;
 #[cfg(feature = "capi")]
 mod inside;
+mod left;
 mod levels;
 mod parent;
 mod place;
@@ -58,7 +59,6 @@ pub(crate) use levels::{
     are_levels_parked, forget_other_levels, hooked, is_level_ready, leave_by_thunk, park_levels,
     release_level, unhooked, unpark_levels, unpark_one_level,
 };
-pub(crate) use pool::leave_for_reuse;
 #[cfg(feature = "capi")]
 pub(crate) use seats::let_hooks_run_anywhere;
 pub(crate) use seats::{
@@ -144,6 +144,8 @@ pub struct ThreadBlock {
     pub(crate) large_environment: Mapping,
     /// A word of the thread's that belongs to the hook.
     hook_word: u64,
+    /// Whether the thread that gave it up has left it.
+    left: left::Left,
     /// Next block in the pool.
     next: *mut ThreadBlock,
     /// Its place among all blocks, which others read at any time.
@@ -350,7 +352,15 @@ fn is_unobserved_end(nr: u64, tls: *const Tls) -> bool {
 
 /// Makes the first thread's block. Returns whether there is memory for it.
 pub(crate) fn begin_first() -> bool {
+    left::look_for_lists();
     interceptor_thread_begin(NO_NUMBER) != 0
+}
+
+/// The calling thread is in its last call, and leaves its block for reuse. It may go on using
+/// it until it has exited.
+pub(crate) fn leave_for_good(block: &mut ThreadBlock) {
+    left::mark(block);
+    pool::leave_for_reuse(block);
 }
 
 /// The calling thread's block, if it has one or can have one.

@@ -2,7 +2,9 @@
 //!
 //! A thread gives its block up while it still runs on the block's stack, in
 //! its last call, `exit`. So a block waits in the pool, with the thread's id,
-//! until the kernel no longer knows that thread.
+//! until the kernel says that the thread has left it ([`left`](super::left)), or no longer
+//! knows that thread. In a confined process nobody asks: there blocks of threads without a
+//! list that would say so are not used again.
 //!
 //! Blocks come in by a lock-free list, so that none is ever lost. They go out
 //! under a lock, oldest first. Lock order: the pool's lock is innermost. It is
@@ -71,9 +73,9 @@ pub(super) fn give_back(block: *mut ThreadBlock) {
     append(block);
 }
 
-/// Leaves the calling thread's block for reuse. The thread may go on using it
-/// until it has exited.
-pub(crate) fn leave_for_reuse(block: *mut ThreadBlock) {
+/// Leaves the block of the calling thread, or of one that is gone, for reuse. The thread may
+/// go on using it until it has exited.
+pub(super) fn leave_for_reuse(block: *mut ThreadBlock) {
     // A hook that was left by longjmp, or that ends its thread, is inside of nothing.
     // SAFETY: the calling thread's.
     unsafe { (*block).leave_hooks() };
@@ -186,9 +188,10 @@ impl Pool {
 ///
 /// The block is out of the pool.
 unsafe fn is_in_use(block: *mut ThreadBlock) -> bool {
+    let process = TGSTAT.tgid.load(Relaxed);
     // SAFETY: the caller's.
-    let tid = unsafe { (*block).tid };
-    tid != 0 && sys::thread_is_alive(TGSTAT.tgid.load(Relaxed), tid)
+    let (tid, is_gone) = unsafe { ((*block).tid, (*block).left.is_gone(process)) };
+    tid != 0 && !is_gone && !sys::thread_is_gone(process, tid)
 }
 
 /// Unmaps what a block's thread wanted unmapped and still needed.

@@ -198,7 +198,7 @@ impl Seat {
     pub(super) fn free_if_gone(&self) {
         let state = self.state.load(Acquire);
         let tid = self.tid.load(Relaxed);
-        if matches!(state, FREE | CLAIMED) || tid == 0 || sys::process_exists(tid) {
+        if matches!(state, FREE | CLAIMED) || tid == 0 || !sys::process_is_gone(tid) {
             return;
         }
         if self.state.compare_exchange(state, CLAIMED, AcqRel, Relaxed).is_err() {

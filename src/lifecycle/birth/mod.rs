@@ -321,7 +321,7 @@ pub(super) fn exit_thread(
         let status = &mut frame.args[0];
         observing.call(block, |hook| *status = hook.thread_gone(*status));
         sharers::leaves();
-        thread::leave_for_reuse(block);
+        thread::leave_for_good(block);
     }
     Step::NeverReturns
 }

@@ -34,15 +34,11 @@ mod sys {
         pub(crate) static DEAD: RefCell<BTreeSet<u32>> = const { RefCell::new(BTreeSet::new()) };
     }
 
-    pub(crate) fn is_confined() -> bool {
-        false
+    pub(crate) fn process_is_gone(tgid: u32) -> bool {
+        DEAD.with(|dead| dead.borrow().contains(&tgid))
     }
 
-    pub(crate) fn process_exists(tgid: u32) -> bool {
-        !DEAD.with(|dead| dead.borrow().contains(&tgid))
-    }
-
-    pub(crate) fn thread_is_alive(_tgid: u32, tid: u32) -> bool {
-        process_exists(tid)
+    pub(crate) fn thread_is_gone(_tgid: u32, tid: u32) -> bool {
+        process_is_gone(tid)
     }
 }

@@ -20,12 +20,12 @@ pub(crate) mod sys {
         ALIVE[tid as usize].store(u32::from(is_alive), Relaxed);
     }
 
-    pub(crate) fn thread_is_alive(_tgid: u32, tid: u32) -> bool {
-        ALIVE[tid as usize].load(Relaxed) != 0
+    pub(crate) fn thread_is_gone(_tgid: u32, tid: u32) -> bool {
+        ALIVE[tid as usize].load(Relaxed) == 0
     }
 
-    pub(crate) fn process_exists(tid: u32) -> bool {
-        thread_is_alive(0, tid)
+    pub(crate) fn process_is_gone(tid: u32) -> bool {
+        thread_is_gone(0, tid)
     }
 
     pub(crate) fn is_confined() -> bool {

@@ -35,6 +35,7 @@ const BLOCK: u64 = REGION;
 pub(crate) struct ThreadBlock {
     pub(crate) tid: u32,
     hook_level: AtomicU32,
+    left: Left,
     next: *mut ThreadBlock,
     storage: (u64, u64),
     large_environment: Mapping,
@@ -45,6 +46,17 @@ pub(crate) struct ThreadBlock {
     /// Somebody has it.
     is_owned: AtomicBool,
     is_unmapped: AtomicBool,
+}
+
+/// The kernel's mark on a block that was left.
+struct Left {
+    is_marked: AtomicU32,
+}
+
+impl Left {
+    fn is_gone(&self, _process: u32) -> bool {
+        self.is_marked.load(Relaxed) != 0
+    }
 }
 
 fn region_len() -> u64 {
@@ -60,6 +72,7 @@ impl ThreadBlock {
     fn clear(&mut self) {
         self.is_there();
         self.tid = 0;
+        self.left.is_marked.store(0, Relaxed);
         self.hook_level.store(0, Relaxed);
         self.words.clear();
     }
@@ -126,7 +139,8 @@ pub(crate) fn reset() {
     crate::sys::reset();
 }
 
-/// A thread's end, on the block that it leaves. The kernel knows it until the last.
+/// A thread's end, on the block that it leaves. The kernel knows it until the last, and marks
+/// the blocks of those with odd ids.
 pub(crate) fn end(block: *mut ThreadBlock) {
     // SAFETY: the calling thread's, for which this model stands.
     let tid = unsafe { (*block).tid };
@@ -135,6 +149,9 @@ pub(crate) fn end(block: *mut ThreadBlock) {
     let own = unsafe { &*block };
     own.is_there();
     assert!(own.is_owned.swap(false, SeqCst), "a block is taken from a thread that runs");
+    if tid % 2 == 1 {
+        own.left.is_marked.store(1, Relaxed);
+    }
     crate::sys::set_alive(tid, false);
 }
 
