@@ -40,6 +40,8 @@ pub(crate) struct Tls {
     /// In a thread that is about to be born: what its parent expects, as a
     /// token. Read and cleared by the thread.
     pub birth: u64,
+    /// There, too: where the kernel has written the thread's id before it runs; 0 for nowhere.
+    pub tid_at: u64,
     /// The signal that is delivered, see `signal::entry`. Of threads that share storage,
     /// one of theirs.
     pub delivered: u64,
@@ -62,6 +64,7 @@ impl Tls {
         birth_on_stack: 0,
         parked: 0,
         birth: 0,
+        tid_at: 0,
         delivered: 0,
         identity: Identity { tid: 0, reserved: 0, number: 0 },
     };

@@ -284,7 +284,7 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
     if is_unobserved_end(nr, tls) {
         return 0;
     }
-    let tid = sys::gettid();
+    let tid = told_tid(tls);
     let Ok(block) = pool::take(tid) else {
         return 0;
     };
@@ -307,6 +307,20 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
         (&raw mut (*block).is_beginning).write_volatile(false);
     }
     1
+}
+
+/// The id of the calling thread, which makes its first call.
+fn told_tid(tls: *const Tls) -> u32 {
+    // SAFETY: this thread's own words. The kernel has written to storage that libc has made,
+    // and nobody else does before the thread has ended.
+    unsafe {
+        let is_told = (&raw const (*tls).birth).read_volatile() != 0;
+        let at = (&raw const (*tls).tid_at).read_volatile() as *const u32;
+        match at.is_null() || !is_told {
+            true => sys::gettid(),
+            false => at.read_volatile(),
+        }
+    }
 }
 
 /// Makes a thread's words lead to its block and its stacks.

@@ -11,6 +11,7 @@ const CLONE_VM: u64 = 0x100;
 const CLONE_VFORK: u64 = 0x4000;
 const CLONE_SETTLS: u64 = 0x8_0000;
 const CLONE_THREAD: u64 = 0x1_0000;
+const CLONE_PARENT_SETTID: u64 = 0x10_0000;
 const CLONE_DETACHED: u64 = 0x40_0000;
 const CLONE_FS: u64 = 0x200;
 const CLONE_SIGHAND: u64 = 0x800;
@@ -24,6 +25,10 @@ const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 /// THREAD, SYSVSEM, SETTLS, PARENT_SETTID, CHILD_CLEARTID.
 const PTHREAD: u64 = 0x3d_0f00;
 
+/// Bytes behind the thread pointer that libc has for each thread, and a few less: its
+/// descriptor, where it has the kernel write the thread's id.
+const DESCRIPTOR: u64 = 1024;
+
 /// A birth as its caller asks for it.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -33,6 +38,8 @@ pub(crate) struct Birth {
     thread_pointer: u64,
     /// The stack pointer with which the child comes out; 0 for its parent's.
     stack: u64,
+    /// Where the kernel writes the child's id before that runs; 0 for nowhere.
+    tid_at: u64,
     /// The kernel will say that what is asked for cannot be.
     pub(super) is_refused: bool,
     /// `ThreadBlock::is_sigill_blocked` of the parent.
@@ -50,6 +57,7 @@ impl Birth {
             flags: 0,
             thread_pointer: 0,
             stack: 0,
+            tid_at: 0,
             is_refused: false,
             is_sigill_blocked: false,
             is_sharer: false,
@@ -58,6 +66,7 @@ impl Birth {
         match lifecycle::sysno(nr) {
             Some(Sysno::clone) => {
                 (birth.flags, birth.thread_pointer, birth.stack) = (args[0], args[4], args[1]);
+                birth.tid_at = args[2];
                 birth.is_refused = excludes_itself(args[0]);
             }
             Some(Sysno::vfork) => birth.flags = CLONE_VM | CLONE_VFORK,
@@ -73,12 +82,19 @@ impl Birth {
                 }
                 (birth.flags, birth.thread_pointer) = (words[0], words[7]);
                 birth.stack = words[5].wrapping_add(words[6]);
+                birth.tid_at = words[3];
                 birth.is_refused = is_wrong(&words, args[1]);
             }
             _ => {}
         }
         if birth.flags & CLONE_SETTLS == 0 {
             birth.thread_pointer = 0;
+        }
+        let is_in_storage = birth.tid_at.wrapping_sub(birth.thread_pointer) < DESCRIPTOR;
+        if birth.flags & (CLONE_THREAD | CLONE_PARENT_SETTID) != CLONE_THREAD | CLONE_PARENT_SETTID
+            || !is_in_storage
+        {
+            birth.tid_at = 0;
         }
         birth
     }
@@ -169,7 +185,10 @@ impl Birth {
     pub(super) fn tell(&self, token: u64) {
         let tls = tls::of(self.thread_pointer);
         // SAFETY: `has_storage` holds, and nobody runs on that storage.
-        unsafe { (&raw mut (*tls).birth).write_volatile(token) };
+        unsafe {
+            (&raw mut (*tls).tid_at).write_volatile(if token == 0 { 0 } else { self.tid_at });
+            (&raw mut (*tls).birth).write_volatile(token);
+        }
     }
 }
 
