@@ -31,6 +31,7 @@ mod server;
 mod signals;
 mod start_up;
 mod table;
+mod thread_memory;
 mod way;
 mod whole;
 
@@ -41,7 +42,7 @@ use table::Table;
 #[derive(clap::Args)]
 pub struct Args {
     /// Only groups whose name contains one of these: percall, startup, memory,
-    /// forkwait, births, signals, growth, find, dd, archive, git, sqlite, cc, redis,
+    /// threadmemory, forkwait, births, signals, growth, find, dd, archive, git, sqlite, cc, redis,
     /// nginx, pgbench
     filter: Vec<String>,
     /// Also write all figures to this file
@@ -59,6 +60,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("percall", per_call::measure),
     ("startup", start_up::measure),
     ("memory", memory::measure),
+    ("threadmemory", thread_memory::measure),
     ("forkwait", fork_wait::measure),
     ("births", births::measure),
     ("signals", signals::measure),
