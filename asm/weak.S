@@ -11,6 +11,7 @@
     .weak   pthread_create
     .weak   pthread_cancel
     .weak   pthread_join
+    .weak   pthread_setcancelstate
     .weak   __register_atfork
     .weak   __x86_get_cpuid_feature_leaf
 
@@ -38,6 +39,7 @@ INTERCEPTOR_WEAK interceptor_libc_is_gnu, gnu_get_libc_version
 INTERCEPTOR_WEAK interceptor_libc_pthread_create, pthread_create
 INTERCEPTOR_WEAK interceptor_libc_pthread_cancel, pthread_cancel
 INTERCEPTOR_WEAK interceptor_libc_pthread_join, pthread_join
+INTERCEPTOR_WEAK interceptor_libc_pthread_setcancelstate, pthread_setcancelstate
 INTERCEPTOR_WEAK interceptor_libc_register_atfork, __register_atfork
 INTERCEPTOR_WEAK interceptor_libc_cpuid, __x86_get_cpuid_feature_leaf
 

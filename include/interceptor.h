@@ -513,7 +513,8 @@ pthread_t interceptor_attach_monitor(const pthread_attr_t *attr,
 /*
  * Cancels and joins the monitor of the calling process and stores what it
  * returned in *result, if result is not NULL. Returns the thread that it was; 0
- * if there was none; (pthread_t)-1 as above. Not to be called by the monitor.
+ * if there was none; (pthread_t)-1 as above. Not to be called by the monitor. No
+ * cancellation point.
  */
 pthread_t interceptor_destruct_monitor(void **result);
 

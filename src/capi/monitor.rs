@@ -18,6 +18,7 @@ type Function = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 type Create = unsafe extern "C" fn(*mut Pthread, *const c_void, Function, *mut c_void) -> c_int;
 type Cancel = unsafe extern "C" fn(Pthread) -> c_int;
 type Join = unsafe extern "C" fn(Pthread, *mut *mut c_void) -> c_int;
+type SetCancelState = unsafe extern "C" fn(c_int, *mut c_int) -> c_int;
 type RegisterAtfork = unsafe extern "C" fn(
     Option<unsafe extern "C" fn()>,
     Option<unsafe extern "C" fn()>,
@@ -30,6 +31,7 @@ unsafe extern "C" {
     fn interceptor_libc_pthread_create() -> Option<Create>;
     fn interceptor_libc_pthread_cancel() -> Option<Cancel>;
     fn interceptor_libc_pthread_join() -> Option<Join>;
+    fn interceptor_libc_pthread_setcancelstate() -> Option<SetCancelState>;
     fn interceptor_libc_register_atfork() -> Option<RegisterAtfork>;
 }
 
@@ -156,10 +158,30 @@ pub unsafe extern "C" fn interceptor_destruct_monitor(result: *mut *mut c_void) 
                 (interceptor_libc_pthread_cancel(), interceptor_libc_pthread_join())
             {
                 cancel(thread);
-                join(thread, result);
+                uncancelled(|| join(thread, result));
             }
         }
     })
+}
+
+/// Runs what the calling thread must not be cancelled in: nobody would end it, and the
+/// monitor would be busy for ever.
+unsafe fn uncancelled<T>(run: impl FnOnce() -> T) -> T {
+    // Of both libcs.
+    const PTHREAD_CANCEL_DISABLE: c_int = 1;
+    let mut before = 0;
+    // SAFETY: null, or libc's function.
+    let set_state = unsafe { interceptor_libc_pthread_setcancelstate() };
+    if let Some(set_state) = set_state {
+        // SAFETY: it writes one word.
+        unsafe { set_state(PTHREAD_CANCEL_DISABLE, &mut before) };
+    }
+    let result = run();
+    if let Some(set_state) = set_state {
+        // SAFETY: as above.
+        unsafe { set_state(before, &mut 0) };
+    }
+    result
 }
 
 /// The argument of the program's last `exit`, and [`IS_SET`].

@@ -711,6 +711,16 @@ static void attributes(void) {
     interceptor_monitor_fn = NULL;
 }
 
+static void *destruct_though_cancelled(void *of) {
+    void *result = NULL;
+    pthread_t monitor = *(pthread_t *)of;
+    pthread_cancel(pthread_self());
+    CHECK(interceptor_destruct_monitor(&result) == monitor && result == PTHREAD_CANCELED, "destruct");
+    CHECK(interceptor_tgstat.monitor == 0, "a thread that is cancelled leaves a monitor");
+    pthread_testcancel();
+    return NULL;
+}
+
 static void monitors(void) {
     begin();
     void *result = NULL;
@@ -727,6 +737,13 @@ static void monitors(void) {
     CHECK(interceptor_destruct_monitor(&result) == monitor && result == (void *)42, "its result");
     expect("monitors", 2, 0, 0);
     attributes();
+
+    /* Who destructs it may be cancelled, but not amid that. */
+    pthread_t thread;
+    monitor = interceptor_attach_monitor(NULL, tick, NULL);
+    CHECK(!pthread_create(&thread, NULL, destruct_though_cancelled, &monitor), "pthread_create");
+    CHECK(!pthread_join(thread, &result) && result == PTHREAD_CANCELED, "cancelled afterwards");
+    CHECK(interceptor_tgstat.monitor == 0, "a monitor is left");
 
     /* For every group that fork makes. */
     interceptor_monitor_fn = tick;

@@ -19,6 +19,7 @@ const WEAK_REFERENCES: &[&str] = &[
     "pthread_cancel",
     "pthread_create",
     "pthread_join",
+    "pthread_setcancelstate",
     "__x86_get_cpuid_feature_leaf",
 ];
 
