@@ -31,7 +31,7 @@ pub(crate) mod sharers;
 
 use core::ffi::c_int;
 use core::mem::offset_of;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use syscalls::Sysno;
 
@@ -284,7 +284,7 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
     if is_unobserved_end(nr, tls) {
         return 0;
     }
-    let tid = told_tid(tls);
+    let tid = own_tid(tls);
     let Ok(block) = pool::take(tid) else {
         return 0;
     };
@@ -309,18 +309,31 @@ extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
     1
 }
 
-/// The id of the calling thread, which makes its first call.
-fn told_tid(tls: *const Tls) -> u32 {
-    // SAFETY: this thread's own words. The kernel has written to storage that libc has made,
-    // and nobody else does before the thread has ended.
-    unsafe {
-        let is_told = (&raw const (*tls).birth).read_volatile() != 0;
-        let at = (&raw const (*tls).tid_at).read_volatile() as *const u32;
-        match at.is_null() || !is_told {
-            true => sys::gettid(),
-            false => at.read_volatile(),
-        }
+/// How far behind its thread pointer libc has the kernel write a new thread's id; 0 for
+/// nowhere.
+static PLACE_OF_ID: AtomicU64 = AtomicU64::new(0);
+
+/// libc makes a thread, and has the kernel write its id there.
+pub(crate) fn note_place_of_id(distance: u64) {
+    PLACE_OF_ID.store(distance, Relaxed);
+}
+
+/// The id of the calling thread, which makes its first call. Asked for where nobody has
+/// said where it is, and never in a confined process if libc knows it.
+fn own_tid(tls: *const Tls) -> u32 {
+    // SAFETY: this thread's own words.
+    let (is_told, mut at) = unsafe {
+        ((&raw const (*tls).birth).read_volatile() != 0, (&raw const (*tls).tid_at).read_volatile())
+    };
+    let place = PLACE_OF_ID.load(Relaxed);
+    if !is_told && sys::is_confined() && place != 0 {
+        at = tls::thread_pointer() + place;
+    } else if !is_told || at == 0 {
+        return sys::gettid();
     }
+    // SAFETY: in storage that libc has made, where the kernel has written it; nobody else
+    // does before the thread has ended.
+    unsafe { (at as *const u32).read_volatile() }
 }
 
 /// Makes a thread's words lead to its block and its stacks.

@@ -87,7 +87,7 @@ fn who_is_killed_at_any_instruction_of_a_birth_or_an_end_is_counted_as_dead() {
 fn a_group_without_a_file_is_said_and_counts_forked_children() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libcensus.so"));
-    for limit in ["-f 1", "-n 900"] {
+    for limit in ["-f 1", "-n 200"] {
         // Of the program, not of our command.
         let script = format!("ulimit {limit}; CENSUS=processes exec /bin/true");
         let program = Program::shell(&script);

@@ -181,6 +181,13 @@ impl Birth {
         self.shares_memory() && self.is_vfork() && !is_on_own
     }
 
+    /// Lets the child, which is told nothing, find its id should it not be allowed to ask.
+    pub(super) fn note_place_of_id(&self) {
+        if self.tid_at != 0 {
+            thread::note_place_of_id(self.tid_at - self.thread_pointer);
+        }
+    }
+
     /// Leaves a token in the storage of the thread that is about to be born.
     pub(super) fn tell(&self, token: u64) {
         let tls = tls::of(self.thread_pointer);

@@ -49,9 +49,14 @@ pub(super) fn enter(
     if let Some(seated) = birth.seated(birth.has_storage(frame.rax, is_libc)) {
         return enter_seated(block, frame, birth, &seated);
     }
-    let is_expected = group::segment().is_some() || observing.is_wanted() || signal::are_given();
+    let is_expected = group::segment().is_some()
+        || observing.is_wanted()
+        || signal::are_given()
+        // It is told its id, too, which it must not ask for.
+        || sys::is_confined();
     if birth.is_told() && !is_expected {
         // Its first call makes its block.
+        birth.note_place_of_id();
         return Step::Forward;
     }
     let new_namespace = birth.is_in_new_namespace();
