@@ -1,7 +1,8 @@
 // expect: A child of vfork killed at single instructions, in turn, from the one at which it comes out of the call to its
 // end: in whatever executes there, stubs, entries, hooks and ways back included. A tracer steps it and kills it
 // after n instructions; with a second kind, it sends it a signal before, which the child may have handled or may be
-// about to; with a third, its parent is in a handler on the alternate stack. What the child has left in memory that it
+// about to; with a third, its parent is in a handler on the alternate stack; with a fourth, that has a seccomp filter that
+// kills at calls which it does not make itself, and the child gets a signal, too. What the child has left in memory that it
 // shares is its parent's then: the parent is who it was, its calls have the results that they should have, its
 // registers, mask, actions, handlers and alternate stack are its own, and no signal of the child's comes to it. Each
 // child starts anew, so that takes long: by default the distances grow, with STEPS=each every 211th instruction has its
@@ -15,9 +16,12 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 
-enum kind { KILLED, SIGNALLED, ON_ALTERNATE, KINDS };
-static const char *const names[] = {"killed", "killed after a signal", "killed, its parent on the alternate stack"};
+enum kind { KILLED, SIGNALLED, ON_ALTERNATE, CONFINED, KINDS };
+static const char *const names[] = {"killed", "killed after a signal", "killed, its parent on the alternate stack",
+                                    "killed after a signal, its parent confined"};
 
 // In the process that is stepped. It makes a vfork child for each byte it reads.
 
@@ -161,6 +165,27 @@ static void host(int sig) {
         one_child();
 }
 
+#define KILL_AT(nr) \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+
+static void be_confined(void) {
+    static struct sock_filter others[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        KILL_AT(SYS_kill),
+        KILL_AT(SYS_mmap),
+        KILL_AT(SYS_mprotect),
+        KILL_AT(SYS_madvise),
+        KILL_AT(SYS_sched_yield),
+        KILL_AT(SYS_rt_tgsigqueueinfo),
+        KILL_AT(SYS_set_robust_list),
+        KILL_AT(SYS_get_robust_list),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof others / sizeof *others, others};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges");
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0, "filter");
+}
+
 static void stepped(void) {
     self = raw0(SYS_getpid);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -173,6 +198,8 @@ static void stepped(void) {
     sigaction(SIGHUP, &action, NULL);
     CHECK(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0, "PTRACE_TRACEME");
     raise(SIGSTOP);
+    if (kind == CONFINED)
+        be_confined();
     if (kind == ON_ALTERNATE)
         raise(SIGHUP);
     else
@@ -223,7 +250,7 @@ static int one_round(pid_t process, int order, int count) {
     CHECK(ptrace(PTRACE_GETEVENTMSG, process, 0, &child) == 0, "PTRACE_GETEVENTMSG");
     CHECK(ptrace(PTRACE_CONT, process, 0, 0) == 0, "PTRACE_CONT");
     must_stop((pid_t)child);
-    int made = 0, signal_at = kind == SIGNALLED ? count * 7 / 8 : -1;
+    int made = 0, signal_at = kind == SIGNALLED || kind == CONFINED ? count * 7 / 8 : -1;
     for (; made < count && WIFSTOPPED(status); made++) {
         if (made == signal_at)
             syscall(SYS_tgkill, child, child, SIGUSR2);
