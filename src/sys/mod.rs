@@ -99,7 +99,7 @@ pub(crate) fn confine() {
     guest::access_directly();
     // A filter may be about to come over threads that ask right now. Who was killed there,
     // a process on this memory, asks for ever.
-    for _ in 0..1000 {
+    for _ in 0..100 {
         if ASKERS.load(SeqCst) == 0 {
             break;
         }

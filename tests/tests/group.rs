@@ -109,6 +109,25 @@ fn a_group_without_a_file_is_said_and_counts_forked_children() {
 }
 
 #[test]
+fn our_descriptors_do_not_make_forks_copy_a_long_table() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libcensus.so"));
+    let program = Program::shell("ls /proc/self/fd");
+    let numbers = |listing: &str| -> Vec<u32> {
+        listing.lines().map(|number| number.parse().expect("a number")).collect()
+    };
+    let native = numbers(&program.natively().stdout);
+    for options in [
+        vec!["run".as_ref(), "--hook".as_ref(), hook.as_os_str()],
+        vec!["trace".as_ref(), "-o".as_ref(), "/dev/null".as_ref()],
+    ] {
+        let mut ours = numbers(&program.under(&dist, &options).stdout);
+        ours.retain(|number| !native.contains(number));
+        assert!(!ours.is_empty() && ours.iter().all(|number| *number < 256), "{ours:?}");
+    }
+}
+
+#[test]
 fn one_line_says_so_where_threads_without_libcs_storage_are_not_seen() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libcensus.so"));
