@@ -450,6 +450,9 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
 .macro INTERCEPTOR_COLD name, thunk, past, ahead, nr
     INTERCEPTOR_COLD_BEGIN \name
     mov     rdi, \nr
+    lea     rsi, [rbx + 80 + 128]   // the program's rsp
+    mov     rdx, qword ptr [rbx + 8]    // the anchor
+    mov     rcx, qword ptr [rbx + 64]   // on exit the result
     INTERCEPTOR_COLD_CALL interceptor_thread_begin
     INTERCEPTOR_COLD_END \name, \thunk, \past, \ahead
 .endm

@@ -59,7 +59,8 @@
 .endm
 
 // No level is ready: the thread is new to us, or a handler runs on the
-// alternate stack, or all are in use. r11 = anchor.
+// alternate stack, or all are in use: on the way out perhaps by a vfork child that has been
+// killed, so that way is the same as a new thread's. r11 = anchor.
 //
 // On storage that is shared, another thread may clear or mark these words at the same
 // time, so what is said of a block is believed only between two looks at what is parked
@@ -76,10 +77,12 @@
     INTERCEPTOR_HOLE 0, {tls_parked}
     jrcxz   87f
     jmp     85b
-87: mov     dword ptr fs:[0], 1
+87:
+    .if \past == 0
+    mov     dword ptr fs:[0], 1
     INTERCEPTOR_HOLE 4, {tls_lost}
-    lea     r11, [r11 + \past]
     jmp     r11
+    .endif
 95: jmp     qword ptr [rip + \cold]
 .endm
 

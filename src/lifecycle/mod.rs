@@ -274,6 +274,25 @@ pub(crate) fn comes_out_carefully(block: &mut ThreadBlock, rsp: u64, anchor: u64
     }
 }
 
+/// A call comes out, and all levels are in use. If it is the birth of a vfork child, that has
+/// left them so, and its parent takes back what was its own. Returns whether it is.
+#[cold]
+pub(crate) fn comes_out_without_level(
+    block: &mut ThreadBlock,
+    rsp: u64,
+    anchor: u64,
+    result: u64,
+) -> bool {
+    /// It comes out by none yet.
+    const NO_LEVEL: u64 = u64::MAX;
+    let call = block.in_flight.peek_mut(rsp, anchor);
+    let birth = call.filter(|call| result != 0 && birth::is_vfork(call)).map(|call| call.depth);
+    if let Some(depth) = birth {
+        block.take_back(depth, NO_LEVEL);
+    }
+    birth.is_some()
+}
+
 /// A call came out that nobody of this thread sent in: a new thread, or a
 /// record that had to make room.
 pub(crate) fn exit_unknown(

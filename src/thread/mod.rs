@@ -270,17 +270,28 @@ fn region_len() -> u64 {
 /// Makes a block for the calling thread, if it has none.
 ///
 /// Called by the entry's cold path, on the program's stack, with the number of
-/// the call that goes in, or [`NO_NUMBER`]; and by start-up. Returns 1 when the
+/// the call that goes in, or [`NO_NUMBER`] and the program's stack pointer, the anchor and the
+/// result of one that comes out; and by start-up. Returns 1 when the
 /// thread has a block now, 0 when there is no memory, or no need: the call goes
-/// to the kernel.
+/// to the kernel, or on without us.
 #[unsafe(no_mangle)]
-extern "C" fn interceptor_thread_begin(nr: u64) -> u64 {
+extern "C" fn interceptor_thread_begin(nr: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
     if is_on_seat() {
         // The thunk will take the careful way.
         sharers::mark_own_storage();
         return 1;
     }
     let tls = tls::current();
+    // SAFETY: this thread's own words and block.
+    if let Some(block) = unsafe { (&raw const (*tls).block).read_volatile().as_mut() } {
+        let has_level = is_level_ready() || are_levels_parked();
+        if has_level || lifecycle::comes_out_without_level(block, rsp, anchor, result) {
+            return 1;
+        }
+        // SAFETY: as above.
+        unsafe { (&raw mut (*tls).lost).write_volatile(1) };
+        return 0;
+    }
     if is_unobserved_end(nr, tls) {
         return 0;
     }
@@ -377,10 +388,15 @@ fn is_unobserved_end(nr: u64, tls: *const Tls) -> bool {
     nr == Sysno::exit as u64 && !is_expected && interest::of(nr) == interest::LIFECYCLE
 }
 
+/// Makes a block for the calling thread outside of any call.
+fn begin() -> u64 {
+    interceptor_thread_begin(NO_NUMBER, 0, 0, 0)
+}
+
 /// Makes the first thread's block. Returns whether there is memory for it.
 pub(crate) fn begin_first() -> bool {
     left::look_for_lists();
-    interceptor_thread_begin(NO_NUMBER) != 0
+    begin() != 0
 }
 
 /// The calling thread is in its last call, and leaves its block for reuse. It may go on using
@@ -396,7 +412,7 @@ pub(crate) fn own_block<'a>() -> Option<&'a mut ThreadBlock> {
     let known = || unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() };
     known().or_else(|| {
         if !sys::is_confined() {
-            interceptor_thread_begin(NO_NUMBER);
+            begin();
         }
         known()
     })

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 // More than a hook has, as the program's stack has.
-enum { HANDLERS_STACK = 600 * 1024, HOOKS_STACK = 150 * 1024, FAULT_LENGTH = 11 };
+enum { HANDLERS_STACK = 600 * 1024, HOOKS_STACK = 150 * 1024, FAULT_LENGTH = 11, NO_CALL = 5001 };
 static volatile int handled, hooked, in_hook, seen_in_hook;
 static char *volatile programs_stack;
 static volatile pid_t self;
@@ -72,6 +72,8 @@ static long interruptible(long nr, long a0, long a1, long a2, long a3, long a4, 
         use_stack(HOOKS_STACK, 1, in_between);
         in_hook = 0;
     }
+    if (nr == NO_CALL)
+        __asm__ volatile("movl $1, 8" ::: "memory"); // FAULT_LENGTH bytes
     *forward = 1;
     return 0;
 }
@@ -219,6 +221,46 @@ static __attribute__((noinline)) void interrupted_by_births(void) {
         CHECK(syscall(SYS_getpgrp) == getpgrp(), "result");
 }
 
+// Hooks that handlers interrupt whose calls are hooked, as deep as that goes. A vfork child is killed there, with all levels
+// in use; its parent has them all afterwards.
+enum { DEPTHS = 4 };
+static volatile int depth, dies_at;
+static void nest(int sig, siginfo_t *info, void *given) {
+    (void)sig, (void)info;
+    if (++depth == dies_at)
+        syscall(SYS_kill, syscall(SYS_getpid), (long)SIGKILL);
+    if (depth < DEPTHS)
+        CHECK(syscall(NO_CALL) == -1, "result");
+    depth--;
+    ((ucontext_t *)given)->uc_mcontext.gregs[REG_RIP] += FAULT_LENGTH;
+    handled++;
+}
+
+static int hooked_by_nesting(void) {
+    int before = hooked;
+    CHECK(syscall(NO_CALL) == -1 && depth == 0, "result");
+    return hooked - before;
+}
+
+static void killed_amid_all(void) {
+    handle(SIGSEGV, nest, SA_NODEFER);
+    int expected = hooked_by_nesting();
+    CHECK(expected >= 3, "%d hooks amid each other", expected);
+    for (int i = 0; i < 40; i++) {
+        int status = 0;
+        dies_at = 1 + i % DEPTHS;
+        pid_t made = vfork();
+        if (made == 0) {
+            syscall(NO_CALL);
+            _exit(1);
+        }
+        dies_at = depth = in_hook = 0;
+        CHECK(waitpid(made, &status, 0) == made && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
+        int now = hooked_by_nesting();
+        CHECK(now == expected, "%d hooks amid each other, before %d", now, expected);
+    }
+}
+
 __attribute__((constructor(102))) static void start(void) {
     const char *scenario = getenv("INTERRUPTIBLE");
     if (!interceptor_allowed())
@@ -243,6 +285,8 @@ __attribute__((constructor(102))) static void start(void) {
         interrupted_in_a_row();
     else if (!strcmp(scenario, "births"))
         interrupted_by_births();
+    else if (!strcmp(scenario, "killed"))
+        killed_amid_all();
     else
         CHECK(0, "no scenario %s", scenario);
     ssize_t n = write(1, "ok\n", 3);

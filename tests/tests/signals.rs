@@ -47,6 +47,7 @@ scenarios! {
     all_signals_at_once_in_a_hook_that_they_interrupt_find_the_stack_of_the_program: "at once",
     a_fault_in_a_hook_is_handled_on_the_stack_of_the_program: "fault",
     a_handler_that_interrupts_a_hook_may_make_children_on_its_own_memory: "births",
+    a_child_that_is_killed_with_all_levels_in_use_leaves_them_to_its_parent: "killed",
     words_of_hooks_in_a_row_outlive_a_handler_that_interrupts_one: "in a row",
 }
 
