@@ -22,7 +22,7 @@ use crate::group;
 use crate::hook::Observer;
 use crate::interest::{self, LIFECYCLE};
 use crate::signal::{self, MaskChange};
-use crate::thread::{Call, ThreadBlock};
+use crate::thread::{self, Call, ThreadBlock};
 
 pub(crate) use birth::{Birth, is_unobserved_start, joins_late, sharer_begins, thread_begins};
 pub(crate) use descriptors::{Kept, keep as keep_descriptor};
@@ -266,10 +266,9 @@ pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option
 
 /// A call is about to come out on the careful way, with all signals blocked.
 pub(crate) fn comes_out_carefully(block: &mut ThreadBlock, rsp: u64, anchor: u64, result: u64) {
-    let call = block.in_flight.peek_mut(rsp, anchor);
-    if let Some(depth) =
-        call.filter(|call| result != 0 && birth::is_vfork(call)).map(|call| call.depth)
-    {
+    if !thread::is_level_free() {
+        comes_out_without_level(block, rsp, anchor, result);
+    } else if let Some(depth) = depth_of_vfork(block, rsp, anchor, result) {
         block.take_back_signals(depth);
     }
 }
@@ -285,12 +284,17 @@ pub(crate) fn comes_out_without_level(
 ) -> bool {
     /// It comes out by none yet.
     const NO_LEVEL: u64 = u64::MAX;
-    let call = block.in_flight.peek_mut(rsp, anchor);
-    let birth = call.filter(|call| result != 0 && birth::is_vfork(call)).map(|call| call.depth);
-    if let Some(depth) = birth {
+    let depth = depth_of_vfork(block, rsp, anchor, result);
+    if let Some(depth) = depth {
         block.take_back(depth, NO_LEVEL);
     }
-    birth.is_some()
+    depth.is_some()
+}
+
+/// The depth of the parent whose vfork comes out, if it does.
+fn depth_of_vfork(block: &mut ThreadBlock, rsp: u64, anchor: u64, result: u64) -> Option<u32> {
+    let call = block.in_flight.peek_mut(rsp, anchor)?;
+    (result != 0 && birth::is_vfork(call)).then_some(call.depth)
 }
 
 /// A call came out that nobody of this thread sent in: a new thread, or a

@@ -78,11 +78,7 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, resu
     }
     let tls = tls::current();
     // SAFETY: this thread's own words and block.
-    let (block, is_parked) = unsafe {
-        let is_parked = (&raw const (*tls).parked).read_volatile() != 0;
-        ((&raw const (*tls).block).read_volatile().as_mut(), is_parked)
-    };
-    let Some(block) = block else {
+    let Some(block) = (unsafe { (&raw const (*tls).block).read_volatile().as_mut() }) else {
         set_mask(mask);
         return 1;
     };
@@ -91,6 +87,7 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, resu
         // Before anything is put on what a child has left.
         lifecycle::comes_out_carefully(block, rsp, anchor, result);
     }
+    let is_parked = thread::are_levels_parked();
     // A hook's own call is made on a stack of ours, for a call of the program's.
     let is_hooks = block.region().contains(&rsp);
     let programs = if is_hooks { block.stack_at_call() } else { None };

@@ -164,6 +164,15 @@ pub(crate) fn is_level_ready() -> bool {
     unsafe { (*tls::current()).ready.iter().any(|ready| *ready != 0) }
 }
 
+/// Whether a level of the calling thread is free, be it ready or parked.
+pub(crate) fn is_level_free() -> bool {
+    // SAFETY: the TLS block is this thread's own.
+    is_level_ready() || unsafe { (&raw const (*tls::current()).parked).read_volatile() } & ALL != 0
+}
+
+/// In `parked`, all levels.
+const ALL: u64 = (1 << LEVELS) - 1;
+
 /// Makes one parked level ready; the others stay parked. Returns false if there
 /// is none.
 pub(crate) fn unpark_one_level() -> bool {

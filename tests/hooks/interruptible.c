@@ -242,10 +242,9 @@ static int hooked_by_nesting(void) {
     return hooked - before;
 }
 
-static void killed_amid_all(void) {
-    handle(SIGSEGV, nest, SA_NODEFER);
+static void killed_amid(int least) {
     int expected = hooked_by_nesting();
-    CHECK(expected >= 3, "%d hooks amid each other", expected);
+    CHECK(expected >= least, "%d hooks amid each other", expected);
     for (int i = 0; i < 40; i++) {
         int status = 0;
         dies_at = 1 + i % DEPTHS;
@@ -259,6 +258,21 @@ static void killed_amid_all(void) {
         int now = hooked_by_nesting();
         CHECK(now == expected, "%d hooks amid each other, before %d", now, expected);
     }
+}
+
+static void killed_on_alternate(int sig, siginfo_t *info, void *given) {
+    (void)sig, (void)info, (void)given;
+    killed_amid(1);
+}
+
+static void killed_amid_all(void) {
+    static char stack[1 << 20];
+    handle(SIGSEGV, nest, SA_NODEFER);
+    killed_amid(DEPTHS);
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+    handle(SIGUSR1, killed_on_alternate, SA_ONSTACK);
+    CHECK(raise(SIGUSR1) == 0, "raise");
+    killed_amid(DEPTHS);
 }
 
 __attribute__((constructor(102))) static void start(void) {

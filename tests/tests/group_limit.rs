@@ -46,12 +46,15 @@ fn replace(segment: &File, from: u64, to: u64) -> usize {
 fn threads_without_a_slot_run_and_are_counted_as_lost() {
     let dist = need!(Dist::find());
     let scratch = Scratch::new();
-    let (report, fifo) = (scratch.path("report"), scratch.path("go"));
-    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    let report = scratch.path("report");
+    // Two: who has written to one may not have closed it yet when the shell reads again.
+    let fifos = [scratch.path("go"), scratch.path("on")];
+    assert!(Command::new("mkfifo").args(&fifos).status().expect("mkfifo").success());
     let script = format!(
-        "echo $$; read go < {fifo}; (exit 3); echo $?; (exit 4); echo $?; \
-         read go < {fifo}; (exit 5); echo $?",
-        fifo = fifo.display()
+        "echo $$; read go < {}; (exit 3); echo $?; (exit 4); echo $?; \
+         read go < {}; (exit 5); echo $?",
+        fifos[0].display(),
+        fifos[1].display()
     );
     let options = ["stat", "-o", report.to_str().expect("a name in UTF-8")];
     let mut tree = Tree::start(&dist, &options, &script);
@@ -61,11 +64,11 @@ fn threads_without_a_slot_run_and_are_counted_as_lost() {
     let ours = u64::from(high.bits()) << 32 | u64::from(BY_ITSELF | std::process::id());
     // The shell has one.
     assert_eq!(replace(&segment, 0, ours), THREADS - 1);
-    fs::write(&fifo, "go\n").expect("a reader");
+    fs::write(&fifos[0], "go\n").expect("a reader");
     assert_eq!((tree.line().as_str(), tree.line().as_str()), ("3", "4"));
 
     assert_eq!(replace(&segment, ours, 0), THREADS - 1);
-    fs::write(&fifo, "go\n").expect("a reader");
+    fs::write(&fifos[1], "go\n").expect("a reader");
     assert_eq!(tree.line(), "5");
     tree.wait();
     let report = fs::read_to_string(&report).expect("a report");
