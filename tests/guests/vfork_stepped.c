@@ -285,7 +285,7 @@ int main(int argc, char **argv) {
         CHECK(ptrace(PTRACE_CONT, process, 0, 0) == 0, "PTRACE_CONT");
         int count = 0, rounds = 0;
         for (; one_round(process, order[1], count); rounds++)
-            count += is_all ? (count < 600 ? 1 : 31) : is_each ? 211 : 1 + count / 2;
+            count += is_all ? (count < 600 ? 1 : 31) : is_each ? 211 : 1 + (kind == CONFINED ? count * 2 : count / 2);
         close(order[1]);
         while (waitpid(process, &status, __WALL) == process && WIFSTOPPED(status))
             ptrace(PTRACE_CONT, process, 0, passed_on());
