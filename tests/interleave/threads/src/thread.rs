@@ -48,14 +48,15 @@ pub(crate) struct ThreadBlock {
     is_unmapped: AtomicBool,
 }
 
-/// The kernel's mark on a block that was left.
+/// The kernel's mark on a block that was left. It comes with the thread's end, which is a step
+/// of its own already.
 struct Left {
-    is_marked: AtomicU32,
+    is_marked: AtomicBool,
 }
 
 impl Left {
     fn is_gone(&self, _process: u32) -> bool {
-        self.is_marked.load(Relaxed) != 0
+        self.is_marked.load(SeqCst)
     }
 }
 
@@ -72,7 +73,7 @@ impl ThreadBlock {
     fn clear(&mut self) {
         self.is_there();
         self.tid = 0;
-        self.left.is_marked.store(0, Relaxed);
+        self.left.is_marked.store(false, SeqCst);
         self.hook_level.store(0, Relaxed);
         self.words.clear();
     }
@@ -149,10 +150,8 @@ pub(crate) fn end(block: *mut ThreadBlock) {
     let own = unsafe { &*block };
     own.is_there();
     assert!(own.is_owned.swap(false, SeqCst), "a block is taken from a thread that runs");
-    if tid % 2 == 1 {
-        own.left.is_marked.store(1, Relaxed);
-    }
     crate::sys::set_alive(tid, false);
+    own.left.is_marked.store(tid % 2 == 1, SeqCst);
 }
 
 /// The calling thread is inside a hook, or not.
