@@ -53,7 +53,7 @@ unsafe extern "C" fn interceptor_deliver(
         unsafe { context::resume(context) }
     }
     // SAFETY: as above.
-    unsafe { signalfd::let_go(own_block(), &mut *info, &mut *context) };
+    unsafe { signalfd::let_go(own_block(), info, context, delivered) };
     let action = table::get(signal as u64, version as usize);
     if is_trap_signal {
         // SAFETY: the kernel's arguments.

@@ -129,6 +129,33 @@ pub(super) fn stage(context: &UContext, delivered: u64) -> Option<Stage> {
     Some(if has_returned { Stage::Returned(handler.frame) } else { Stage::Ahead(handler) })
 }
 
+/// The frame of the signal whose delivery a context interrupted, if its handler has yet to be
+/// called. `delivered` is what `Tls::delivered` was at the context, and becomes what it was
+/// at that signal.
+///
+/// # Safety
+///
+/// The context is the kernel's, of the calling thread, and no handler beneath has ended.
+pub(super) unsafe fn beneath(context: &UContext, delivered: &mut u64) -> Option<Frame> {
+    let Stage::Ahead(handler) = stage(context, *delivered)? else {
+        return None;
+    };
+    if !is_beginning(context.rip) {
+        let code = &raw const interceptor_signal_entry_end as u64
+            ..&raw const interceptor_signal_tail as u64;
+        *delivered = if code.contains(&context.rip) {
+            context.r11
+        } else {
+            // SAFETY: where `asm/signal.S` keeps it behind these instructions.
+            unsafe { *((handler.frame().address() - DELIVERED_BELOW) as *const u64) }
+        };
+    }
+    Some(handler.frame())
+}
+
+/// How far below the frame `asm/signal.S` keeps what `Tls::delivered` was: behind rbp and rax.
+const DELIVERED_BELOW: u64 = 24;
+
 /// More than our handlers need.
 const MOST_STACK: u64 = 32 * 1024;
 

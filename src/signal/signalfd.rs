@@ -16,6 +16,7 @@ use syscalls::{Sysno, syscall};
 
 use super::alternate;
 use super::context::{self, SigInfo, UContext};
+use super::entry;
 use super::traps::{self, MaskChange, SIGILL_BIT};
 use super::waiting;
 use crate::interest::{self, LIFECYCLE};
@@ -36,6 +37,9 @@ const WAITS: [Sysno; 7] = [
 ];
 /// Calls that read one.
 const READS: [Sysno; 3] = [Sysno::read, Sysno::readv, Sysno::preadv2];
+
+/// Signals that there are: as many deliveries lie one above the other at most.
+const DEEPEST: usize = 64;
 
 /// The program has made one.
 static IS_MADE: AtomicBool = AtomicBool::new(false);
@@ -99,22 +103,67 @@ fn is_signalfd(fd: u64) -> bool {
     read.is_err() || name == NAME
 }
 
-/// A signal has interrupted what may be such a call, and its handler is about to be called.
-pub(super) fn let_go(block: Option<&mut ThreadBlock>, info: &mut SigInfo, context: &mut UContext) {
-    if context.mask & SIGILL_BIT == 0 || !IS_MADE.load(Relaxed) {
+/// A signal is about to be handled that has interrupted what may be such a call, or the
+/// delivery of another one that has, before that was handled.
+///
+/// # Safety
+///
+/// The arguments are the kernel's, and `delivered` as in [`entry::stage`].
+pub(super) unsafe fn let_go(
+    block: Option<&mut ThreadBlock>,
+    info: *mut SigInfo,
+    context: *mut UContext,
+    delivered: u64,
+) {
+    // SAFETY: the caller's.
+    if unsafe { (*context).mask } & SIGILL_BIT == 0 || !IS_MADE.load(Relaxed) {
         return;
     }
-    let (Some(block), Some((change, place))) = (block, context::change_in_kernel(context)) else {
+    let Some(block) = block else {
         return;
     };
-    let MaskChange::Told { mask, .. } = *change else {
+    let beneath = |at: *mut UContext, delivered: &mut u64| {
+        // SAFETY: the caller's; frames lie one above the other.
+        unsafe { entry::beneath(&*at, delivered) }
+    };
+    let (mut first, mut first_info, mut was) = (context, info, delivered);
+    let mut above = 0;
+    while above < DEEPEST
+        && let Some(frame) = beneath(first, &mut was)
+    {
+        first = frame.context_at() as *mut UContext;
+        first_info = frame.info_at() as *mut SigInfo;
+        above += 1;
+    }
+    // SAFETY: as above.
+    let Some((change, place)) = context::change_in_kernel(unsafe { &*first }) else {
         return;
     };
-    *change = MaskChange::Wait(mask);
-    waiting::take_back(block);
+    let is_told = match *change {
+        MaskChange::Told { mask, .. } => {
+            *change = MaskChange::Wait(mask);
+            true
+        }
+        // It is being let go.
+        MaskChange::Wait(_) => false,
+        _ => return,
+    };
+    if is_told {
+        waiting::take_back(block);
+    }
     alternate::unblock(SIGILL_BIT);
-    context.mask &= !SIGILL_BIT;
-    if place.phase == Phase::AtGate {
-        context::begin_again(info, context, &place);
+    let (mut at, mut was) = (context, delivered);
+    for _ in 0..above {
+        // SAFETY: as above.
+        unsafe { (*at).mask &= !SIGILL_BIT };
+        if let Some(frame) = beneath(at, &mut was) {
+            at = frame.context_at() as *mut UContext;
+        }
+    }
+    // SAFETY: as above.
+    unsafe { (*first).mask &= !SIGILL_BIT };
+    if is_told && place.phase == Phase::AtGate {
+        // SAFETY: as above.
+        unsafe { context::begin_again(&mut *first_info, &mut *first, &place) };
     }
 }

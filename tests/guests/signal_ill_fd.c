@@ -2,8 +2,8 @@
 // by read and readv; select, poll, epoll and their like with and without a mask tell of it, be it there before them or
 // sent while they wait; a handler that interrupts them sees the masks, makes calls, sends it itself, and the call is made
 // again or ends in EINTR, or is left by siglongjmp. A descriptor is shared with a child, which reads its own. One that is
-// sent to a thread is the thread's. Then a child sends it at any moment: none is lost. Afterwards the mask, the handler
-// and what is pending are as ever.
+// sent to a thread is the thread's. Three signals come at one moment, and each handler makes calls and sends it. Then a
+// child sends it at any moment: none is lost. Afterwards the mask, the handler and what is pending are as ever.
 // musl: yes
 #include "guest.h"
 #include <fcntl.h>
@@ -253,6 +253,34 @@ static void children_and_threads(void) {
     ok("children and threads have their own");
 }
 
+// The kernel has three to deliver at once: each interrupts the handler of the one before at its first instruction.
+static void several_at_one_moment(void) {
+    static const int signals[] = {SIGHUP, SIGALRM, SIGUSR2};
+    uint64_t before = mask_now(), all = before;
+    for (int i = 0; i < 3; i++) {
+        struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
+        CHECK(sigaction(signals[i], &action, NULL) == 0, "sigaction");
+        all |= 1ul << (signals[i] - 1);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        struct pollfd in = {fd, POLLIN, 0};
+        struct timespec limit = {LIMIT_MS / 1000, 0};
+        handled = 0;
+        sends = round % 2;
+        set_mask(all);
+        for (int i = 0; i < 3; i++)
+            raw2(SYS_kill, getpid(), signals[i]);
+        long result = raw6(SYS_ppoll, (long)&in, 1, (long)&limit, (long)&before, 8, 0);
+        CHECK(result == -EINTR && handled == 3, "three at once: %ld, handled %d", result, handled);
+        CHECK(pending() == (sends ? ill : 0) && mask_now() == all, "pending %lx, mask %lx", pending(), mask_now());
+        if (sends)
+            expect_one("three at once", SI_USER, 0);
+        set_mask(before);
+    }
+    sends = 0;
+    ok("several at one moment");
+}
+
 // A child sends one when it is told, a little later each time; another signal comes now and then.
 static void at_any_moment(void) {
     int ask[2];
@@ -307,6 +335,7 @@ int main(void) {
     who_is_told();
     who_is_interrupted();
     children_and_threads();
+    several_at_one_moment();
     at_any_moment();
     struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
     CHECK(sigaction(SIGILL, &action, NULL) == 0, "sigaction");
