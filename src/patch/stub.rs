@@ -85,7 +85,12 @@ pub(super) fn area_len(sites: usize) -> u64 {
 
 /// Bytes of such an area that are used, as a rule.
 pub(super) fn likely_len(sites: usize) -> u64 {
-    stubs_offset(sites) + LINE + sites as u64 * STRIDE
+    first_stub(sites) + sites as u64 * STRIDE
+}
+
+/// Offset of the first stub in such an area.
+fn first_stub(sites: usize) -> u64 {
+    stubs_offset(sites).next_multiple_of(LINE) + GATE_IN_LINE
 }
 
 /// A place in a stub, in terms of the program.
@@ -206,7 +211,7 @@ impl Area {
     pub(super) fn new(mapping: Mapping, sites: usize) -> Self {
         // SAFETY: the mapping is ours, writable and `area_len` bytes long.
         unsafe { thunk::copy_to(mapping.start) };
-        let first = stubs_offset(sites).next_multiple_of(LINE) + GATE_IN_LINE;
+        let first = first_stub(sites);
         Self { mapping, first, used: first, stubs: 0 }
     }
 
@@ -244,7 +249,11 @@ impl Area {
         let area = self.mapping.start;
         let file = area + self.used;
         let stubs = area + self.first;
-        // SAFETY: `area_len` has room for it behind the stubs.
+        if self.used + symfile::len() > self.mapping.len {
+            self.mapping.unmap();
+            return Err(syscalls::Errno::EOVERFLOW);
+        }
+        // SAFETY: there is room for it behind the stubs.
         unsafe { symfile::write(file, [area, area + index_offset(), stubs, file - stubs]) };
         if let Err(error) = self.mapping.make_executable() {
             self.mapping.unmap();

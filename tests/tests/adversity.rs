@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use interceptor_tests::{Dist, Missing, Scratch, guest, need, skip};
+use interceptor_tests::{Dist, Missing, Scratch, guest, installed, need, skip};
 
 mod support;
 
@@ -331,6 +331,54 @@ fn thousands_of_objects_are_patched_and_found() {
     let (native, ours) = (run(&mut native), run(&mut ours));
     assert_eq!(native.status, "exit status: 0", "{native:?}");
     assert_eq!((ours.theirs(), ours.ours.len()), (native.theirs(), 0), "{ours:?}");
+}
+
+/// `N` functions, each with a site.
+const SITES: &str = r"
+    .rept N
+    .balign 16
+    .cfi_startproc
+    mov $5000, %eax
+    syscall
+    ret
+    .cfi_endproc
+    .endr
+";
+
+/// What stubs need grows by a number of bytes for each that goes into pages in so many ways.
+#[test]
+fn whatever_number_of_sites_an_object_has_its_stubs_have_room() {
+    const COUNTS: usize = 256;
+    let dist = need!(Dist::find());
+    let compiler = need!(installed("cc"));
+    let scratch = Scratch::new();
+    let source = scratch.file("sites.s", 0o644, SITES);
+    let library = |sites: usize| scratch.path(&format!("lib{sites}.so"));
+    std::thread::scope(|scope| {
+        for first in 1..=2 {
+            let (compiler, source, library) = (&compiler, &source, &library);
+            scope.spawn(move || {
+                for sites in (first..=COUNTS).step_by(2) {
+                    let built = Command::new(compiler)
+                        .args(["-shared", "-nostdlib", &format!("-Wa,--defsym,N={sites}")])
+                        .args(["-o".as_ref(), library(sites).as_os_str(), source.as_os_str()])
+                        .status();
+                    assert!(built.expect("a compiler").success());
+                }
+            });
+        }
+    });
+    let libraries = (1..=COUNTS).map(|sites| library(sites).display().to_string());
+    let libraries = libraries.collect::<Vec<_>>().join(":");
+    let mut command = Command::new("/bin/echo");
+    command.arg("runs").env("LD_PRELOAD", format!("{}:{libraries}", dist.runtime().display()));
+    let ended = run(command.env("INTERCEPTOR_CARRY", "0").env("INTERCEPTOR_DEBUG_DUMP", "1"));
+    assert_eq!(ended.theirs(), ("exit status: 0", "runs\n", ""), "{ended:?}");
+    for sites in 1..=COUNTS {
+        let name = format!("/lib{sites}.so:");
+        let line = ended.ours.iter().find(|line| line.contains(&name)).expect("a line for each");
+        assert!(line.contains(" missed 0 "), "{line}");
+    }
 }
 
 #[test]
