@@ -140,6 +140,20 @@ pub const SUITES: &[Suite] = &[
         parts: &[part("io", "io/*.t"), part("op", "op/*.t")],
     },
     Suite {
+        name: "ltp",
+        report: Report::Tap,
+        parts: &[
+            part("calls_a_to_e", "calls [a-e]"),
+            part("calls_f_to_k", "calls [f-k]"),
+            part("calls_l_to_p", "calls [l-p]"),
+            part("calls_q_to_s", "calls [q-s]"),
+            part("calls_t_to_z", "calls [t-z]"),
+            part("posix_a_to_o", "posix [a-o]"),
+            part("posix_p", "posix p"),
+            part("posix_q_to_z", "posix [q-z]"),
+        ],
+    },
+    Suite {
         name: "crate",
         report: Report::Libtest,
         parts: &[

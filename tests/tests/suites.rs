@@ -1,5 +1,6 @@
 //! Tests that others wrote for their own programs pass in every mode, if they pass
-//! natively: parts of the suites of CPython, Go, stress-ng, Perl and of crates.
+//! natively: parts of the suites of CPython, Go, stress-ng, Perl, the Linux Test Project
+//! and of crates.
 //!
 //! Each part of a suite in each mode is a check of its own. A part is run natively
 //! twice. What passes both times has to pass intercepted, and what never passes must
