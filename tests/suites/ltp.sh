@@ -22,7 +22,7 @@ build)
   [ -d "$INTERCEPTOR_LTP" ] || { echo "INTERCEPTOR_LTP=DIRECTORY, a checkout of the Linux Test Project"; exit 77; }
   cp -r "$INTERCEPTOR_LTP/." "$2" && cd "$2" || exit 1
   # Some need libraries that are not here; the others are built.
-  { make autotools && ./configure && make lib-all; make -k -j"$(nproc)" -C testcases/kernel/syscalls
+  { make autotools && ./configure && make include-all lib-all libs-all; make -k -j"$(nproc)" -C testcases/kernel/syscalls
     cd testcases/open_posix_testsuite && ./configure && make -k -j"$(nproc)" conformance-all; } > "$2/log.of.the.build" 2>&1
   touch "$2/built" ;;
 run)
