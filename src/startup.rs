@@ -313,6 +313,7 @@ fn subscribe(wishes: &Wishes, config: &Config<'_>) {
     });
     if let Some(fd) = trace_fd {
         trace::start(fd, config.string_limit);
+        lifecycle::subscribe_limits();
         lifecycle::keep_descriptor(Kept::Trace, fd);
         match &config.trace_calls {
             None => interest::add_all(interest::TRACE),

@@ -47,10 +47,16 @@ pub(crate) fn count_lost_call() {
 }
 
 /// Gives a new thread, or a new process on the same block, a lane.
+#[inline(always)]
 pub(crate) fn process_begin(block: &mut ThreadBlock) {
     if !COUNTING.load(Relaxed) {
         return;
     }
+    take_lane(block);
+}
+
+#[inline(never)]
+fn take_lane(block: &mut ThreadBlock) {
     if let Some(segment) = group::segment() {
         block.lane = claim(segment, block.tid);
     }

@@ -51,6 +51,21 @@ pub(crate) fn moved(fd: i32) {
     FD.store(fd, Relaxed);
 }
 
+/// Calls that may set the limit of files, which must be known before the kernel does so.
+pub(crate) const LIMITING: [Sysno; 2] = [Sysno::setrlimit, Sysno::prlimit64];
+
+/// One of [`LIMITING`] goes in.
+pub(crate) fn limit_is_set(sysno: Sysno, args: &[u64; 6]) {
+    const RLIMIT_FSIZE: u32 = 1;
+    let is_of_files = match sysno {
+        Sysno::prlimit64 => args[1] as u32 == RLIMIT_FSIZE && args[2] != 0,
+        _ => args[0] as u32 == RLIMIT_FSIZE,
+    };
+    if is_of_files {
+        MAY_BREAK.will_be_limited();
+    }
+}
+
 /// Ends the trace of this process with a line that says why.
 pub(crate) fn stop(block: &mut ThreadBlock, why: &str) {
     if FD.load(Relaxed) < 0 {
@@ -101,7 +116,7 @@ pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i6
     let _ =
         calls::format_exit(line, nr, args, calls::Outcome::Returned(result), &Guest, &options());
     finish(line);
-    if nr == Sysno::setrlimit as u64 || nr == Sysno::prlimit64 as u64 {
+    if LIMITING.iter().any(|limiting| *limiting as u64 == nr) {
         MAY_BREAK.look(FD.load(Relaxed));
     }
 }
@@ -145,7 +160,6 @@ fn options() -> calls::Options {
     calls::Options { string_limit: STRING_LIMIT.load(Relaxed), ..calls::Options::default() }
 }
 
-/// The program's memory, read so that a bad pointer is no harm.
 /// A call's name, or its number.
 struct Name(u64);
 

@@ -23,6 +23,7 @@ use crate::hook::Observer;
 use crate::interest::{self, LIFECYCLE};
 use crate::signal::{self, MaskChange};
 use crate::thread::{self, Call, ThreadBlock};
+use crate::trace;
 
 pub(crate) use birth::{Birth, is_unobserved_start, joins_late, sharer_begins, thread_begins};
 pub(crate) use descriptors::{Kept, keep as keep_descriptor};
@@ -117,7 +118,14 @@ pub(crate) fn subscribe() {
 
 /// Subscribes to calls that act on others.
 pub(crate) fn subscribe_remote() {
-    for sysno in remote::numbers() {
+    for sysno in remote::begin() {
+        interest::add(sysno as usize, LIFECYCLE);
+    }
+}
+
+/// Subscribes to what must be known where a trace is written.
+pub(crate) fn subscribe_limits() {
+    for sysno in trace::LIMITING {
         interest::add(sysno as usize, LIFECYCLE);
     }
 }
@@ -199,6 +207,10 @@ pub(crate) fn enter(
         Sysno::set_robust_list => robust_list::set(block),
         Sysno::wait4 | Sysno::waitid | Sysno::unshare | Sysno::setns => Step::ForwardAndExit,
         Sysno::arch_prctl => storage::enter(block, &frame.args),
+        Sysno::setrlimit | Sysno::prlimit64 => {
+            trace::limit_is_set(sysno, &frame.args);
+            if remote::are_told() { Step::ForwardAndExit } else { Step::Forward }
+        }
         // A monitor's waits, which it subscribed to.
         _ if observing.is_wanted() => Step::ForwardAndExit,
         _ => Step::Forward,
@@ -212,7 +224,7 @@ pub(crate) fn exit(
     call: &Call,
     observing: &Observing<'_>,
 ) -> i64 {
-    let (args, result) = (&call.args, frame.rax as i64);
+    let result = frame.rax as i64;
     let Some(sysno) = sysno(call.nr) else {
         return result;
     };
@@ -222,7 +234,24 @@ pub(crate) fn exit(
     match sysno {
         Sysno::fork | Sysno::vfork | Sysno::clone | Sysno::clone3 => {
             birth::exit(block, call, result, observing);
+            result
         }
+        _ => exit_of_others(block, frame, call, sysno, observing),
+    }
+}
+
+/// The same of a call that makes nobody. By itself, since a forked child, and its parent
+/// after it, has to copy each page of the stack that a birth comes out by.
+#[inline(never)]
+fn exit_of_others(
+    block: &mut ThreadBlock,
+    frame: &SyscallFrame,
+    call: &Call,
+    sysno: Sysno,
+    observing: &Observing<'_>,
+) -> i64 {
+    let (args, result) = (&call.args, frame.rax as i64);
+    match sysno {
         Sysno::execve | Sysno::execveat => {
             block.membership().leave_exec();
             signal::leave_ignored_to_kernel(false);
@@ -256,7 +285,7 @@ pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option
     let call = *block.in_flight.get(number);
     // A child on its parent's memory leaves the record to that one.
     if !birth::may_share_memory(&call) {
-        block.in_flight.remove_from_between(number);
+        block.in_flight.remove(number);
     } else if frame.rax != 0 {
         // What is newer is the child's.
         block.in_flight.remove_from(number);

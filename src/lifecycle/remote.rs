@@ -1,6 +1,7 @@
 //! Calls by which one member acts on another, which cannot see them itself.
 
 use core::fmt::Write as _;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use syscalls::Sysno;
 
@@ -49,8 +50,21 @@ const CALLS: [(Sysno, Target); 20] = [
     (Sysno::ioprio_set, Target::Which(1)),
 ];
 
-/// The numbers of these calls.
-pub(super) fn numbers() -> impl Iterator<Item = Sysno> {
+/// Whether anybody wants to be told.
+static ARE_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// From now on somebody wants to be told. Returns the numbers of the calls.
+pub(super) fn begin() -> impl Iterator<Item = Sysno> {
+    ARE_TOLD.store(true, Relaxed);
+    numbers()
+}
+
+/// Whether anybody wants to be told.
+pub(super) fn are_told() -> bool {
+    ARE_TOLD.load(Relaxed)
+}
+
+fn numbers() -> impl Iterator<Item = Sysno> {
     CALLS.iter().map(|(sysno, _)| *sysno)
 }
 

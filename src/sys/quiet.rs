@@ -2,7 +2,7 @@
 //! more, or the file may have grown to the limit. The kernel tells a writer so by
 //! a signal that ends it, but it is not the program that writes.
 
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use syscalls::{Errno, Sysno, syscall};
 
@@ -56,12 +56,18 @@ fn take(signal: u64) {
 }
 
 /// Whether writes to a descriptor may bring a signal.
-pub(crate) struct MayBreak(AtomicBool);
+pub(crate) struct MayBreak(AtomicU8);
+
+/// They may not.
+const NEVER: u8 = 0;
+/// They may once files have a limit.
+const WHEN_LIMITED: u8 = 1;
+const NOW: u8 = 2;
 
 impl MayBreak {
     /// Nothing is known yet.
     pub(crate) const fn new() -> Self {
-        Self(AtomicBool::new(false))
+        Self(AtomicU8::new(NEVER))
     }
 
     /// Looks at the descriptor, and at the limit of files.
@@ -73,15 +79,25 @@ impl MayBreak {
         // In the lower half of its fourth word.
         let kind = stat(fd).map_or(S_IFIFO, |stat| stat[3] & S_IFMT);
         let may_break = match kind {
-            S_IFIFO | S_IFSOCK => true,
-            S_IFREG => file_size_limit() != u64::MAX,
-            _ => false,
+            S_IFIFO | S_IFSOCK => NOW,
+            S_IFREG if file_size_limit() == u64::MAX => WHEN_LIMITED,
+            S_IFREG => NOW,
+            _ => NEVER,
         };
         self.0.store(may_break, Relaxed);
     }
 
+    /// Files are about to have a limit.
+    pub(crate) fn will_be_limited(&self) {
+        let _ = self.0.compare_exchange(WHEN_LIMITED, NOW, Relaxed, Relaxed);
+    }
+
     /// Writes all of `bytes` to the descriptor.
     pub(crate) fn write_all(&self, fd: i32, bytes: &[u8]) -> Result<()> {
-        if self.0.load(Relaxed) { write_all_quietly(fd, bytes) } else { write_all(fd, bytes) }
+        if self.0.load(Relaxed) == NOW {
+            write_all_quietly(fd, bytes)
+        } else {
+            write_all(fd, bytes)
+        }
     }
 }

@@ -114,18 +114,6 @@ pub const KNOWN_IN_SUITES: &[Known] = &[
         reason: "it uses up all descriptors, and those of the trace and the group are not free",
     },
     Known {
-        guest: "ltp calls_t_to_z truncate03",
-        modes: Where::In(&["trace"]),
-        differs: Differs::Sometimes,
-        reason: "it limits the size of files below that of the trace, which then brings it SIGXFSZ",
-    },
-    Known {
-        guest: "ltp calls_t_to_z truncate03_64",
-        modes: Where::In(&["trace"]),
-        differs: Differs::Sometimes,
-        reason: "it limits the size of files below that of the trace, which then brings it SIGXFSZ",
-    },
-    Known {
         guest: "crate nix test sys::test_ptrace::test_ptrace_syscall",
         modes: Where::In(&["trace"]),
         differs: Differs::Always,

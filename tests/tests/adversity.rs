@@ -303,12 +303,18 @@ fn who_reads_the_trace_may_leave_and_its_file_may_reach_a_limit() {
     let fifo = fifo.display();
     let file = scratch.path("file");
     let file = file.display();
+    let long = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); cd /; done";
     let busy = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); cd /; done; ls -lR /usr/include/linux >/dev/null; echo end; exit 5";
     for script in [
         format!(
             "mkfifo {fifo}; head -c 100 {fifo} >/dev/null & {interceptor} trace -o {fifo} -- sh -c '{busy}'"
         ),
         format!("{interceptor} trace -o {file} -- sh -c 'ulimit -f 8; {busy}'"),
+        // Below what it has already, traced and not.
+        format!("{interceptor} trace -o {file} -- sh -c '{long}; ulimit -f 1; {busy}'"),
+        format!(
+            "{interceptor} trace -o {file} -e trace=chdir,newfstatat -- sh -c '{long}; ulimit -f 1; {busy}'"
+        ),
     ] {
         let ended = run(Command::new("sh").args(["-c", &script]));
         assert_eq!(
