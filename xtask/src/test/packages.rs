@@ -90,6 +90,26 @@ pub const FOR_TESTS: &[Package] = &[
         proof: "/usr/include/capstone/capstone.h",
         needed_by: "the original libsyscall_intercept",
     },
+    Package {
+        name: "libeatmydata1",
+        proof: "/usr/lib/x86_64-linux-gnu/libeatmydata.so",
+        needed_by: "libraries that are preloaded beside ours",
+    },
+    Package {
+        name: "libfaketime",
+        proof: "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+        needed_by: "libraries that are preloaded beside ours",
+    },
+    Package {
+        name: "libjemalloc2",
+        proof: "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
+        needed_by: "libraries that are preloaded beside ours",
+    },
+    Package {
+        name: "libtcmalloc-minimal4",
+        proof: "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4",
+        needed_by: "libraries that are preloaded beside ours",
+    },
     program("m4", "m4"),
     program("make", "make"),
     program("memcached", "memcached"),
