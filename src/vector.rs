@@ -6,7 +6,7 @@
 //! an option.
 
 use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use interceptor_rewrite::Width;
 
@@ -46,6 +46,14 @@ static interceptor_has_xsave: AtomicU64 = AtomicU64::new(0);
 /// Whether there is AVX2, and the kernel lets it be used; and BMI1 and BMI2, as in all CPUs
 /// with AVX2 that anybody knows of.
 static HAS_AVX2: AtomicBool = AtomicBool::new(false);
+/// Configuration and data of AMX tiles, which are part of a thread's state once it has used
+/// them.
+const TILES: [u32; 2] = [17, 18];
+const ALL_TILES: u64 = 1 << TILES[0] | 1 << TILES[1];
+/// Whether there are any.
+static HAS_TILES: AtomicBool = AtomicBool::new(false);
+/// Where each ends in an XSAVE area, 0 until somebody needs to know.
+static TILE_ENDS: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
 /// Bytes that FXSAVE writes.
 const LEGACY_SIZE: u64 = 512;
 /// Bytes of the frames of all signals; a whole number of pages.
@@ -67,6 +75,7 @@ pub(crate) fn choose(use_xsave: bool) {
     let features = leaf_7().ebx;
     let has_avx = xcr0 & XCR0_AVX == XCR0_AVX;
     HAS_AVX2.store(has_avx && features & AVX2 == AVX2, Relaxed);
+    HAS_TILES.store(xcr0 & ALL_TILES != 0, Relaxed);
     interceptor_has_xsave.store(u64::from(has_osxsave), Relaxed);
     let routine: unsafe extern "C" fn() = if use_xsave && has_osxsave {
         interceptor_measure_xsave();
@@ -144,29 +153,57 @@ fn libc_leaf(index: u32) -> Option<CpuidResult> {
     unsafe { interceptor_libc_cpuid()?(index).as_ref().copied() }
 }
 
-/// What the kernel keeps for a thread in a signal frame beyond FXSAVE: the features, and
-/// the size of the area. Without XSAVE `None`.
+/// What the kernel keeps for each thread in a signal frame beyond FXSAVE: the features, and
+/// the size of the area; without tiles. Without XSAVE `None`.
 pub(crate) fn kept_state() -> Option<(u64, u32)> {
-    /// AMX tiles, which a thread has only after asking for them.
-    const ON_DEMAND: u64 = 0b11 << 17;
     /// The legacy region and the header.
     const SMALLEST: u32 = 576;
     if interceptor_has_xsave.load(Relaxed) == 0 {
         return None;
     }
-    let features = read_xcr0() & !ON_DEMAND;
-    let ends = (2..64).filter(|feature| features & 1 << feature != 0).map(|feature| {
-        let place = __cpuid_count(0xd, feature);
-        place.ebx + place.eax
-    });
+    let features = read_xcr0() & !ALL_TILES;
+    let ends = (2..64).filter(|feature| features & 1 << feature != 0).map(end_of);
     Some((features, ends.max().unwrap_or(0).max(SMALLEST)))
 }
 
+/// The same with the tiles that the calling thread has now. The kernel takes back what it
+/// would keep: one who says that there are tiles in a thread that has never used any gets
+/// nothing of AVX either.
+pub(crate) fn with_tiles((features, size): (u64, u32)) -> (u64, u32) {
+    let tiles = if HAS_TILES.load(Relaxed) { read_xinuse() & ALL_TILES } else { 0 };
+    if tiles & !features == 0 {
+        return (features, size);
+    }
+    let ends = TILES.iter().zip(&TILE_ENDS).filter(|(feature, _)| tiles & 1 << **feature != 0);
+    let ends = ends.map(|(feature, end)| {
+        if end.load(Relaxed) == 0 {
+            end.store(end_of(*feature), Relaxed);
+        }
+        end.load(Relaxed)
+    });
+    (features | tiles, ends.fold(size, u32::max))
+}
+
+/// Where a feature's state ends in an XSAVE area.
+fn end_of(feature: u32) -> u32 {
+    let place = __cpuid_count(0xd, feature);
+    place.ebx + place.eax
+}
+
 fn read_xcr0() -> u64 {
+    xgetbv::<0>()
+}
+
+/// The features whose state is not that at the beginning. All processors with tiles have it.
+fn read_xinuse() -> u64 {
+    xgetbv::<1>()
+}
+
+fn xgetbv<const REGISTER: u32>() -> u64 {
     let (low, high): (u32, u32);
     // SAFETY: the caller checked OSXSAVE, so xgetbv exists and is enabled.
     unsafe {
-        core::arch::asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high,
+        core::arch::asm!("xgetbv", in("ecx") REGISTER, out("eax") low, out("edx") high,
             options(nostack, nomem, preserves_flags));
     }
     u64::from(high) << 32 | u64::from(low)

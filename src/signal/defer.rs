@@ -400,10 +400,7 @@ impl Aside {
         self.description = [0; DESCRIPTION_WORDS];
         if let Some((features, size)) = state {
             self.context[FLAGS] |= UC_FP_XSTATE;
-            // magic1 and extended_size, xfeatures, xstate_size.
-            self.description[0] = u64::from(MAGIC1) | u64::from(size + 4) << 32;
-            self.description[1] = features;
-            self.description[2] = u64::from(size);
+            describe_state(&mut self.description, features, size);
         }
     }
 }

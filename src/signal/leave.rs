@@ -15,7 +15,7 @@ use super::words::*;
 use super::{traps, waiting};
 use crate::frame::SyscallFrame;
 use crate::thread::{self, ThreadBlock};
-use crate::{thunk, tls};
+use crate::{thunk, tls, vector};
 
 unsafe extern "C" {
     static interceptor_check: u8;
@@ -74,7 +74,8 @@ unsafe extern "C" fn interceptor_leave_context(
     let kept_flags = if block.last_step.is_programs() { u64::MAX } else { !TF };
     (context[RSP], context[RIP]) = (frame.rsp, target);
     context[EFLAGS] = frame.rflags & kept_flags;
-    let description = block.aside.description;
+    let mut description = block.aside.description;
+    add_tiles(&mut description);
     if context[FPSTATE] != 0 {
         context[FPSTATE] = area as u64;
         // SAFETY: the area is as large as the CPU's whole state and 64 bytes
@@ -94,6 +95,18 @@ unsafe extern "C" fn interceptor_leave_context(
     // rt_sigreturn: all are blocked.
     thread::release_level(frame.level);
     block.aside.context.as_ptr()
+}
+
+/// What describes the thread's state may be older than its first tile.
+fn add_tiles(description: &mut Description) {
+    if !Area(description).is_extended() {
+        return;
+    }
+    let (features, size) = (description[1], description[2] as u32);
+    let (with, larger) = vector::with_tiles((features, size));
+    if with != features {
+        describe_state(description, with, larger);
+    }
 }
 
 /// Signals that were put aside interrupt the program now.

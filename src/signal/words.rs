@@ -11,8 +11,8 @@ pub(super) const DESCRIPTION_WORDS: usize = 6;
 /// Its offset in the area.
 pub(super) const DESCRIPTION_AT: usize = 464;
 /// The context has more than FXSAVE writes.
-pub(super) const MAGIC1: u32 = 0x4650_5853;
-pub(super) const MAGIC2: u32 = 0x4650_5845;
+const MAGIC1: u32 = 0x4650_5853;
+const MAGIC2: u32 = 0x4650_5845;
 
 pub(super) const FLAGS: usize = 0;
 /// Base, flags and size of the alternate stack.
@@ -52,8 +52,17 @@ pub(super) type Description = [u64; DESCRIPTION_WORDS];
 /// What the kernel says of an XSAVE area.
 pub(super) struct Area<'a>(pub &'a Description);
 
+/// Describes an area with these features, of `size` bytes without the mark at its end:
+/// magic1 and extended_size, xfeatures, xstate_size.
+pub(super) fn describe_state(description: &mut Description, features: u64, size: u32) {
+    const MARK: u32 = 4;
+    description[0] = u64::from(MAGIC1) | u64::from(size + MARK) << 32;
+    description[1] = features;
+    description[2] = u64::from(size);
+}
+
 impl Area<'_> {
-    fn is_extended(&self) -> bool {
+    pub(super) fn is_extended(&self) -> bool {
         self.0[0] as u32 == MAGIC1
     }
 

@@ -1,7 +1,9 @@
 // expect: A handler leaves for another context by setcontext, out of a blocking call that is never returned to, and by swapcontext, which
 // leads back into the handler later, and by its return into whatever it interrupted: two coroutines on stacks of their own, that make
 // calls and are exchanged by a timer at any moment. Nothing of an interceptor's may be left behind, or stay on one of the stacks.
-// Then the older ways to install a handler, signal, bsd_signal, sysv_signal, sigset and siginterrupt: what they read back and do.
+// Then the older ways to install a handler, signal, bsd_signal, sysv_signal, sigset and siginterrupt: what they read back and do; and sighold, sigrelse,
+// sigpause and sigignore.
+// flags: -Wno-deprecated-declarations
 #define _GNU_SOURCE
 #include "guest.h"
 #include <poll.h>
@@ -148,6 +150,19 @@ static void older_ways(void) {
     ok("sigset: handled %d times, waits %d", handled, sigismember(&waits, SIGUSR1));
     CHECK(sigset(SIGUSR1, count) == SIG_HOLD, "sigset");
     ok("afterwards: handled %d times", handled);
+    CHECK(sighold(SIGUSR1) == 0, "sighold");
+    raise(SIGUSR1);
+    ok("sighold: handled %d times", handled);
+    CHECK(sigpause(SIGUSR1) == -1 && errno == EINTR, "sigpause");
+    sigprocmask(SIG_SETMASK, NULL, &waits);
+    ok("sigpause: handled %d times, blocked %d", handled, sigismember(&waits, SIGUSR1));
+    raise(SIGUSR1);
+    CHECK(sigrelse(SIGUSR1) == 0, "sigrelse");
+    ok("sigrelse: handled %d times", handled);
+    CHECK(sigignore(SIGUSR1) == 0, "sigignore");
+    raise(SIGUSR1);
+    sigaction(SIGUSR1, NULL, &is);
+    ok("sigignore: handled %d times, ignored %d", handled, is.sa_handler == SIG_IGN);
 }
 
 int main(void) {
