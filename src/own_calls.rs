@@ -75,8 +75,10 @@ fn belongs_to_program(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> bool {
     match Sysno::new(nr as u32 as usize) {
         Some(Sysno::rt_sigreturn | Sysno::exit | Sysno::rt_sigsuspend) => true,
         Some(Sysno::ppoll) if args[3] != 0 => true,
-        Some(Sysno::epoll_pwait | Sysno::epoll_pwait2) if args[4] != 0 => true,
-        Some(Sysno::pselect6) if args[5] != 0 => true,
+        Some(Sysno::epoll_pwait | Sysno::epoll_pwait2 | Sysno::io_uring_enter) if args[4] != 0 => {
+            true
+        }
+        Some(Sysno::pselect6 | Sysno::io_pgetevents) if args[5] != 0 => true,
         Some(sysno) => signal::may_be_told(block, sysno),
         None => false,
     }

@@ -248,13 +248,14 @@ pub(super) fn looks_for_one(nr: u64) -> bool {
 }
 
 /// Calls that wait with a mask of their own, given by a pointer.
-const WITH_MASK: [Sysno; 6] = [
+const WITH_MASK: [Sysno; 7] = [
     Sysno::rt_sigsuspend,
     Sysno::ppoll,
     Sysno::pselect6,
     Sysno::epoll_pwait,
     Sysno::epoll_pwait2,
     Sysno::io_pgetevents,
+    Sysno::io_uring_enter,
 ];
 
 /// One of them on its way in. A handler that interrupts it would run with SIGILL
@@ -264,22 +265,22 @@ pub(crate) fn call_with_mask(
     sysno: Sysno,
     frame: &mut SyscallFrame,
 ) -> bool {
-    let argument = match sysno {
-        _ if !are_caught() => return false,
-        Sysno::rt_sigsuspend => 0,
-        Sysno::ppoll => 3,
-        Sysno::epoll_pwait | Sysno::epoll_pwait2 => 4,
-        Sysno::pselect6 | Sysno::io_pgetevents => 5,
+    let (argument, words_behind) = match place_of_mask(sysno, &frame.args) {
+        Some(place) if are_caught() => place,
         _ => return false,
     };
-    // The last two have pointer and size behind a pointer.
-    let is_indirect = argument == 5;
-    let (mut at, mut size) = (frame.args[argument], 0);
-    if is_indirect {
-        let Some(words) = (at != 0).then(|| sys::read_guest_words(at)).flatten() else {
+    let mut at = frame.args[argument];
+    // What stands beside the pointer to the mask where both are behind a pointer.
+    let mut beside = [0; 2];
+    if words_behind != 0 {
+        let read = || match words_behind {
+            2 => sys::read_guest_words(at).map(|[mask, second]| [mask, second, 0]),
+            _ => sys::read_guest_words(at),
+        };
+        let Some([mask, second, third]) = (at != 0).then(read).flatten() else {
             return false;
         };
-        [at, size] = words;
+        (at, beside) = (mask, [second, third]);
     }
     let Some([mask]) = (at != 0).then(|| sys::read_guest_words(at)).flatten() else {
         return false;
@@ -298,9 +299,32 @@ pub(crate) fn call_with_mask(
         held.map_or(MaskChange::Wait(mask), |before| MaskChange::Held { before, mask });
     let mask_at = block.scratch_for([mask & !SIGILL_BIT, 0, 0]);
     frame.keep_original();
-    frame.args[argument] =
-        if is_indirect { block.scratch_for([mask_at, size, 0]) } else { mask_at };
+    frame.args[argument] = match words_behind {
+        0 => mask_at,
+        _ => block.scratch_for([mask_at, beside[0], beside[1]]),
+    };
     true
+}
+
+/// Which argument leads to the mask of such a call, and how many words it leads to, of which
+/// the first is the pointer to the mask; none where it is that pointer.
+fn place_of_mask(sysno: Sysno, args: &[u64; 6]) -> Option<(usize, usize)> {
+    /// The argument leads to a `struct io_uring_getevents_arg`.
+    const EXT_ARG: u64 = 1 << 3;
+    /// It is a place in memory that the kernel knows.
+    const EXT_ARG_REG: u64 = 1 << 6;
+    Some(match sysno {
+        Sysno::rt_sigsuspend => (0, 0),
+        Sysno::ppoll => (3, 0),
+        Sysno::epoll_pwait | Sysno::epoll_pwait2 => (4, 0),
+        // Pointer and size.
+        Sysno::pselect6 | Sysno::io_pgetevents => (5, 2),
+        Sysno::io_uring_enter if args[3] & EXT_ARG_REG != 0 => return None,
+        // Pointer, size and another number, and a pointer to a time.
+        Sysno::io_uring_enter if args[3] & EXT_ARG != 0 => (4, 3),
+        Sysno::io_uring_enter => (4, 0),
+        _ => return None,
+    })
 }
 
 /// Shows a handler whether the program has SIGILL blocked, and blocks it while

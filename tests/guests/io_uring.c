@@ -1,7 +1,6 @@
 // expect: Operations on a ring are no system calls, only what sets the ring up and enters it: they are done as ever, also by a thread
 // of the kernel's that nobody enters for, from a forked child, and with descriptors that are the program's. A wait in the ring with a
 // mask of its own lets in just what that says, in both of its forms; its handler runs with that mask, and makes calls.
-// musl: yes
 #include "guest.h"
 #include <fcntl.h>
 #include <linux/io_uring.h>
