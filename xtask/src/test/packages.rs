@@ -155,6 +155,8 @@ pub const FOR_TESTS: &[Package] = &[
 
 /// What heavy programs need, which run only on demand.
 pub const FOR_EVERYTHING: &[Package] = &[
+    Package { name: "autoconf", proof: "autoconf", needed_by: "the Linux Test Project" },
+    Package { name: "automake", proof: "automake", needed_by: "the Linux Test Project" },
     program("chromium", "chromium"),
     Package { name: "clang", proof: "clang", needed_by: "tests/programs, and the headers in lint" },
     program("emacs-nox", "emacs"),
