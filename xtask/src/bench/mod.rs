@@ -31,7 +31,6 @@ mod server;
 mod signals;
 mod start_up;
 mod table;
-mod thread_memory;
 mod way;
 mod whole;
 
@@ -59,8 +58,8 @@ type Group = fn(&Products) -> Result<Table>;
 const GROUPS: &[(&str, Group)] = &[
     ("percall", per_call::measure),
     ("startup", start_up::measure),
-    ("memory", memory::measure),
-    ("threadmemory", thread_memory::measure),
+    ("memory", memory::of_process),
+    ("threadmemory", memory::of_threads),
     ("forkwait", fork_wait::measure),
     ("births", births::measure),
     ("signals", signals::measure),
