@@ -138,6 +138,30 @@ pub(crate) fn current() -> *mut Tls {
     if thread::has_seats() { thread::words_of_caller() } else { of(thread_pointer()) }
 }
 
+/// The words at the calling thread's pointer, where FS is known to lead to them: those that
+/// thunks know of. On a way that touches no vector register.
+#[inline(always)]
+pub(crate) fn at_pointer() -> Option<*mut Tls> {
+    (!is_unreliable()).then(|| of(thread_pointer()))
+}
+
+/// Takes a word: it is 0 from now on. Returns whether it was not.
+///
+/// # Safety
+///
+/// It is the calling thread's own.
+#[inline(always)]
+pub(crate) unsafe fn take<W: Copy + Default + PartialEq>(word: *mut W) -> bool {
+    // SAFETY: the caller's; volatile, since thunks and handlers of the same thread use it, too.
+    unsafe {
+        let is_set = word.read_volatile() != W::default();
+        if is_set {
+            word.write_volatile(W::default());
+        }
+        is_set
+    }
+}
+
 /// The calling thread's pointer, if it is on storage of libc's.
 #[inline]
 pub(crate) fn thread_pointer() -> u64 {

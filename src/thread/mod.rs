@@ -446,17 +446,7 @@ pub(crate) const ASIDE_WAITS: usize =
 /// only of the words at the thread pointer.
 #[inline(always)]
 pub(crate) fn take_lost() -> bool {
-    if tls::is_unreliable() {
-        // Nor of them: all calls take the careful way.
-        return false;
-    }
-    let tls = tls::of(tls::thread_pointer());
-    // SAFETY: the calling thread's storage.
-    unsafe {
-        let lost = (&raw const (*tls).lost).read_volatile() != 0;
-        if lost {
-            (&raw mut (*tls).lost).write_volatile(0);
-        }
-        lost
-    }
+    // Where those need not be there, all calls take the careful way.
+    // SAFETY: this thread's own words.
+    tls::at_pointer().is_some_and(|tls| unsafe { tls::take(&raw mut (*tls).lost) })
 }

@@ -278,30 +278,16 @@ pub(crate) fn joins_late(block: &mut ThreadBlock) {
 /// nobody is to be told. Asked in the first stage of a call.
 #[inline(always)]
 pub(crate) fn is_unobserved_start() -> bool {
-    if tls::is_unreliable() {
-        return false;
-    }
-    let tls = tls::of(tls::thread_pointer());
     // SAFETY: this thread's own words.
-    unsafe {
-        let is_start = (&raw const (*tls).birth).read_volatile() != 0;
-        if is_start {
-            (&raw mut (*tls).birth).write_volatile(0);
-        }
-        is_start
-    }
+    tls::at_pointer().is_some_and(|tls| unsafe { tls::take(&raw mut (*tls).birth) })
 }
 
 /// A call came out that this thread did not send in: it is the thread that the
 /// call made.
 pub(super) fn thread_starts(block: &mut ThreadBlock, observing: &Observing<'_>) {
-    let tls = tls::current();
     // SAFETY: this thread's own words.
-    unsafe {
-        if (&raw const (*tls).birth).read_volatile() == 0 {
-            return;
-        }
-        (&raw mut (*tls).birth).write_volatile(0);
+    if !unsafe { tls::take(&raw mut (*tls::current()).birth) } {
+        return;
     }
     let thread = block.thread();
     if block.depth > 0 {
