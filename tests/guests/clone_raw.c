@@ -4,9 +4,6 @@
 // stack, need thread-local storage or count on a thread descriptor. Hundreds of such threads make calls, each with
 // both kinds of storage; the parent sleeps on the word that CLONE_CHILD_CLEARTID clears; results are summed up.
 #include "raw_thread.h"
-#include <linux/futex.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 
 enum { STACK = 16384, THREADS = 200 };
@@ -35,8 +32,6 @@ __attribute__((optimize("no-stack-protector"))) static void body(void *argument)
 
 int main(void) {
     static struct shared shared;
-    long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                 CLONE_CHILD_CLEARTID;
     long own_fs;
     raw2(SYS_arch_prctl, 0x1003, &own_fs);
     char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -46,11 +41,10 @@ int main(void) {
             memset(&shared, 0, sizeof shared);
             shared.alive = 1;
             shared.tls[8] = (long)&shared.tls[8]; // fs:0 points to itself, as the ABI wants
-            long tid = start_thread(flags | (with_tls ? CLONE_SETTLS : 0), stack + STACK, body, &shared, &shared.alive,
-                                    &shared.tls[8]);
+            long flags = THREAD_FLAGS | (with_tls ? CLONE_SETTLS : 0);
+            long tid = start_thread(flags, stack + STACK, body, &shared, &shared.alive, &shared.tls[8]);
             CHECK(tid > 0, "clone: %ld", tid);
-            while (shared.alive)
-                raw4(SYS_futex, &shared.alive, FUTEX_WAIT, 1, NULL);
+            wait_for_end(&shared.alive);
             CHECK(shared.tid == tid, "thread %ld thinks it is %ld", tid, shared.tid);
             CHECK(shared.calls_wrong == 0, "%ld calls in the thread went wrong", shared.calls_wrong);
             CHECK(shared.fs_before == (with_tls ? (long)&shared.tls[8] : own_fs), "FS base in the thread");

@@ -3,71 +3,19 @@
 // memory, run beside their creator. All make calls, check each result, and keep values in vector registers across them;
 // signals interrupt them; they fork; their creator spawns programs, makes threads by libc, or ends before they do, so
 // that libc gives its storage to somebody else. Afterwards the creator is alone again.
-#include "raw_thread.h"
-#include <linux/futex.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
+#include "clone_threads.h"
 #include <spawn.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 extern char **environ;
 
-enum { STACK = 65536, SHARERS = 4, CALLS = 100 };
-
-#define THREAD_FLAGS                                                                                        \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID)
-
-struct sharer {
-    atomic_int alive;
-    atomic_int go_on;
-    int calls;
-    long tid, wrong, handled;
-    char *stack;
-};
-
-// Keeps values in xmm0 and xmm15 over a call.
-static long gettid_with_vectors(long value, long *wrong) {
-    long ret, low, high;
-    __asm__ volatile("movq %[value], %%xmm0\n\t"
-                     "movq %[value], %%xmm15\n\t"
-                     "syscall\n\t"
-                     "movq %%xmm0, %[low]\n\t"
-                     "movq %%xmm15, %[high]"
-                     : "=a"(ret), [low] "=&r"(low), [high] "=&r"(high)
-                     : "a"(SYS_gettid), [value] "r"(value)
-                     : "rcx", "r11", "xmm0", "xmm15", "memory");
-    *wrong += low != value || high != value;
-    return ret;
-}
-
-static struct sharer *all[SHARERS];
-
-static void on_signal(int signal) {
-    (void)signal;
-    long tid = raw0(SYS_gettid);
-    for (int i = 0; i < SHARERS; i++)
-        if (all[i] && all[i]->tid == tid)
-            all[i]->handled++;
-}
-
-static void body(void *argument) {
-    struct sharer *self = argument;
-    long wrong = 0;
-    self->tid = raw0(SYS_gettid);
-    for (int i = 0; i < self->calls || atomic_load(&self->go_on); i++) {
-        wrong += gettid_with_vectors(self->tid * 1000 + i, &wrong) != self->tid;
-        wrong += raw1(SYS_close, -1) != -EBADF;
-        wrong += raw0(1000) != -ENOSYS;
-        wrong += raw4(SYS_rt_sigprocmask, SIG_BLOCK, NULL, NULL, 4) != -EINVAL;
-    }
-    self->wrong = wrong;
+// A stack, and no storage of its own.
+static void furnish(struct thread *thread) {
+    give_stack(thread);
+    CHECK(raw2(SYS_arch_prctl, ARCH_GET_FS, &thread->storage) == 0, "arch_prctl");
 }
 
 static void forks(void *argument) {
-    struct sharer *self = argument;
+    struct thread *self = argument;
     long wrong = 0;
     for (int i = 0; i < 5; i++) {
         long child = raw6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
@@ -82,48 +30,7 @@ static void forks(void *argument) {
     self->wrong += wrong;
 }
 
-static void as_process(void *argument) {
-    struct sharer *self = argument;
-    body(self);
-    self->wrong += raw0(SYS_getpid) != self->tid;
-    raw1(SYS_exit, self->wrong == 0 ? 9 : 10);
-}
-
-static void start(struct sharer *sharer, long flags, void (*what)(void *), int calls, int go_on) {
-    static char *stacks[SHARERS];
-    static int next;
-    char **stack = &stacks[next++ % SHARERS];
-    if (*stack == NULL) {
-        *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        CHECK(*stack != MAP_FAILED, "mmap");
-    }
-    *sharer = (struct sharer){.alive = 1, .go_on = go_on, .calls = calls};
-    long tid = start_thread(flags, *stack + STACK, what, sharer, &sharer->alive, NULL);
-    CHECK(tid > 0, "clone: %ld", tid);
-}
-
-static void join(struct sharer *sharer) {
-    while (atomic_load(&sharer->alive))
-        raw4(SYS_futex, &sharer->alive, FUTEX_WAIT, 1, NULL);
-    CHECK(sharer->wrong == 0, "%ld calls of a sharer went wrong", sharer->wrong);
-}
-
-static void calls_of_the_creator(int count) {
-    long wrong = 0, tid = raw0(SYS_gettid);
-    for (int i = 0; i < count; i++) {
-        wrong += gettid_with_vectors(i, &wrong) != tid;
-        errno = 0;
-        wrong += close(-1) != -1 || errno != EBADF;
-    }
-    CHECK(wrong == 0, "%ld calls of the creator went wrong", wrong);
-}
-
-static void *short_lived(void *argument) {
-    calls_of_the_creator(20);
-    return argument;
-}
-
-static struct sharer outlives[2];
+static struct thread outlives[2];
 
 static void *creates_and_leaves(void *argument) {
     for (int i = 0; i < 2; i++)
@@ -132,45 +39,28 @@ static void *creates_and_leaves(void *argument) {
 }
 
 int main(void) {
-    static struct sharer sharers[SHARERS];
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGUSR1, &action, NULL);
 
     for (int round = 0; round < 4; round++) {
-        for (int i = 0; i < SHARERS; i++)
-            start(&sharers[i], THREAD_FLAGS, body, CALLS, 0);
-        calls_of_the_creator(CALLS);
-        for (int i = 0; i < SHARERS; i++)
-            join(&sharers[i]);
-        calls_of_the_creator(CALLS);
+        for (int i = 0; i < THREADS; i++)
+            start(&threads[i], THREAD_FLAGS, body, CALLS, 0);
+        calls_of_libcs(CALLS);
+        for (int i = 0; i < THREADS; i++)
+            join(&threads[i]);
+        calls_of_libcs(CALLS);
     }
     ok("threads on one storage do not disturb each other");
 
-    for (int i = 0; i < SHARERS; i++) {
-        start(&sharers[i], THREAD_FLAGS, body, 1, 1);
-        all[i] = &sharers[i];
-    }
-    for (int i = 0; i < SHARERS; i++)
-        while (*(volatile long *)&sharers[i].tid == 0)
-            sched_yield();
-    for (int k = 0; k < 10; k++)
-        for (int i = 0; i < SHARERS; i++) {
-            long before = *(volatile long *)&sharers[i].handled;
-            CHECK(syscall(SYS_tgkill, getpid(), sharers[i].tid, SIGUSR1) == 0, "tgkill");
-            while (*(volatile long *)&sharers[i].handled == before)
-                sched_yield();
-        }
-    for (int i = 0; i < SHARERS; i++)
-        atomic_store(&sharers[i].go_on, 0);
-    for (int i = 0; i < SHARERS; i++) {
-        join(&sharers[i]);
-        CHECK(sharers[i].handled == 10, "%ld signals", sharers[i].handled);
-        all[i] = NULL;
+    interrupt_all(THREAD_FLAGS);
+    for (int i = 0; i < THREADS; i++) {
+        join(&threads[i]);
+        CHECK(threads[i].handled == 10, "%ld signals", threads[i].handled);
     }
     ok("a signal arrives in the thread that it was sent to");
 
-    for (int i = 0; i < SHARERS; i++)
-        start(&sharers[i], THREAD_FLAGS, forks, CALLS, 0);
+    for (int i = 0; i < THREADS; i++)
+        start(&threads[i], THREAD_FLAGS, forks, CALLS, 0);
     for (int k = 0; k < 5; k++) {
         char *arguments[] = {"true", NULL};
         pid_t pid;
@@ -179,38 +69,27 @@ int main(void) {
               "spawn");
         if (k % 2)
             CHECK(waitpid(pid, &status, 0) == pid && status == 0, "status %d", status);
-        pthread_t thread;
-        CHECK(pthread_create(&thread, NULL, short_lived, NULL) == 0 && pthread_join(thread, NULL) == 0, "thread");
-        calls_of_the_creator(20);
+        libcs_thread();
+        calls_of_libcs(20);
     }
-    for (int i = 0; i < SHARERS; i++)
-        join(&sharers[i]);
+    for (int i = 0; i < THREADS; i++)
+        join(&threads[i]);
     ok("they fork, and their creator spawns and makes threads");
 
-    for (int round = 0; round < 4; round++) {
-        start(&sharers[0], CLONE_VM | SIGCHLD, as_process, CALLS, 0);
-        calls_of_the_creator(CALLS);
-        int status;
-        CHECK(wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 9, "status %x", status);
-        start(&sharers[0], CLONE_VM | SIGCHLD, as_process, 1, 1);
-        while (*(volatile long *)&sharers[0].tid == 0)
-            sched_yield();
-        CHECK(kill((pid_t)sharers[0].tid, SIGKILL) == 0, "kill");
-        CHECK(wait(&status) == sharers[0].tid && WIFSIGNALED(status), "status %x", status);
-        calls_of_the_creator(20);
-    }
+    for (int round = 0; round < 4; round++)
+        two_processes(&threads[0], CLONE_VM | SIGCHLD);
     ok("processes on their parent's memory and storage");
 
     for (int round = 0; round < 3; round++) {
         pthread_t thread;
         CHECK(pthread_create(&thread, NULL, creates_and_leaves, NULL) == 0 && pthread_join(thread, NULL) == 0, "thread");
         for (int i = 0; i < 10; i++)
-            CHECK(pthread_create(&thread, NULL, short_lived, NULL) == 0 && pthread_join(thread, NULL) == 0, "thread");
+            libcs_thread();
         for (int i = 0; i < 2; i++)
             atomic_store(&outlives[i].go_on, 0);
         for (int i = 0; i < 2; i++)
             join(&outlives[i]);
-        CHECK(pthread_create(&thread, NULL, short_lived, NULL) == 0 && pthread_join(thread, NULL) == 0, "thread");
+        libcs_thread();
     }
     ok("they go on when the storage has another owner");
 
@@ -219,9 +98,9 @@ int main(void) {
     // The kernel reads this number last.
     struct {
         uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size;
-    } arguments = {.flags = THREAD_FLAGS, .stack = (uint64_t)sharers, .stack_size = 4096, .set_tid_size = 1000};
+    } arguments = {.flags = THREAD_FLAGS, .stack = (uint64_t)threads, .stack_size = 4096, .set_tid_size = 1000};
     CHECK(syscall(SYS_clone3, &arguments, sizeof arguments) == -1 && errno == EINVAL, "clone3");
-    calls_of_the_creator(CALLS);
+    calls_of_libcs(CALLS);
     ok("births that fail change nothing");
     return 0;
 }

@@ -6,23 +6,17 @@
 // copies whose program headers are wrong. Every result must be right, and the library's mappings must have the
 // protection that they have natively.
 // musl: yes
-#include "guest.h"
+#include "proc.h"
 #include <dlfcn.h>
 #include <elf.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static char library[4096];
+static const char *library;
 static char text[1 << 20];
 
 static void list_mappings(void) {
-    int fd = open("/proc/self/maps", O_RDONLY);
-    size_t length = 0;
-    for (ssize_t got; (got = read(fd, text + length, sizeof text - 1 - length)) > 0;)
-        length += (size_t)got;
-    close(fd);
-    text[length] = 0;
+    read_proc("/proc/self/maps", text, sizeof text);
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         size_t start, end, offset;
         char protection[8];
@@ -85,10 +79,7 @@ static int damaged(unsigned long start, unsigned long length) {
 }
 
 int main(void) {
-    ssize_t length = readlink("/proc/self/exe", library, sizeof library - 32);
-    CHECK(length > 0, "readlink");
-    library[length] = 0;
-    strcpy(strrchr(library, '/') + 1, "libdlgaps.so");
+    library = beside_program("libdlgaps.so");
     void *handle = dlopen(library, RTLD_NOW);
     CHECK(handle, "%s", dlerror());
     long (*through)(int) = (long (*)(int))dlsym(handle, "dlgaps_call");

@@ -3,13 +3,12 @@
 // often to be mapped at the same place again; meanwhile other threads run. A thousand rounds load libdlstorm.so
 // (found next to the guest), call through its sites (one was run by its constructor) and unload it, while four
 // threads make calls, one of which loads and unloads it too. Every result must be right, and nothing may crash.
-#include "guest.h"
+#include "proc.h"
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-static char library[4096];
+static const char *library;
 static atomic_int stop;
 static atomic_long made;
 static int null;
@@ -41,9 +40,7 @@ static void *call_all_the_time(void *loads) {
 }
 
 int main(void) {
-    ssize_t length = readlink("/proc/self/exe", library, sizeof library - 32);
-    CHECK(length > 0, "own path");
-    strcpy(strrchr(library, '/') + 1, "libdlstorm.so");
+    library = beside_program("libdlstorm.so");
     null = open("/dev/null", O_WRONLY);
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)

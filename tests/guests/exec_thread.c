@@ -5,9 +5,8 @@
 // fexecve, execveat with AT_EMPTY_PATH, a `#!` script, after the first thread has left, from threads that race. Each
 // checks its ids, threads, signal actions and mask, pending signals, descriptors and children.
 // musl: yes
-#include "guest.h"
+#include "proc.h"
 #include <dirent.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -155,18 +154,8 @@ static void *exec_next(void *main_thread) {
         break;
     case AFTER_MAIN:
         pthread_join(*(pthread_t *)main_thread, NULL);
-        for (int i = 0; i < 1000; i++) { // until the kernel says so, too
-            char state = 0;
-            int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-            char line[256] = "";
-            CHECK(fd >= 0 && read(fd, line, sizeof line - 1) > 0, "stat");
-            close(fd);
-            if (strrchr(line, ')'))
-                state = strrchr(line, ')')[2];
-            if (state == 'Z')
-                break;
+        for (int i = 0; i < 1000 && state_in("/proc/self/stat") != 'Z'; i++) // until the kernel says so, too
             usleep(1000);
-        }
         execve(self, args, environ);
         break;
     default:

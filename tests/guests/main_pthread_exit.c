@@ -5,9 +5,8 @@
 // first one's own exit, by exit(), by a signal, by exec.
 // musl: yes
 // userlands: yes
-#include "guest.h"
+#include "proc.h"
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -31,14 +30,10 @@ static void make_calls(void) {
 
 // Until the kernel, too, has the first thread as a zombie.
 static void wait_for_end_of_main(void) {
-    char state = 0;
+    char state = 0, path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", raw0(SYS_getpid));
     for (int i = 0; i < LOOKS && state != 'Z'; i++) {
-        char line[512] = "", path[64];
-        snprintf(path, sizeof path, "/proc/self/task/%ld/stat", raw0(SYS_getpid));
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        CHECK(fd >= 0 && read(fd, line, sizeof line - 1) > 0, "stat of the first thread");
-        close(fd);
-        state = strrchr(line, ')') ? strrchr(line, ')')[2] : 0;
+        state = state_in(path);
         usleep(1000);
     }
     CHECK(state == 'Z', "the first thread is in state %c", state);

@@ -5,9 +5,8 @@
 // There are just as many lines as natively, and they are the same, whichever pages hold sites; so are those of a
 // forked child and of memory that is written and made executable, in whole or in part.
 // musl: yes
-#include "guest.h"
+#include "proc.h"
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -32,16 +31,6 @@ long own_pid(void);
 
 static char text[1 << 20];
 
-static void read_maps(void) {
-    int fd = open("/proc/self/maps", O_RDONLY);
-    size_t length = 0;
-    for (ssize_t got; (got = read(fd, text + length, sizeof text - 1 - length)) > 0;)
-        length += (size_t)got;
-    close(fd);
-    CHECK(length > 0, "maps");
-    text[length] = 0;
-}
-
 // Whether a line is of one of the files that are there natively, too.
 static const char *file_of(const char *name) {
     static const char *const files[] = {"maps_text", "maps_text.musl", "libmaps_text.so", "libc.so", "libc.so.6",
@@ -54,7 +43,7 @@ static const char *file_of(const char *name) {
 }
 
 static void list_files(const char *who) {
-    read_maps();
+    read_proc("/proc/self/maps", text, sizeof text);
     size_t start, end, offset;
     char protection[8], name[512];
     int lines = 0;
@@ -72,7 +61,7 @@ static void list_files(const char *who) {
 
 // Pieces of the mappings in a range.
 static void list_range(const char *who, char *from, size_t length) {
-    read_maps();
+    read_proc("/proc/self/maps", text, sizeof text);
     size_t start, end, low = (size_t)from, high = low + length;
     char protection[8];
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
@@ -90,12 +79,7 @@ int main(void) {
     CHECK(own_pid() == pid, "own_pid");
     list_files("at start");
 
-    char library[4096];
-    ssize_t length = readlink("/proc/self/exe", library, sizeof library - 32);
-    CHECK(length > 0, "readlink");
-    library[length] = 0;
-    strcpy(strrchr(library, '/') + 1, "libmaps_text.so");
-    void *handle = dlopen(library, RTLD_NOW);
+    void *handle = dlopen(beside_program("libmaps_text.so"), RTLD_NOW);
     CHECK(handle, "%s", dlerror());
     long (*get_pid)(void) = (long (*)(void))dlsym(handle, "maps_text_pid");
     CHECK(get_pid && get_pid() == pid, "maps_text_pid");

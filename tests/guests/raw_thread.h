@@ -1,6 +1,9 @@
 // A thread by the program's own clone instruction.
 #pragma once
 #include "guest.h"
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 // long start_thread(flags, stack top, body, shared, child_tid, tls): clone with the C calling convention. The child
 // calls body(shared) on its own stack, then exits.
@@ -35,3 +38,12 @@ start_thread:
 )");
 long start_thread(long flags, void *stack, void (*body)(void *), void *shared, void *child_tid,
                   void *tls);
+
+// What threads share. When a thread has ended, the kernel clears the word at child_tid, which was 1, and wakes who waits.
+#define THREAD_FLAGS                                                                                        \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID)
+
+static inline void wait_for_end(atomic_int *child_tid) {
+    while (atomic_load(child_tid))
+        raw4(SYS_futex, child_tid, FUTEX_WAIT, 1, NULL);
+}

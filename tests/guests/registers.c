@@ -10,7 +10,7 @@
 // line for each site and call.
 // musl: yes
 // userlands: yes
-#include "guest.h"
+#include "kept_registers.h"
 #include <cpuid.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -103,12 +103,7 @@ __asm__(R"(
     .type cross_site, @function
 cross_site:
     .cfi_startproc
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_kept
     mov %rsp, saved_rsp(%rip)
     vector_moves 1
     ldmxcsr want+136(%rip)
@@ -163,12 +158,7 @@ site_back:
     stmxcsr got+136(%rip)
     fnsave got+2304(%rip)
     ldmxcsr default_mxcsr(%rip)
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    pop_kept
     ret
     .cfi_endproc
     .size cross_site, .-cross_site

@@ -5,15 +5,13 @@
 // 300 times: RIP must lie in that loop, with its pattern in the other registers, or else in the program or libc. In the end read in libc is
 // interrupted, and RIP lies in libc.
 // userlands: yes
-#include "guest.h"
+#include "kept_registers.h"
+#include "proc.h"
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <ucontext.h>
-
-enum { RBX = 0x1b1b1b1b, RBP = 0x1d1d1d1d, R12 = 0x12121212, R13 = 0x13131313, R14 = 0x14141414, R15 = 0x15151515 };
 
 // long call_with_pattern(nr, a, b, c, stop): makes the call with known registers, again and again while stop is
 // given and 0; returns rax, or the complement of rbx's pattern if a register was changed.
@@ -22,23 +20,12 @@ __asm__(R"(
     .type call_with_pattern, @function
 call_with_pattern:
     .cfi_startproc
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_kept
     mov %rdi, %r10
     mov %rsi, %rdi
     mov %rdx, %rsi
     mov %rcx, %rdx
-    mov $0x1b1b1b1b, %ebx
-    mov $0x1d1d1d1d, %ebp
-    mov $0x12121212, %r12d
-    mov $0x13131313, %r13d
-    mov $0x14141414, %r14d
-    mov $0x15151515, %r15d
-    movd %r12d, %xmm3
+    load_pattern
     lea saved_rsp(%rip), %r9
     mov %rsp, (%r9)
 pattern_start:
@@ -52,12 +39,7 @@ pattern_after:
     je 1b
 pattern_end:
 2:  mov %rbx, rbx_after(%rip)
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    pop_kept
     ret
 pattern_elsewhere:
     mov $4242, %eax
@@ -79,9 +61,7 @@ static volatile int handled, in_loop, stop;
 static char buffer[16];
 
 static void check_pattern(const greg_t *regs) {
-    CHECK(regs[REG_RBX] == RBX && regs[REG_RBP] == RBP && regs[REG_R12] == R12 && regs[REG_R13] == R13 &&
-              regs[REG_R14] == R14 && regs[REG_R15] == R15,
-          "a register's pattern is wrong in step %d", step);
+    CHECK(has_pattern(regs), "a register's pattern is wrong in step %d", step);
     CHECK(regs[REG_RSP] == saved_rsp, "rsp is %llx, the program's %lx", regs[REG_RSP], saved_rsp);
 }
 
@@ -118,7 +98,7 @@ static void handle(int sig, siginfo_t *info, void *context) {
     CHECK(regs[REG_RDI] == ends[0] && regs[REG_RSI] == (long)buffer && regs[REG_RDX] == 16, "arguments");
     CHECK(regs[REG_RCX] == (long)pattern_after, "rcx is %llx", regs[REG_RCX]);
     CHECK((regs[REG_R11] & 0xcd5) == (regs[REG_EFL] & 0xcd5), "r11 is %llx, flags %llx", regs[REG_R11], regs[REG_EFL]);
-    CHECK(interrupted->uc_mcontext.fpregs->_xmm[3].element[0] == R12, "xmm3");
+    CHECK(has_pattern_in_xmm3(interrupted), "xmm3");
     check_pattern(regs);
     switch (step) {
     case RESTART: CHECK(write(ends[1], "abc", 3) == 3, "write"); break;
@@ -133,18 +113,10 @@ static pthread_t main_thread;
 
 // Interrupts the main thread once it sleeps in read, which /proc tells.
 static void *interrupt(void *unused) {
-    char path[64], state[256];
+    char path[64];
     snprintf(path, sizeof path, "/proc/%d/task/%d/stat", getpid(), getpid());
-    for (;;) {
-        int fd = open(path, O_RDONLY);
-        ssize_t n = read(fd, state, sizeof state - 1);
-        close(fd);
-        state[n > 0 ? n : 0] = 0;
-        char *name_end = strrchr(state, ')');
-        if (name_end && name_end[2] == 'S')
-            break;
+    while (state_in(path) != 'S')
         usleep(200);
-    }
     pthread_kill(main_thread, SIGUSR1);
     return unused;
 }

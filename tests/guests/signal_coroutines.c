@@ -4,7 +4,7 @@
 // and result, though younger ones have come out before older ones.
 // CHANGED=1 says that a hook makes these calls of others (tests/hooks/change_calls.c).
 // musl: yes
-#include "guest.h"
+#include "kept_registers.h"
 #include <signal.h>
 #include <sys/time.h>
 #ifdef __GLIBC__
@@ -32,20 +32,10 @@ __asm__(R"(
     .text
     .type exchange, @function
 exchange:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_kept
     mov %rsp, (%rdi)
     mov %rsi, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    pop_kept
     ret
     .size exchange, . - exchange
 )");

@@ -6,7 +6,7 @@
 // many; the default is what a test has time for.
 // musl: yes
 // ends: 0
-#include "guest.h"
+#include "kept_registers.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -39,12 +39,7 @@ __asm__(R"(
     .type checked_call, @function
 checked_call:
     .cfi_startproc
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_kept
     push %r8
     mov %rdi, %rax
     mov %rsi, %rdi
@@ -98,12 +93,7 @@ checked_call:
 9:  pop %r8
     mov %rax, (%r8)
     movslq %ecx, %rax
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    pop_kept
     ret
     .cfi_endproc
     .size checked_call, .-checked_call

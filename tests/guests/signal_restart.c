@@ -5,8 +5,7 @@
 // with by another number (restart_syscall), where registers hold what a program never put there; those that are done
 // again at once. Time limits are kept over all that. Each from a site of libc and from one of the guest's own.
 // musl: yes
-#include "guest.h"
-#include <fcntl.h>
+#include "proc.h"
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -209,16 +208,6 @@ static void on_usr1(int sig) {
     (void)sig;
     shared->handled++;
     raw0(SYS_getppid);
-}
-
-static char state_of(pid_t pid) {
-    char path[64], text[512] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    int fd = open(path, O_RDONLY);
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    char *end = n > 0 ? strrchr(text, ')') : NULL;
-    return end ? end[2] : '?';
 }
 
 static void wait_for(pid_t child, char state) {

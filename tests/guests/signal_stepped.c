@@ -16,8 +16,8 @@
 // arguments into these (tests/hooks/change_calls.c): handlers are shown what the program asked for; STEP_TRAPPED, that
 // the site is trapped, and not reached by a jump; STEP_INTERRUPTED, that a hook lets itself be interrupted: a handler that is shown the hook has the program's stack all the same.
 // ends: 0
-#include "guest.h"
-#include <fcntl.h>
+#include "kept_registers.h"
+#include "proc.h"
 #include <link.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -32,8 +32,6 @@
 #include <time.h>
 #include <ucontext.h>
 
-enum { RBX = 0x1b1b1b1b, RBP = 0x1d1d1d1d, R12 = 0x12121212, R13 = 0x13131313, R14 = 0x14141414, R15 = 0x15151515 };
-
 // long step_call(nr, a, b, c): makes the call with known registers, between two breakpoints for the tracer. There is padding
 // near it, and instructions before and after it that a jump may take the place of.
 __asm__(R"(
@@ -41,25 +39,14 @@ __asm__(R"(
     .type step_call, @function
 step_call:
     .cfi_startproc
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_kept
     mov %rdi, %rax
     mov %rsi, %rdi
     mov %rdx, %rsi
     mov %rcx, %rdx
-    mov $0x1b1b1b1b, %ebx
-    mov $0x1d1d1d1d, %ebp
-    mov $0x12121212, %r12d
-    mov $0x13131313, %r13d
-    mov $0x14141414, %r14d
-    mov $0x15151515, %r15d
+    load_pattern
     mov $0x10101010, %r10d
     mov $0x08080808, %r8d
-    movd %r12d, %xmm3
     lea saved_rsp(%rip), %r9
     mov %rsp, (%r9)
     mov %rdi, saved_args(%rip)
@@ -79,8 +66,9 @@ step_end:
     nop
     nop
     nop
-    cmp $0x12121212, %r12
-    jne 3f
+    jmp 1f
+    .fill 16, 1, 0x90           # padding, within reach of a short jump
+1:  compare_pattern 3f
     cmp $0x10101010, %r10
     jne 3f
     cmp $0x08080808, %r8
@@ -93,23 +81,10 @@ step_end:
     jne 3f
     cmp saved_args+16(%rip), %rdx
     jne 3f
-    cmp $0x1b1b1b1b, %rbx
-    jne 3f
-    cmp $0x1d1d1d1d, %rbp
-    jne 3f
-    movd %xmm3, %r11d
-    cmp $0x12121212, %r11d
-    jne 3f
     cmp saved_rsp(%rip), %rsp
     jne 3f
-2:  pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+2:  pop_kept
     ret
-    .fill 16, 1, 0x90
 3:  mov $-99999, %rax
     jmp 2b
 step_elsewhere:
@@ -158,13 +133,11 @@ static void check_context(const ucontext_t *context, long nr, const char *what) 
         return;
     CHECK(is_ahead(rip) || rip == step_after || rip == step_stop, "%s: RIP is %p, the site %p", what, (void *)rip, (void *)step_site);
     CHECK(regs[REG_RSP] == saved_rsp, "%s: rsp is %llx, the program's %lx", what, regs[REG_RSP], saved_rsp);
-    CHECK(regs[REG_RBX] == RBX && regs[REG_RBP] == RBP && regs[REG_R12] == R12 && regs[REG_R13] == R13 &&
-              regs[REG_R14] == R14 && regs[REG_R15] == R15,
-          "%s: a register that calls keep", what);
+    CHECK(has_pattern(regs), "%s: a register that calls keep", what);
     CHECK(regs[REG_RDI] == saved_args[0] && regs[REG_RSI] == saved_args[1] && regs[REG_RDX] == saved_args[2],
           "%s: one of the first arguments", what);
     CHECK(regs[REG_R10] == 0x10101010 && regs[REG_R8] == 0x08080808 && regs[REG_R9] == 0x09090909, "%s: an argument", what);
-    CHECK(context->uc_mcontext.fpregs->_xmm[3].element[0] == R12, "%s: xmm3", what);
+    CHECK(has_pattern_in_xmm3(context), "%s: xmm3", what);
     if (is_ahead(rip))
         CHECK(regs[REG_RAX] == nr, "%s: rax is %lld before the call", what, regs[REG_RAX]);
     else
@@ -373,16 +346,7 @@ static void traced(void) {
 static int status;
 
 // Whether the child sleeps: one that has only to wait for a processor is not in the kernel.
-static int is_asleep(pid_t child) {
-    char path[32], line[64] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", child);
-    int fd = open(path, O_RDONLY);
-    CHECK(fd >= 0 && read(fd, line, sizeof line - 1) > 0, "%s", path);
-    close(fd);
-    const char *behind_name = strrchr(line, ')');
-    CHECK(behind_name, "%s: %s", path, line);
-    return behind_name[2] == 'S';
-}
+static int is_asleep(pid_t child) { return state_of(child) == 'S'; }
 
 // Whether the child stopped; otherwise it waits in the kernel.
 static int stopped(pid_t child) {

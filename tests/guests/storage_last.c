@@ -2,7 +2,6 @@
 // expect: A thread on storage that the program has made outlives main and ends the process with its status.
 #define _GNU_SOURCE
 #include "raw_thread.h"
-#include <sched.h>
 #include <sys/mman.h>
 
 enum { ROOM = 1 << 16, FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS };

@@ -9,7 +9,7 @@
 // turn, with STEPS=all every 31st, and all of the first 600, in which the runtime learns of the child.
 // STEP_PRELOAD=LIBRARIES preloads them into the parent and the child alone.
 // ends: 0
-#include "guest.h"
+#include "kept_registers.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
@@ -32,74 +32,44 @@ static volatile int handled;
 static char stack[65536];
 
 // vfork with a value in each register that a call leaves alone. The child calls child(), which does not return. Returns
-// how many registers are different in the parent, -1 for no child.
+// whether one of them is different in the parent.
 __asm__(R"(
     .text
     .type vfork_kept, @function
 vfork_kept:
     .cfi_startproc
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_kept
     push %rdi
-    mov $0x1b1b1b1b, %ebx
-    mov $0x1d1d1d1d, %ebp
-    mov $0x12121212, %r12d
-    mov $0x13131313, %r13d
-    mov $0x14141414, %r14d
-    mov $0x15151515, %r15d
+    load_pattern
     mov $0x0d0d0d0d, %edi
     mov $0x05050505, %esi
     mov $0x0e0e0e0e, %edx
     mov $0x10101010, %r10d
     mov $0x08080808, %r8d
     mov $0x09090909, %r9d
-    movd %r12d, %xmm3
     mov $58, %eax
     syscall
     test %rax, %rax
     jz 3f
-    xor %ecx, %ecx
-    cmp $0x1b1b1b1b, %rbx
-    setne %cl
-    cmp $0x1d1d1d1d, %rbp
-    jne 1f
-    cmp $0x12121212, %r12
-    jne 1f
-    cmp $0x13131313, %r13
-    jne 1f
-    cmp $0x14141414, %r14
-    jne 1f
-    cmp $0x15151515, %r15
-    jne 1f
+    mov $1, %ecx
+    compare_pattern 2f
     cmp $0x0d0d0d0d, %rdi
-    jne 1f
+    jne 2f
     cmp $0x05050505, %rsi
-    jne 1f
+    jne 2f
     cmp $0x0e0e0e0e, %rdx
-    jne 1f
+    jne 2f
     cmp $0x10101010, %r10
-    jne 1f
+    jne 2f
     cmp $0x08080808, %r8
-    jne 1f
+    jne 2f
     cmp $0x09090909, %r9
-    jne 1f
-    movd %xmm3, %edx
-    cmp $0x12121212, %edx
-    je 2f
-1:  inc %ecx
+    jne 2f
+    xor %ecx, %ecx
 2:  pop %rdi
     mov %rax, (%rdi)
     mov %ecx, %eax
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    pop_kept
     ret
 3:  call child
     hlt
@@ -141,7 +111,7 @@ static void one_child(void) {
     raw4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
     handled = 0;
     int wrong = vfork_kept(&made);
-    CHECK(made > 0 && wrong == 0, "vfork: %ld, %d registers", made, wrong);
+    CHECK(made > 0 && wrong == 0, "vfork: %ld, registers changed: %d", made, wrong);
     CHECK(raw0(SYS_gettid) == self, "the parent's id");
     CHECK(raw4(SYS_rt_sigprocmask, 0, NULL, &after, 8) == 0 && after == mask, "the mask is %lx", after);
     struct sigaction action;
