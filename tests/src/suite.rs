@@ -90,7 +90,7 @@ pub const SUITES: &[Suite] = &[
             part("waiting", "test_select test_selectors test_epoll test_poll test_eintr"),
             part(
                 "threads",
-                "test_thread test_threadsignals test_thread_local test_queue test_sched",
+                "test_thread test_threadsignals test_threading_local test_queue test_sched",
             ),
             part("files", "test_os test_shutil test_tempfile test_fcntl test_ioctl test_mmap"),
             // On some virtual machines those of VSOCK wait for their host for ever.
