@@ -116,19 +116,25 @@ interceptor_signal_end:
 
 // Calls the program's handler with the registers that the kernel gives it.
 //
+// The context is the program's from here on: what marks it as prepared goes
+// (src/signal/stacked.rs), and both masks in it are one, as the kernel has it.
+//
 // In:  rdi = handler, rsi = signal, rdx = siginfo_t *, rcx = ucontext_t *.
     .balign 16
-    .hidden interceptor_call_handler
-    .globl  interceptor_call_handler
+    .hidden interceptor_call_handler, interceptor_call_handler_end
+    .globl  interceptor_call_handler, interceptor_call_handler_end
     .type   interceptor_call_handler, @function
 interceptor_call_handler:
     .cfi_startproc
+    mov     rax, qword ptr [rcx + {mask_at}]
+    mov     qword ptr [rcx + {old_mask_at}], rax
     mov     r11, rdi
     mov     edi, esi
     mov     rsi, rdx
     mov     rdx, rcx
     xor     eax, eax                // for one without a prototype
     jmp     r11
+interceptor_call_handler_end:
     .cfi_endproc
     .size   interceptor_call_handler, . - interceptor_call_handler
 

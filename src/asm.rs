@@ -29,6 +29,8 @@ global_asm!(
     tls_parked = const tls::PARKED,
     tls_delivered = const tls::DELIVERED,
     frame_info = const signal::INFO_IN_FRAME,
+    mask_at = const signal::MASK_AT,
+    old_mask_at = const signal::OLD_MASK_AT,
 );
 
 global_asm!(

@@ -179,7 +179,7 @@ pub(crate) fn enter(
         Sysno::rt_sigaction => {
             signal::rt_sigaction(block, frame).map_or(Step::Forward, Step::Answer)
         }
-        Sysno::rt_sigprocmask if signal::rt_sigprocmask(block, frame) => Step::ForwardAndExit,
+        Sysno::rt_sigprocmask => signal::rt_sigprocmask(block, frame),
         _ if signal::call_with_mask(block, sysno, frame) => Step::ForwardAndExit,
         Sysno::signalfd | Sysno::signalfd4 => {
             signal::signalfd(&frame.args);

@@ -131,11 +131,15 @@ pub(super) fn mask() -> u64 {
 
 /// Blocks all signals from elsewhere. Returns what was blocked before.
 pub(super) fn block_all() -> u64 {
+    block(ASYNCHRONOUS)
+}
+
+/// Blocks signals. Returns what was blocked before.
+pub(super) fn block(signals: u64) -> u64 {
     const SIG_BLOCK: usize = 0;
-    let mut mask = 0u64;
-    let all = ASYNCHRONOUS;
+    let (set, mut mask) = (&raw const signals, 0u64);
     // SAFETY: the kernel reads one word and writes one.
-    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const all, &raw mut mask, 8) };
+    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, set, &raw mut mask, 8) };
     mask
 }
 

@@ -2,8 +2,10 @@
 
 use syscalls::Sysno;
 
+use super::defer::bit;
 use super::entry::{self, Stage};
 use super::traps::{self, MaskChange};
+use super::words::{MASK, OLD_MASK};
 use crate::patch::{self, Phase, Place};
 use crate::thread::{Call, ThreadBlock};
 use crate::tls;
@@ -40,16 +42,42 @@ pub(super) struct UContext {
     pub rsp: u64,
     pub rip: u64,
     pub eflags: u64,
-    /// Segments, err, trapno, oldmask, cr2, floating point pointer, reserved.
-    more: [u64; 14],
+    /// Segments, err, trapno.
+    fault: [u64; 3],
+    /// The mask once more. Nobody reads it back.
+    pub old_mask: u64,
+    /// cr2, floating point pointer, reserved.
+    more: [u64; 10],
     /// Signals that were blocked where the signal arrived.
     pub mask: u64,
 }
 
-const _: () = assert!(core::mem::offset_of!(UContext, mask) == 37 * 8);
+/// Offsets, for `asm/signal.S`.
+pub(crate) const MASK_AT: usize = core::mem::offset_of!(UContext, mask);
+pub(crate) const OLD_MASK_AT: usize = core::mem::offset_of!(UContext, old_mask);
+
+const _: () = assert!(MASK_AT == MASK * 8 && OLD_MASK_AT == OLD_MASK * 8);
 const _: () = assert!(core::mem::offset_of!(UContext, rip) == 21 * 8);
 
+/// In `UContext::old_mask`, which is no signal's that can be blocked.
+const PREPARED: u64 = bit(9);
+
 impl UContext {
+    /// Whether the frame has been prepared, and its handler not been called since (`stacked`).
+    pub(super) fn is_prepared(&self) -> bool {
+        self.old_mask & PREPARED != 0
+    }
+
+    /// Marks it as that.
+    pub(super) fn set_prepared(&mut self) {
+        self.old_mask |= PREPARED;
+    }
+
+    /// Makes it what the kernel has laid.
+    pub(super) fn set_unprepared(&mut self) {
+        self.old_mask = self.mask;
+    }
+
     /// Arguments of a system call.
     fn args(&self) -> [u64; 6] {
         [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9]

@@ -12,8 +12,8 @@ use super::defer::{self, Arrival};
 use super::interrupted_hook::Mark;
 use super::traps::Blocked;
 use super::{
-    alternate, entry, given_stack, handler_frame, hooked, interrupted_hook, signalfd, stepping,
-    table, traps,
+    alternate, entry, given_stack, handler_frame, hooked, interrupted_hook, signalfd, stacked,
+    stepping, table, traps, waiting,
 };
 use crate::sys;
 use crate::thread::{self, ThreadBlock};
@@ -38,8 +38,9 @@ unsafe extern "C" fn interceptor_deliver(
     delivered: u64,
 ) {
     let is_trap_signal = signal as u64 == SIGILL && traps::are_caught();
-    // SAFETY: the kernel's context.
-    if is_trap_signal && unsafe { traps::redirect(context) } {
+    // SAFETY: the kernel's arguments. One that was sent to a thread that stands at a trap is
+    // none; it may have taken its place in the kernel's queue, then the trap comes again.
+    if is_trap_signal && unsafe { (*info).code > 0 && traps::redirect(context) } {
         return;
     }
     let arrival = Arrival { version, held: (is_held != 0).then_some(mask), delivered };
@@ -54,17 +55,26 @@ unsafe extern "C" fn interceptor_deliver(
     }
     // SAFETY: as above.
     unsafe { signalfd::let_go(own_block(), info, context, delivered) };
+    // SAFETY: as above.
+    let with_traps = || unsafe { own_block() }.filter(|_| traps::are_caught());
+    if let Some(block) = with_traps() {
+        // SAFETY: as above.
+        unsafe { stacked::prepare_beneath(block, &*context, delivered) };
+    }
     let action = table::get(signal as u64, version as usize);
-    if is_trap_signal {
+    if is_trap_signal && let Some(block) = with_traps() {
         // SAFETY: the kernel's arguments.
         let blocked = unsafe {
             let change = context::returned_change(&*context);
-            traps::blocked(own_block(), &*info, &*context, change.as_deref())
+            traps::blocked(block, &*info, &*context, change.as_deref())
         };
         match blocked {
             Blocked::No => {}
             // SAFETY: as above.
-            Blocked::Waits => return unsafe { context::look_again(&mut *info, &mut *context) },
+            Blocked::Waits => unsafe {
+                block.sigill.wait(info);
+                return context::look_again(&mut *info, &mut *context);
+            },
             // SAFETY: as above.
             Blocked::IsFatal => unsafe { hooked::end_by_fault(signal, context) },
         }
@@ -72,6 +82,9 @@ unsafe extern "C" fn interceptor_deliver(
     if action.is_function() && action.flags & SA_RESTORER == 0 {
         // SAFETY: the kernel's context, which begins with these words.
         unsafe {
+            if let Some(block) = own_block() {
+                stacked::take_back(block, &mut *context);
+            }
             handler_frame::force_segv(&mut *context.cast(), signal as u64);
             context::resume(context)
         }
@@ -81,6 +94,10 @@ unsafe extern "C" fn interceptor_deliver(
         if let Some(block) = own_block().filter(|_| action.is_function()) {
             interrupted_hook::leave_our_stack(block, info, context, &arrival);
         }
+    }
+    if let Some(block) = with_traps() {
+        // SAFETY: the kernel's, and nobody else looks at it now.
+        stacked::prepare(block, unsafe { &mut *context }, &action, signal as u64);
     }
     // SAFETY: the kernel's, and nobody else looks at them now.
     let view = unsafe { View::show(&mut *info, &mut *context, delivered) };
@@ -92,15 +109,24 @@ unsafe extern "C" fn interceptor_deliver(
     // SAFETY: as above.
     unsafe {
         let hook_level = own_block().map_or(0, |block| block.suspend_hook(&mut mark));
-        forward(signal, info, context, &action, &view);
+        let is_another_due = forward(signal, info, context, &action, &view);
         given_stack::show_again(own_block(), &mut *context, hidden);
+        if is_another_due && let Some(block) = own_block() {
+            waiting::send_to_come(block);
+        }
         if let Some(block) = own_block().filter(|_| hook_level != 0) {
             interrupted_hook::go_on(block, hook_level, &mut mark, context, delivered);
+        }
+        if is_another_due && !sys::is_confined() {
+            // All signals are blocked, and the program's restorer may be a trap.
+            entry::end(delivered);
+            context::resume(context);
         }
     }
 }
 
-/// Lets the signal go its way, and returns when it has gone it.
+/// Lets the signal go its way, and returns when it has gone it. Returns whether a SIGILL
+/// that waits is to come then.
 ///
 /// # Safety
 ///
@@ -111,20 +137,36 @@ unsafe fn forward(
     context: *mut UContext,
     action: &SigAction,
     view: &View,
-) {
+) -> bool {
     // SAFETY: as above.
-    if !unsafe { hooked::ask(signal, info, context, action) } {
-        // SAFETY: as above.
-        unsafe { view.leave(&mut *context) };
-        return;
+    unsafe {
+        if hooked::ask(signal, info, context, action) {
+            match action.handler {
+                SIG_DFL | SIG_IGN => hooked::act_as_kernel(signal, info, context, action, view),
+                _ => handle(signal, info, context, action, view),
+            }
+        }
+        entry::note_return(context);
+        let change = view.returned_change(&*context);
+        let is_another_due =
+            own_block().is_some_and(|block| traps::handler_returned(block, &mut *context, change));
+        view.leave(&mut *context);
+        is_another_due
     }
-    if matches!(action.handler, SIG_DFL | SIG_IGN) {
-        // SAFETY: as above.
-        unsafe { hooked::act_as_kernel(signal, info, context, action, view) };
-        // SAFETY: as above.
-        unsafe { view.leave(&mut *context) };
-        return;
-    }
+}
+
+/// Has the program's handler called.
+///
+/// # Safety
+///
+/// As [`forward`].
+unsafe fn handle(
+    signal: i32,
+    info: *mut SigInfo,
+    context: *mut UContext,
+    action: &SigAction,
+    view: &View,
+) {
     let is_trap_signal = signal as u64 == SIGILL && traps::are_caught();
     if is_trap_signal {
         // SAFETY: the kernel's context.
@@ -133,25 +175,14 @@ unsafe fn forward(
             traps::prepare_handler(&*context, change.as_deref(), action);
         }
     }
+    let own = 1 << (signal - 1);
+    // The kernel has blocked it until here (`actions::given`).
+    if action.blocks(signal) & own == 0 && !is_trap_signal && !sys::is_confined() {
+        alternate::unblock(own);
+    }
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.
-    unsafe {
-        if let Some(block) = own_block() {
-            let change = view.returned_change(&*context);
-            traps::handler_is_called(block, &mut *context, change, action.blocks(signal));
-        }
-        let own = 1 << (signal - 1);
-        // The kernel has blocked it until here (`actions::given`).
-        if action.blocks(signal) & own == 0 && !is_trap_signal && !sys::is_confined() {
-            alternate::unblock(own);
-        }
-        thread::hooked(|| call(action, signal, info, context));
-        entry::note_return(context);
-        if let Some(block) = own_block() {
-            traps::handler_returned(block, &mut *context);
-        }
-        view.leave(&mut *context);
-    }
+    thread::hooked(|| unsafe { call(action, signal, info, context) });
 }
 
 /// The calling thread's block, if it has one.
@@ -168,15 +199,5 @@ unsafe fn own_block<'a>() -> Option<&'a mut ThreadBlock> {
 /// The action's handler is a function, and the arguments are the kernel's.
 unsafe fn call(action: &SigAction, signal: i32, info: *mut SigInfo, context: *mut UContext) {
     // SAFETY: the caller's.
-    unsafe { interceptor_call_handler(action.handler, signal, info, context) }
-}
-
-unsafe extern "C" {
-    /// `asm/signal.S`.
-    fn interceptor_call_handler(
-        handler: u64,
-        signal: i32,
-        info: *mut SigInfo,
-        context: *mut UContext,
-    );
+    unsafe { entry::interceptor_call_handler(action.handler, signal, info, context) }
 }

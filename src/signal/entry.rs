@@ -6,7 +6,7 @@
 
 use core::ops::Range;
 
-use super::actions::SA_RESTORER;
+use super::actions::{SA_RESTORER, SigAction};
 use super::context::{SigInfo, UContext};
 use super::table;
 use crate::{patch, sys, tls};
@@ -31,6 +31,14 @@ unsafe extern "C" {
     static interceptor_signal_tail: u8;
     static interceptor_signal_return: u8;
     static interceptor_signal_end: u8;
+    static interceptor_call_handler_end: u8;
+    /// Calls the program's handler.
+    pub(super) fn interceptor_call_handler(
+        handler: u64,
+        signal: i32,
+        info: *mut SigInfo,
+        context: *mut UContext,
+    );
 }
 
 /// The handler that stands for a version of an action.
@@ -81,8 +89,13 @@ impl Interrupted {
     /// The program's handler, for which it stands; none if the program has none, or one
     /// that cannot be called.
     pub(super) fn of_program(&self) -> Option<u64> {
+        self.action().map(|action| action.handler)
+    }
+
+    /// The same with all that belongs to it.
+    pub(super) fn action(&self) -> Option<SigAction> {
         let action = table::get(self.frame.signal(), self.version);
-        (action.is_function() && action.flags & SA_RESTORER != 0).then_some(action.handler)
+        (action.is_function() && action.flags & SA_RESTORER != 0).then_some(action)
     }
 }
 
@@ -129,17 +142,23 @@ pub(super) fn stage(context: &UContext, delivered: u64) -> Option<Stage> {
     Some(if has_returned { Stage::Returned(handler.frame) } else { Stage::Ahead(handler) })
 }
 
-/// The frame of the signal whose delivery a context interrupted, if its handler has yet to be
-/// called. `delivered` is what `Tls::delivered` was at the context, and becomes what it was
-/// at that signal.
+/// The signal whose delivery a context interrupted, if its handler has yet to be called and
+/// its frame has not been prepared (`stacked`). `delivered` is what `Tls::delivered` was at the
+/// context, and becomes what it was at that signal.
 ///
 /// # Safety
 ///
 /// The context is the kernel's, of the calling thread, and no handler beneath has ended.
-pub(super) unsafe fn beneath(context: &UContext, delivered: &mut u64) -> Option<Frame> {
+pub(super) unsafe fn unprepared(context: &UContext, delivered: &mut u64) -> Option<Interrupted> {
     let Stage::Ahead(handler) = stage(context, *delivered)? else {
         return None;
     };
+    let call = interceptor_call_handler as *const () as u64
+        ..&raw const interceptor_call_handler_end as u64;
+    let is_called = !patch::is_own_text(context.rip) || call.contains(&context.rip);
+    if is_called || handler.frame().context().is_prepared() {
+        return None;
+    }
     if !is_beginning(context.rip) {
         let code = &raw const interceptor_signal_entry_end as u64
             ..&raw const interceptor_signal_tail as u64;
@@ -150,7 +169,7 @@ pub(super) unsafe fn beneath(context: &UContext, delivered: &mut u64) -> Option<
             unsafe { *((handler.frame().address() - DELIVERED_BELOW) as *const u64) }
         };
     }
-    Some(handler.frame())
+    Some(handler)
 }
 
 /// How far below the frame `asm/signal.S` keeps what `Tls::delivered` was: behind rbp and rax.

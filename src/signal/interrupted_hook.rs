@@ -19,7 +19,7 @@ use super::context::{self, SigInfo, UContext};
 use super::defer::Arrival;
 use super::handler_frame::Continuation;
 use super::words::*;
-use super::{actions, alternate, entry, leave, traps};
+use super::{actions, alternate, entry, leave, stacked, traps};
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys;
@@ -171,9 +171,10 @@ pub(super) unsafe fn leave_our_stack(
     if !is_here || !is_possible || block.programs_stack(rsp).is_none() {
         return;
     }
-    let mask = alternate::block_all();
     // SAFETY: the caller's.
     let context = unsafe { &mut *context };
+    stacked::take_back(block, context);
+    let mask = alternate::block_all();
     let action: SigAction = actions::in_force(info[0] as u32 as u64, arrival.version as usize);
     let before = context.mask;
     move_frames(block, context, before, |_, continuation| {

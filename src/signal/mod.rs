@@ -17,7 +17,8 @@
 //! Threads of ours and of hooks stay clear of all of it (`quiet`).
 //!
 //! SIGILL is also the trap rung's signal (`traps`); one that the program has blocked
-//! waits here (`waiting`), unless a signalfd is to be told of it (`signalfd`).
+//! waits here (`waiting`), unless a signalfd is to be told of it (`signalfd`). Handlers of signals that
+//! come at one moment see it blocked by each other (`stacked`).
 
 mod actions;
 mod alternate;
@@ -33,6 +34,7 @@ mod interrupted_hook;
 mod leave;
 mod quiet;
 mod signalfd;
+mod stacked;
 mod stepping;
 mod table;
 mod traps;
@@ -42,6 +44,7 @@ mod words;
 use actions::SigAction;
 pub(crate) use actions::{adopt, is_left_to_kernel, rt_sigaction};
 pub(crate) use alternate::{is_on, set_mask};
+pub(crate) use context::{MASK_AT, OLD_MASK_AT};
 pub(crate) use defer::{Aside, KEPT, Kept, Waiting};
 #[cfg(feature = "own_calls")]
 pub(crate) use defer::{WAIT_OFF, wait_call};

@@ -17,6 +17,7 @@ use syscalls::{Sysno, syscall};
 use super::alternate;
 use super::context::{self, SigInfo, UContext};
 use super::entry;
+use super::stacked::DEEPEST;
 use super::traps::{self, MaskChange, SIGILL_BIT};
 use super::waiting;
 use crate::interest::{self, LIFECYCLE};
@@ -37,9 +38,6 @@ const WAITS: [Sysno; 7] = [
 ];
 /// Calls that read one.
 const READS: [Sysno; 3] = [Sysno::read, Sysno::readv, Sysno::preadv2];
-
-/// Signals that there are: as many deliveries lie one above the other at most.
-const DEEPEST: usize = 64;
 
 /// The program has made one.
 static IS_MADE: AtomicBool = AtomicBool::new(false);
@@ -115,8 +113,9 @@ pub(super) unsafe fn let_go(
     context: *mut UContext,
     delivered: u64,
 ) {
-    // SAFETY: the caller's.
-    if unsafe { (*context).mask } & SIGILL_BIT == 0 || !IS_MADE.load(Relaxed) {
+    // SAFETY: the caller's. One that is prepared has been let go.
+    let (mask, is_prepared) = unsafe { ((*context).mask, (*context).is_prepared()) };
+    if mask & SIGILL_BIT == 0 || is_prepared || !IS_MADE.load(Relaxed) {
         return;
     }
     let Some(block) = block else {
@@ -124,7 +123,7 @@ pub(super) unsafe fn let_go(
     };
     let beneath = |at: *mut UContext, delivered: &mut u64| {
         // SAFETY: the caller's; frames lie one above the other.
-        unsafe { entry::beneath(&*at, delivered) }
+        unsafe { entry::unprepared(&*at, delivered) }.map(|handler| handler.frame())
     };
     let (mut first, mut first_info, mut was) = (context, info, delivered);
     let mut above = 0;

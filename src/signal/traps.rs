@@ -19,6 +19,7 @@ use super::table::By;
 use super::{signalfd, waiting};
 use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
+use crate::lifecycle::Step;
 use crate::patch;
 use crate::sys;
 use crate::thread::{Call, ThreadBlock};
@@ -26,6 +27,8 @@ use crate::thread::{Call, ThreadBlock};
 pub(super) const SIGILL_BIT: u64 = 1 << (SIGILL - 1);
 pub(super) const SIG_BLOCK: u64 = 0;
 const SIG_UNBLOCK: u64 = 1;
+const SIG_SETMASK: u64 = 2;
+pub(super) const EFAULT: i64 = -14;
 
 static CAUGHT: AtomicBool = AtomicBool::new(false);
 
@@ -90,7 +93,6 @@ pub(super) fn action(programs: &SigAction, handler: u64, other_flags: u64) -> Si
 /// action if that was asked for, and sets the mask; ours runs with everything
 /// blocked. `change` as in [`handler_is_called`].
 pub(super) fn prepare_handler(context: &UContext, change: Option<&MaskChange>, action: &SigAction) {
-    const SIG_SETMASK: u64 = 2;
     if sys::is_confined() {
         return;
     }
@@ -164,13 +166,12 @@ impl MaskChange {
 }
 
 /// rt_sigprocmask on its way in. The kernel gets the mask without SIGILL; what
-/// the program believes of it is kept in the block. Returns whether the call
-/// must be seen on its way out, too.
-pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> bool {
-    let [how, set, _, size, ..] = frame.args;
+/// the program believes of it is kept in the block.
+pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> Step {
+    let [how, set, old, size, ..] = frame.args;
     let before = block.is_sigill_blocked;
     if !are_caught() || size != 8 {
-        return false;
+        return Step::Forward;
     }
     let mut after = before;
     if set != 0
@@ -182,13 +183,23 @@ pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) 
             SIG_UNBLOCK => before && !names_it,
             _ => names_it,
         };
+        if before
+            && !after
+            && how <= SIG_SETMASK
+            && let Some(held) = waiting::hold_for_mask(block)
+        {
+            let is_told = old == 0 || sys::write_guest(old, &[held | SIGILL_BIT]) == 8;
+            let mask = if how == SIG_UNBLOCK { held & !wanted } else { wanted };
+            block.aside.leave_with_mask(mask);
+            return Step::Answer(if is_told { 0 } else { EFAULT });
+        }
         if names_it && how != SIG_UNBLOCK {
             frame.keep_original();
             frame.args[1] = block.scratch_for([wanted & !SIGILL_BIT, 0, 0]);
         }
     }
     block.mask_change = MaskChange::Set { before, after, is_noted: false };
-    before || after
+    if before || after { Step::ForwardAndExit } else { Step::Forward }
 }
 
 /// The same call on its way out.
@@ -328,17 +339,14 @@ fn place_of_mask(sysno: Sysno, args: &[u64; 6]) -> Option<(usize, usize)> {
 }
 
 /// Shows a handler whether the program has SIGILL blocked, and blocks it while
-/// the handler runs if its action does; for [`handler_returned`]. `change` is that of a
-/// call that has come out of the kernel, and the signal before it was seen.
+/// the handler runs if its action does, of which `mask` is; for [`handler_returned`].
+/// `change` is that of a call that has come out of the kernel, and the signal before it was seen.
 pub(super) fn handler_is_called(
     block: &mut ThreadBlock,
     context: &mut UContext,
     change: Option<&mut MaskChange>,
     mask: u64,
 ) {
-    if !are_caught() {
-        return;
-    }
     let is_blocked_by_action = mask & SIGILL_BIT != 0;
     let mask_of_call = mask_of_interrupted(change.as_deref(), context);
     match change {
@@ -369,19 +377,42 @@ fn mask_of_interrupted(change: Option<&MaskChange>, context: &UContext) -> Optio
 /// In rax: EINTR.
 const INTERRUPTED: u64 = -4i64 as u64;
 
-/// Makes what the handler has left in its context the program's mask.
-pub(super) fn handler_returned(block: &mut ThreadBlock, context: &mut UContext) {
-    if are_caught() {
-        block_sigill(block, context.mask & SIGILL_BIT != 0);
-        context.mask &= !SIGILL_BIT;
+/// Whether there is nothing for [`handler_is_called`] to do.
+pub(super) fn is_nothing_blocked(
+    block: &ThreadBlock,
+    change: Option<&MaskChange>,
+    mask: u64,
+) -> bool {
+    !block.is_sigill_blocked
+        && mask & SIGILL_BIT == 0
+        && matches!(change, None | Some(MaskChange::None))
+}
+
+/// Makes what the handler has left in its context the program's mask. `change` as in
+/// [`handler_is_called`]: the mask that a call has waited with was the handler's. Returns whether
+/// a SIGILL that waits is to come when the context continues.
+pub(super) fn handler_returned(
+    block: &mut ThreadBlock,
+    context: &mut UContext,
+    change: Option<&mut MaskChange>,
+) -> bool {
+    if !are_caught() {
+        return false;
     }
+    if let Some(change @ MaskChange::Wait(_)) = change {
+        *change = MaskChange::None;
+    }
+    block.is_sigill_blocked = context.mask & SIGILL_BIT != 0;
+    context.mask &= !SIGILL_BIT;
+    context.set_unprepared();
+    block.sigill.waits && !block.is_sigill_blocked
 }
 
 /// What becomes of a SIGILL that the program has blocked.
 #[derive(PartialEq, Eq)]
 pub(super) enum Blocked {
     No,
-    /// It was sent, and waits.
+    /// It was sent, and is to wait.
     Waits,
     /// The CPU raised it. The kernel then ends the process.
     IsFatal,
@@ -389,20 +420,17 @@ pub(super) enum Blocked {
 
 /// `change` as in [`handler_is_called`].
 pub(super) fn blocked(
-    block: Option<&mut ThreadBlock>,
+    block: &ThreadBlock,
     info: &SigInfo,
     context: &UContext,
     change: Option<&MaskChange>,
 ) -> Blocked {
     let mask = mask_of_interrupted(change, context);
     let lets_it_in = mask.is_some_and(|mask| mask & SIGILL_BIT == 0);
-    match block.filter(|block| block.is_sigill_blocked) {
-        None => Blocked::No,
-        Some(_) if info.code > 0 => Blocked::IsFatal,
-        Some(_) if lets_it_in => Blocked::No,
-        Some(block) => {
-            block.sigill.wait(info);
-            Blocked::Waits
-        }
+    match block.is_sigill_blocked {
+        false => Blocked::No,
+        true if info.code > 0 => Blocked::IsFatal,
+        true if lets_it_in => Blocked::No,
+        true => Blocked::Waits,
     }
 }

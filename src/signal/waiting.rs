@@ -14,7 +14,7 @@ use super::actions::SIGILL;
 use super::alternate::{self, ASYNCHRONOUS};
 use super::context::SigInfo;
 use super::defer::send_to_self;
-use super::traps::{self, SIG_BLOCK, SIGILL_BIT};
+use super::traps::{self, EFAULT, SIG_BLOCK, SIGILL_BIT};
 use super::words::{INFO_WORDS, Info};
 use crate::frame::SyscallFrame;
 use crate::patch;
@@ -70,6 +70,15 @@ pub(super) fn send(block: &mut ThreadBlock) {
     }
 }
 
+/// The same, to come when the caller leaves by rt_sigreturn: everything is blocked until
+/// then, if the process may survive that.
+pub(super) fn send_to_come(block: &mut ThreadBlock) {
+    if !sys::is_confined() {
+        alternate::block(u64::MAX);
+    }
+    send(block);
+}
+
 /// rt_sigpending, which the kernel has executed.
 pub(crate) fn rt_sigpending_done(block: &ThreadBlock, args: &[u64; 6], result: i64) {
     let [set, size, ..] = *args;
@@ -83,7 +92,6 @@ pub(crate) fn rt_sigpending_done(block: &ThreadBlock, args: &[u64; 6], result: i
 /// rt_sigtimedwait on its way in. Returns its result if it waits for what is here.
 pub(crate) fn rt_sigtimedwait(block: &mut ThreadBlock, args: &[u64; 6]) -> Option<i64> {
     const SECOND_NS: u64 = 1_000_000_000;
-    const EFAULT: i64 = -14;
     let [set, info, timeout, size, ..] = *args;
     block.sigill.is_new = false;
     if !block.sigill.waits || size != 8 {
@@ -107,6 +115,18 @@ pub(super) fn hold(block: &mut ThreadBlock) -> Option<u64> {
     }
     let before = block_up_to_call(block)?;
     block.aside.leave_with_mask(before | ASYNCHRONOUS | SIGILL_BIT);
+    send(block);
+    Some(before)
+}
+
+/// The same for a call that is not made: a mask that lets it in is set when the entry leaves,
+/// so that it comes in its order with others that come then.
+pub(super) fn hold_for_mask(block: &mut ThreadBlock) -> Option<u64> {
+    if !block.sigill.waits {
+        return None;
+    }
+    let before = block_up_to_call(block)?;
+    block.is_sigill_blocked = false;
     send(block);
     Some(before)
 }

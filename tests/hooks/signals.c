@@ -19,7 +19,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-static volatile int shown, handled, hooked_calls, last_shown, swallows;
+static volatile int shown, handled, hooked_calls, last_shown, swallows, swallowed;
 static volatile pid_t sender;
 static volatile int sent;
 static sigjmp_buf out;
@@ -33,7 +33,7 @@ static void hook(int sig, siginfo_t *info, void *context, int *forward) {
     // No hook sees these; errno is not the program's.
     getppid();
     close(-1);
-    *forward = !swallows;
+    *forward = !swallows && sig != swallowed;
 }
 
 enum { NOBODYS = 5001 };
@@ -616,6 +616,52 @@ static void ones_on_alternate(void) {
     }
 }
 
+// Of three that a wait lets in at one moment one is swallowed, whose action blocks SIGILL.
+static int ill_seen[3], ill_shown[3];
+static int has_ill(const sigset_t *mask) { return sigismember(mask, SIGILL); }
+static int is_ill_blocked(void) {
+    sigset_t now;
+    sigprocmask(SIG_BLOCK, NULL, &now);
+    return has_ill(&now);
+}
+static void see_ill(int sig, siginfo_t *info, void *context) {
+    (void)info;
+    int which = sig == SIGHUP ? 0 : sig == SIGUSR2 ? 1 : 2;
+    ill_seen[which] = is_ill_blocked(), ill_shown[which] = has_ill(&((ucontext_t *)context)->uc_sigmask);
+    handled++;
+}
+static void one_swallowed(void) {
+    static const int signals[3] = {SIGHUP, SIGUSR2, SIGALRM};
+    sigset_t all, none, ill;
+    sigemptyset(&none);
+    sigemptyset(&ill);
+    sigaddset(&ill, SIGILL);
+    all = ill;
+    for (int i = 0; i < 3; i++)
+        sigaddset(&all, signals[i]);
+    for (int which = 0; which < 3; which++) {
+        for (int i = 0; i < 3; i++)
+            sigaction(signals[i], &(struct sigaction){.sa_sigaction = see_ill, .sa_flags = SA_SIGINFO, .sa_mask = i == which ? ill : none}, NULL);
+        memset(ill_seen, -1, sizeof ill_seen);
+        memset(ill_shown, -1, sizeof ill_shown);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        for (int i = 0; i < 3; i++)
+            kill(getpid(), signals[i]);
+        handled = 0;
+        swallowed = signals[which];
+        CHECK(sigsuspend(&none) == -1 && errno == EINTR && handled == 2, "handled %d", handled);
+        for (int i = 0; i < 3; i++) {
+            // Frames above have it as the kernel has laid them, and those beneath have never had it.
+            int is_above = i > which, shown_ill = i == 0 || is_above;
+            if (i != which)
+                CHECK(ill_seen[i] == is_above && ill_shown[i] == shown_ill, "%d is swallowed, %d sees %d, is shown %d", which, i, ill_seen[i], ill_shown[i]);
+        }
+        CHECK(is_ill_blocked(), "not blocked afterwards");
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        CHECK(!is_ill_blocked() && getppid() > 0, "blocked");
+    }
+}
+
 __attribute__((constructor(102))) static void start(void) {
     const char *scenario = getenv("SIGNALS");
     if (!scenario || !interceptor_allowed())
@@ -628,7 +674,8 @@ __attribute__((constructor(102))) static void start(void) {
     } all[] = {{"handled", handled_ones}, {"fatal", fatal_ones},   {"stopped", stopped_ones}, {"ignored", ignored_ones},
                {"edited", edited},        {"internal", internal_ones}, {"nested", nested_ones},
                {"sent", sent_ones},       {"ordered", ordered_ones}, {"at once", all_at_once},
-               {"interruptible", interruptible_ones}, {"on alternate", ones_on_alternate}};
+               {"interruptible", interruptible_ones}, {"on alternate", ones_on_alternate},
+               {"one swallowed", one_swallowed}};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(scenario, all[i].name)) {
             all[i].run();

@@ -39,6 +39,7 @@ scenarios! {
     all_signals_at_once_find_room_on_the_stack_of_a_hook: "at once",
     queued_signals_keep_their_order_though_a_hook_ran: "ordered",
     a_hook_may_make_calls_while_a_handler_is_on_the_alternate_stack: "on alternate",
+    a_signal_that_is_swallowed_leaves_those_of_the_same_moment_their_masks: "one swallowed",
 }
 
 scenarios! {
@@ -65,6 +66,22 @@ fn handlers_leave_calls_that_a_hook_was_in_by_exceptions_and_contexts_ten_deep()
             (ended.stdout.as_str(), ended.status.code()),
             ("ok\n", Some(0)),
             "{rung:?}: {ended:?}"
+        );
+    }
+}
+
+#[test]
+fn hooks_of_signals_work_where_sites_are_trapped() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libsignals.so"));
+    for name in ["one swallowed", "nested", "sent"] {
+        let program = Program::new("/bin/true").environment("SIGNALS", name);
+        let program = program.environment("INTERCEPTOR_FORCE_RUNG", "trap");
+        let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+        assert_eq!(
+            (ended.stdout.as_str(), ended.status.code()),
+            ("ok\n", Some(0)),
+            "{name}: {ended:?}"
         );
     }
 }
