@@ -439,7 +439,10 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
     jmp     r11
     .ifnb \body
 5:  mov     qword ptr [rbx + 8], rax    // in place of r11
-    INTERCEPTOR_COLD_RESTORE
+    test    al, {puts_away}
+    jz      4f
+    call    interceptor_put_away
+4:  INTERCEPTOR_COLD_RESTORE
     mov     rsp, r11
     jmp     \body
     .endif
@@ -484,6 +487,39 @@ INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, 
     .hidden interceptor_asynchronous, interceptor_careful, interceptor_careful_end
     .globl  interceptor_careful, interceptor_careful_end
 interceptor_careful:
+
+// Takes the alternate stack, which rsp is on, away from the kernel (src/signal/put_away.rs).
+// It lets go of none that is in use, so rsp is elsewhere meanwhile, with all signals
+// blocked; those that report faults are let in again.
+//
+// In:  [rbx + 8] = the frame of the level, and {puts_away}, which is taken off;
+//      [frame + {frame_scratch}] = signals that are to be let in.
+    .hidden interceptor_no_stack
+    .balign 16
+    .type   interceptor_put_away, @function
+interceptor_put_away:
+    .cfi_startproc simple
+    .cfi_signal_frame
+    .cfi_def_cfa rsp, 0
+    .cfi_undefined rip
+    sub     qword ptr [rbx + 8], {puts_away}
+    mov     r8, rsp
+    mov     rsp, qword ptr [rbx + 8]
+    lea     rdi, [rip + interceptor_no_stack]
+    xor     esi, esi
+    mov     eax, 131                // sigaltstack
+    syscall
+    lea     rsi, [rsp + {frame_scratch}]
+    mov     rsp, r8
+    mov     edi, 1                  // SIG_UNBLOCK
+    xor     edx, edx
+    mov     r10d, 8
+    mov     eax, 14                 // rt_sigprocmask
+    syscall
+    ret
+    .cfi_endproc
+    .size   interceptor_put_away, . - interceptor_put_away
+
 INTERCEPTOR_CAREFUL interceptor_enter_careful, interceptor_enter_thunk, 0, 0, interceptor_enter_body, 0
 INTERCEPTOR_CAREFUL interceptor_exit_careful, interceptor_exit_thunk, {resume_ahead}, {anchor_ahead}, interceptor_exit_body, 1
 interceptor_careful_end:

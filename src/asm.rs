@@ -72,6 +72,7 @@ global_asm!(
     frame_block = const frame::BLOCK,
     block_aside = const thread::ASIDE_WAITS,
     goes_in = const thread::sharers::GOES_IN as i64,
+    puts_away = const signal::PUTS_AWAY,
     resume_ahead = const frame::RESUME_AHEAD,
     anchor_ahead = const frame::ANCHOR_AHEAD,
 );

@@ -17,7 +17,6 @@ use crate::lifecycle::{self, Observing, Step};
 use crate::patch;
 use crate::signal;
 use crate::stat;
-use crate::sys;
 use crate::thread::{self, Call, ThreadBlock};
 use crate::tls;
 use crate::trace;
@@ -470,7 +469,7 @@ fn enter_on_further_level(frame: &mut SyscallFrame, who: u8) -> Option<u64> {
     if block.region().contains(&frame.rsp)
         || block.may_be_in_interrupting_handler(frame)
         || block.has_levels_of_parent()
-        || signal::is_on(&sys::alternate_stack(), frame.rsp)
+        || signal::is_on(&block.aside.alternate_stack(), frame.rsp)
     {
         return None;
     }

@@ -32,7 +32,7 @@ pub struct SyscallFrame {
     rbx: u64,
     mxcsr: u32,
     reserved: u32,
-    scratch: u64,
+    pub(crate) scratch: u64,
     /// Whether a hook changed the number or an argument; then `original` holds
     /// what they were. Cleared when a hook is about to see the frame.
     pub(crate) changed: u64,

@@ -68,12 +68,14 @@ fn execute_or_put_off(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> i64 {
     -i64::from(Errno::EINTR.into_raw())
 }
 
-/// Whether a call ends what the program runs in, or waits for signals with a mask of
-/// its own, or for a signalfd: those that come then are the program's to handle, which it
-/// cannot while a hook runs.
+/// Whether a call ends what the program runs in, or asks for the alternate stack from there,
+/// or waits for signals with a mask of its own, or for a signalfd: those that come then are
+/// the program's to handle, which it cannot while a hook runs.
 fn belongs_to_program(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> bool {
     match Sysno::new(nr as u32 as usize) {
         Some(Sysno::rt_sigreturn | Sysno::exit | Sysno::rt_sigsuspend) => true,
+        // The kernel's answer depends on where rsp is.
+        Some(Sysno::sigaltstack) => thread::are_levels_parked(),
         Some(Sysno::ppoll) if args[3] != 0 => true,
         Some(Sysno::epoll_pwait | Sysno::epoll_pwait2 | Sysno::io_uring_enter) if args[4] != 0 => {
             true

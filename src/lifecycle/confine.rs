@@ -10,6 +10,7 @@ use syscalls::Sysno;
 
 use super::birth::{self, StandsBack};
 use crate::interest::{self, TRACE};
+use crate::signal;
 use crate::stat;
 use crate::sys;
 use crate::thread::{ThreadBlock, seats};
@@ -48,6 +49,7 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) {
         );
         interest::remove_all(TRACE);
         stat::stop_timing();
+        signal::leave_unblocked();
         sys::confine();
     }
     if sysno == Sysno::prctl && operation == PR_SET_TSC && argument == PR_TSC_SIGSEGV {

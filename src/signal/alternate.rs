@@ -25,6 +25,7 @@ use crate::interest;
 use crate::lifecycle;
 use crate::sys;
 use crate::thread::{self, sharers::GOES_IN};
+use crate::thunk;
 use crate::tls;
 
 /// Signals that come from elsewhere.
@@ -69,7 +70,8 @@ pub(super) unsafe fn prepare_handler(context: *mut UContext) {
 /// blocked before, `rsp` the program's stack pointer, `result` what came out of the
 /// call, or [`GOES_IN`](thread::sharers::GOES_IN). While FS is unreliable all calls come
 /// by here. Returns 1 for the thunk to be tried
-/// again, 0 for the call to go on without us, or the frame to go on with.
+/// again, 0 for the call to go on without us, or the frame to go on with, as
+/// `ThreadBlock::puts_away` says.
 #[unsafe(no_mangle)]
 extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
     let may_have_seat = tls::is_unreliable() || thread::is_on_seat();
@@ -104,21 +106,26 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, resu
         }
         thread::leave_by_thunk();
         // What the entry leaves with sets the alternate stack, too.
-        block.alternate = sys::alternate_stack();
+        block.note_alternate();
         block.aside.complete_template();
-    } else {
-        let has_level = thread::unpark_one_level();
-        if is_hooks {
-            // Signals have been blocked since the program's call, and are until it leaves.
-            return u64::from(has_level);
-        }
-        if !has_level {
-            block.end_without_leaving(mask);
-            return 0;
-        }
+        block.aside.leave_with(mask, &block.alternate);
+        return 1;
     }
+    if is_hooks {
+        // Signals have been blocked since the program's call, and are until it leaves.
+        return u64::from(thread::unpark_one_level());
+    }
+    let let_in = block.holds_to_put_away(rsp);
+    let frame = match let_in {
+        None => thread::unpark_one_level().then_some(1),
+        Some(_) => thread::take_level_for(tls, block, anchor, rsp, thunk::leave),
+    };
+    let Some(frame) = frame else {
+        block.end_without_leaving(mask);
+        return 0;
+    };
     block.aside.leave_with(mask, &block.alternate);
-    1
+    block.puts_away(frame, let_in)
 }
 
 /// The mask of the calling thread.

@@ -3,10 +3,11 @@
 use syscalls::Sysno;
 
 use super::defer::bit;
-use super::entry::{self, Stage};
+use super::entry::{self, CONTEXT_IN_FRAME, INFO_IN_FRAME, Stage};
 use super::traps::{self, MaskChange};
 use super::words::{MASK, OLD_MASK};
 use crate::patch::{self, Phase, Place};
+use crate::sys;
 use crate::thread::{Call, ThreadBlock};
 use crate::tls;
 
@@ -319,14 +320,37 @@ pub(super) fn begin_anew(context: &mut UContext) {
 }
 
 /// Makes a call that a context stands before begin again, if it looks for a SIGILL that
-/// waits.
+/// waits; also where it is on its way there from a handler.
 pub(super) fn look_again(info: &mut SigInfo, context: &mut UContext) {
     let is_ahead = |place: &Place| matches!(place.phase, Phase::Ahead | Phase::AtGate);
+    if let Some(Stage::Returned(frame)) = entry::stage(context, 0) {
+        return look_again_behind(frame.context_at());
+    }
     let view = View::show(info, context, 0);
-    let is_to_look = view.place.as_ref().is_some_and(is_ahead) && traps::looks_for_one(context.rax);
+    let (nr, is_call) = (context.rax, view.place.as_ref().is_some_and(is_ahead));
     view.undo(context);
-    if is_to_look && let Some(place) = &view.place {
+    if is_call && is_return(nr) {
+        look_again_behind(context.rsp);
+    } else if is_call
+        && traps::looks_for_one(nr)
+        && let Some(place) = &view.place
+    {
         begin_again(info, context, place);
+    }
+}
+
+/// Whether a call is rt_sigreturn.
+pub(super) fn is_return(nr: u64) -> bool {
+    nr as u32 == Sysno::rt_sigreturn as u32
+}
+
+/// The same of the context that rt_sigreturn finds at an address, if there is one.
+pub(super) fn look_again_behind(context: u64) {
+    let info = context + (INFO_IN_FRAME - CONTEXT_IN_FRAME) as u64;
+    let is_there = |at: u64| sys::read_guest_words::<1>(at).is_some();
+    if is_there(context) && is_there(info) {
+        // SAFETY: where the kernel is about to look, on the calling thread's stack.
+        unsafe { look_again(&mut *(info as *mut SigInfo), &mut *(context as *mut UContext)) };
     }
 }
 

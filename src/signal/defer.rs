@@ -48,6 +48,9 @@ pub struct Aside {
     pub(super) kept_from: u32,
     /// Who has put something aside last, since a child was made on this block.
     by: u32,
+    /// The kernel has been told that there is no alternate stack, and is told of the one in
+    /// `context` when the entry leaves (`put_away`).
+    pub(super) is_stack_away: bool,
     /// The context that was interrupted: a template with what only the kernel
     /// knows, such as the format of the floating point state, and with the
     /// program's mask.
@@ -274,6 +277,7 @@ impl ThreadBlock {
         }
         let aside = &mut self.aside;
         (aside.kept, aside.kept_from) = (end as u32, waiting.kept_from);
+        aside.is_stack_away = waiting.is_stack_away;
         if aside.by != tid {
             aside.waits.store(waiting.waits, Relaxed);
         }
@@ -299,6 +303,7 @@ pub(crate) struct Waiting {
     waits: u32,
     kept: u32,
     kept_from: u32,
+    is_stack_away: bool,
 }
 
 impl Aside {
@@ -306,10 +311,10 @@ impl Aside {
     /// when all have been delivered.
     pub(crate) fn waiting(&mut self, is_hooks: bool) -> Waiting {
         self.by = 0;
-        let Self { kept, kept_from, .. } = *self;
+        let Self { kept, kept_from, is_stack_away, .. } = *self;
         match is_hooks {
-            true => Waiting { waits: self.waits.load(Relaxed), kept, kept_from },
-            false => Waiting { waits: 0, kept: kept_from, kept_from },
+            true => Waiting { waits: self.waits.load(Relaxed), kept, kept_from, is_stack_away },
+            false => Waiting { waits: 0, kept: kept_from, kept_from, is_stack_away: false },
         }
     }
 
@@ -363,7 +368,8 @@ impl Aside {
     /// parked.
     pub(crate) fn leave_on_alternate_stack(&mut self) {
         self.complete_template();
-        self.leave_with(alternate::mask(), &sys::alternate_stack());
+        self.leave_with(alternate::mask(), &self.alternate_stack());
+        self.put_away();
     }
 
     /// Blocks all signals from here on, also when the entry has left. Returns what
@@ -371,7 +377,7 @@ impl Aside {
     pub(crate) fn hold_all(&mut self) -> u64 {
         let mask = alternate::block_all();
         self.complete_template();
-        self.leave_with(mask, &sys::alternate_stack());
+        self.leave_with(mask, &self.alternate_stack());
         let mask = self.context[MASK];
         self.context[MASK] |= alternate::ASYNCHRONOUS;
         mask

@@ -46,6 +46,9 @@ unsafe extern "C" fn interceptor_deliver(
     let arrival = Arrival { version, held: (is_held != 0).then_some(mask), delivered };
     // SAFETY: the kernel's arguments.
     unsafe { defer::put_aside(info, context, arrival) };
+    if is_trap_signal {
+        traps::may_come();
+    }
     // SAFETY: the kernel's arguments; nobody else uses this thread's block now.
     let is_our_step =
         unsafe { own_block().is_some_and(|block| stepping::is_ours(block, &*info, &*context)) };
@@ -151,6 +154,9 @@ unsafe fn forward(
         let is_another_due =
             own_block().is_some_and(|block| traps::handler_returned(block, &mut *context, change));
         view.leave(&mut *context);
+        if own_block().is_some_and(|block| block.sigill.waits) {
+            context::look_again(&mut *info, &mut *context);
+        }
         is_another_due
     }
 }

@@ -31,6 +31,7 @@ use crate::{tls, vector};
 pub struct Suspended {
     waits: u32,
     kept_from: u32,
+    is_stack_away: bool,
     context: Context,
     description: Description,
     /// `ThreadBlock::interrupted_at` before.
@@ -134,7 +135,7 @@ pub(super) unsafe fn go_on(
     block: &mut ThreadBlock,
     hook_level: u32,
     mark: &mut Mark,
-    context: *const UContext,
+    context: *mut UContext,
     delivered: u64,
 ) -> ! {
     // What comes from here on finds no delivery of ours any more.
@@ -143,7 +144,10 @@ pub(super) unsafe fn go_on(
     block.resume_hook(hook_level);
     entry::end(delivered);
     // SAFETY: the caller's.
-    unsafe { context::resume(context) }
+    unsafe {
+        block.aside.hide_stack(&mut *context);
+        context::resume(context)
+    }
 }
 
 /// Blocks all signals, unless the process may not survive that. Returns what was blocked
@@ -174,6 +178,7 @@ pub(super) unsafe fn leave_our_stack(
     // SAFETY: the caller's.
     let context = unsafe { &mut *context };
     stacked::take_back(block, context);
+    block.aside.show_stack(context);
     let mask = alternate::block_all();
     let action: SigAction = actions::in_force(info[0] as u32 as u64, arrival.version as usize);
     let before = context.mask;
@@ -252,6 +257,7 @@ impl ThreadBlock {
         if let Some(suspended) = self.suspended.get_mut(level_index(hook_level)) {
             suspended.waits = aside.waits.load(Relaxed);
             suspended.kept_from = aside.kept_from;
+            suspended.is_stack_away = core::mem::take(&mut aside.is_stack_away);
             (suspended.context, suspended.description) = (aside.context, aside.description);
             suspended.at = core::mem::replace(&mut self.interrupted_at, at);
             self.hook_level = 0;
@@ -272,6 +278,7 @@ impl ThreadBlock {
             self.interrupted_at = suspended.at;
             (aside.kept, aside.kept_from) = (aside.kept_from, suspended.kept_from);
             (aside.context, aside.description) = (suspended.context, suspended.description);
+            aside.is_stack_away = suspended.is_stack_away;
             aside.waits.store(suspended.waits, Relaxed);
         }
     }

@@ -89,6 +89,7 @@ unsafe extern "C" fn interceptor_leave_context(
         block.take_kept().iter().for_each(|signal| send_to_self(&signal.info));
     }
     block.aside.context = context;
+    block.aside.is_stack_away = false;
     block.aside.waits.store(0, Relaxed);
     traps::send_pending(block);
     // From here on nothing of the frame is needed, and no signal comes before

@@ -11,7 +11,7 @@
 //! A hook may want to see signals on their way (`hooked`), and fatal ones may be
 //! reported (`crash`).
 //!
-//! Handlers on the alternate stack are interrupted with care (`alternate`). Threads
+//! Handlers on the alternate stack are interrupted with care (`alternate`, `put_away`). Threads
 //! may be given one (`given_stack`).
 //!
 //! Threads of ours and of hooks stay clear of all of it (`quiet`).
@@ -32,6 +32,7 @@ mod handler_frame;
 mod hooked;
 mod interrupted_hook;
 mod leave;
+mod put_away;
 mod quiet;
 mod signalfd;
 mod stacked;
@@ -54,6 +55,7 @@ pub(crate) use given_stack::{are_given, give_stack, give_stacks, sigaltstack_don
 pub(crate) use hooked::watch_more;
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
 pub(crate) use interrupted_hook::{Suspended, interrupt_hooks};
+pub(crate) use put_away::PUTS_AWAY;
 pub use quiet::without_signals;
 #[cfg(feature = "own_calls")]
 pub(crate) use signalfd::may_be_told;
@@ -61,7 +63,8 @@ pub(crate) use signalfd::{call_is_told, signalfd};
 pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;
 pub(crate) use traps::{
-    MaskChange, call_with_mask, catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done,
+    MaskChange, call_with_mask, catch_traps, handlers_cleared, leave_unblocked, rt_sigprocmask,
+    rt_sigprocmask_done,
 };
 
 pub(crate) use waiting::{WaitingIll, held_call_is_done, rt_sigpending_done, rt_sigtimedwait};

@@ -6,13 +6,13 @@
 //! it at the kernel's: it is sent again, with everything blocked up to the call.
 //!
 //! One that comes after such a call has looked for it, and before it is in the kernel,
-//! makes it begin again.
+//! makes it begin again; so does a handler that returns there, if one has come meanwhile.
 
 use syscalls::{Sysno, syscall};
 
 use super::actions::SIGILL;
 use super::alternate::{self, ASYNCHRONOUS};
-use super::context::SigInfo;
+use super::context::{self, SigInfo};
 use super::defer::send_to_self;
 use super::traps::{self, EFAULT, SIG_BLOCK, SIGILL_BIT};
 use super::words::{INFO_WORDS, Info};
@@ -179,6 +179,9 @@ pub(super) fn way_of(block: &mut ThreadBlock, frame: &SyscallFrame) -> (u64, [u6
     let goes_in = frame.target == frame.gate() || frame.target == frame.native();
     let has_missed_one =
         block.sigill.is_new && block.sigill.waits && traps::looks_for_one(frame.rax);
+    if goes_in && block.sigill.waits && context::is_return(frame.rax) {
+        context::look_again_behind(frame.rsp);
+    }
     let is_to_look = goes_in && (core::mem::take(&mut block.sigill.is_to_look) || has_missed_one);
     match is_to_look.then(|| patch::place_of(frame.native(), 0, 0)).flatten() {
         Some(place) => {

@@ -97,8 +97,28 @@ pub(crate) fn hooked(program: impl FnOnce()) {
     block.hooks_outside = interrupted;
 }
 
+/// Takes a free level for a call of the calling thread, of which `tls` are the words. Returns
+/// its frame, which is left by `leave`; `None` if there is none.
+pub(crate) fn take_level_for(
+    tls: *mut Tls,
+    block: &mut ThreadBlock,
+    anchor: u64,
+    rsp: u64,
+    leave: fn(usize) -> u64,
+) -> Option<u64> {
+    let level = take_level(tls)?;
+    // SAFETY: the level was free and is this thread's.
+    unsafe {
+        let frame = (*tls).base[level] as *mut SyscallFrame;
+        ((*frame).anchor, (*frame).rsp) = (anchor, rsp);
+        ((*frame).block, (*frame).level) = (block, level as u64);
+        (*frame).leave = leave(level);
+        Some(frame as u64)
+    }
+}
+
 /// Takes a free level out of use, be it ready or parked. `None` if there is none.
-pub(super) fn take_level(tls: *mut Tls) -> Option<usize> {
+fn take_level(tls: *mut Tls) -> Option<usize> {
     // SAFETY: the calling thread's words.
     unsafe {
         let parked = (&raw const (*tls).parked).read_volatile();

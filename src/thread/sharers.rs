@@ -211,28 +211,20 @@ pub(crate) fn enter(mask: u64, rsp: u64, anchor: u64, result: u64) -> Option<u64
         if result != GOES_IN {
             lifecycle::comes_out_carefully(block, rsp, anchor, result);
         }
-        block.alternate = sys::alternate_stack();
+        block.note_alternate();
         block.aside.complete_template();
         if is_alone(seat) {
             make_ready(seat);
             block.aside.leave_with(mask, &block.alternate);
             return Some(1);
         }
-        let Some(level) = super::levels::take_level(words) else {
+        let (leave, let_in) = (|_| leave_address(), block.holds_to_put_away(rsp));
+        let Some(frame) = super::take_level_for(words, block, anchor, rsp, leave) else {
             block.end_without_leaving(mask);
             return Some(0);
         };
         block.aside.leave_with(mask, &block.alternate);
-        // SAFETY: the level was free and is this thread's.
-        unsafe {
-            let frame = (*words).base[level] as *mut SyscallFrame;
-            (*frame).anchor = anchor;
-            (*frame).rsp = rsp;
-            (*frame).block = block;
-            (*frame).level = level as u64;
-            (*frame).leave = leave_address();
-            Some(frame as u64)
-        }
+        Some(block.puts_away(frame, let_in))
     });
     Some(frame.unwrap_or_else(|| {
         crate::stat::count_lost_call();

@@ -5,7 +5,7 @@
 // sent to a thread is the thread's. Three signals come at one moment, and each handler makes calls and sends it. Then a
 // child sends it at any moment: none is lost. Afterwards the mask, the handler and what is pending are as ever.
 // musl: yes
-#include "guest.h"
+#include "at_any_moment.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,7 +19,6 @@
 #include <time.h>
 #include <ucontext.h>
 
-enum { ROUNDS = 300 };
 static const uint64_t ill = 1ul << (SIGILL - 1), usr1 = 1ul << (SIGUSR1 - 1), alrm = 1ul << (SIGALRM - 1);
 static int fd;
 static volatile int handled, sends, leaves;
@@ -281,32 +280,12 @@ static void several_at_one_moment(void) {
     ok("several at one moment");
 }
 
-// A child sends one when it is told, a little later each time; another signal comes now and then.
 static void at_any_moment(void) {
-    int ask[2];
-    CHECK(pipe(ask) == 0, "pipe");
     set_action(SA_RESTART);
-    pid_t parent = getpid(), child = fork();
-    if (child == 0) {
-        char byte;
-        close(ask[1]);
-        for (int i = 0; read(ask[0], &byte, 1) == 1; i++) {
-            for (volatile int n = 0; n < i * 37 % 4000; n++)
-                ;
-            if (i % 3 == 0)
-                kill(parent, SIGALRM);
-            kill(parent, SIGILL);
-            if (i % 3 == 1)
-                kill(parent, SIGALRM);
-        }
-        _exit(0);
-    }
-    close(ask[0]);
+    struct sender sender = begin_sending();
     for (int i = 0; i < ROUNDS; i++) {
         struct signalfd_siginfo info;
-        CHECK(write(ask[1], "x", 1) == 1, "write");
-        for (volatile int n = 0; n < i * 101 % 3000; n++)
-            ;
+        send_one(&sender, i);
         int way = i % (WAYS + 1);
         if (way < WAYS) {
             long result;
@@ -314,12 +293,11 @@ static void at_any_moment(void) {
                 ;
             CHECK(result == 1, "%s in round %d: %ld", names[way], i, result);
         }
-        CHECK(read_one(fd, &info) == sizeof info && info.ssi_signo == SIGILL && info.ssi_pid == (uint32_t)child, "round %d", i);
+        CHECK(read_one(fd, &info) == sizeof info && info.ssi_signo == SIGILL && info.ssi_pid == (uint32_t)sender.child, "round %d", i);
         uint64_t left = pending();
         CHECK(left == 0, "%lx is pending in round %d, told by %s", left, i, way < WAYS ? names[way] : "read");
     }
-    close(ask[1]);
-    ended(child);
+    end_sending(&sender);
     ok("%d at any moment", ROUNDS);
 }
 

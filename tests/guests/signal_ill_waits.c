@@ -5,7 +5,7 @@
 // moment, to one that suspends itself, to one that waits for it and to one that asks for it, with another signal beside it:
 // none is lost, and the mask stays.
 // musl: yes
-#include "guest.h"
+#include "at_any_moment.h"
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -16,7 +16,6 @@
 #include <time.h>
 #include <ucontext.h>
 
-enum { ROUNDS = 300 };
 static const uint64_t ill = 1ul << (SIGILL - 1), usr1 = 1ul << (SIGUSR1 - 1);
 static volatile int handled, value;
 static uint64_t in_handler, in_context;
@@ -178,37 +177,17 @@ static void waits_that_let_it_in(void) {
 
 static void ignored(int sig) { (void)sig; }
 
-// A child sends one when it is told, a little later each time, and now and then another signal right before or after it.
 enum how { SUSPENDED, WAITS, ASKS };
 static void at_any_moment(enum how how) {
-    int ask[2];
-    CHECK(pipe(ask) == 0, "pipe");
     set_mask(ill);
     handled = 0;
-    pid_t parent = getpid(), child = fork();
-    if (child == 0) {
-        char byte;
-        close(ask[1]);
-        for (int i = 0; read(ask[0], &byte, 1) == 1; i++) {
-            for (volatile int n = 0; n < i * 37 % 4000; n++)
-                ;
-            if (i % 3 == 0)
-                kill(parent, SIGALRM);
-            kill(parent, SIGILL);
-            if (i % 3 == 1)
-                kill(parent, SIGALRM);
-        }
-        _exit(0);
-    }
-    close(ask[0]);
+    struct sender sender = begin_sending();
     sigset_t none;
     sigemptyset(&none);
     signal(SIGALRM, ignored);
     for (int i = 0; i < ROUNDS; i++) {
         siginfo_t info;
-        CHECK(write(ask[1], "x", 1) == 1, "write");
-        for (volatile int n = 0; n < i * 101 % 3000; n++)
-            ;
+        send_one(&sender, i);
         if (how == SUSPENDED)
             while (handled <= i)
                 sigsuspend(&none);
@@ -218,13 +197,12 @@ static void at_any_moment(enum how how) {
             long result;
             while ((result = wait_for(ill, &info, NULL)) == -EINTR)
                 ;
-            CHECK(result == SIGILL && info.si_pid == child, "round %d: %ld", i, result);
+            CHECK(result == SIGILL && info.si_pid == sender.child, "round %d: %ld", i, result);
         }
         CHECK(pending() == 0, "pending in round %d", i);
         CHECK(mask_now() == ill, "the mask is %lx in round %d", mask_now(), i);
     }
-    close(ask[1]);
-    CHECK(waitpid(child, NULL, 0) == child, "waitpid");
+    end_sending(&sender);
     set_mask(0);
     ok("%d at any moment, handled %d", ROUNDS, handled);
 }

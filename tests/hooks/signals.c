@@ -36,13 +36,18 @@ static void hook(int sig, siginfo_t *info, void *context, int *forward) {
     *forward = !swallows && sig != swallowed;
 }
 
-enum { NOBODYS = 5001 };
+enum { NOBODYS = 5001, FAULTS, FAULT_LENGTH = 11 };
 static long see_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
     (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
     if (nr == SYS_getppid)
         hooked_calls++;
     if (nr == NOBODYS)
         CHECK(getpid() > 0, "a call of the hook's own");
+    if (nr == FAULTS) {
+        int before = handled;
+        __asm__ volatile("movl $1, 8" ::: "memory"); // FAULT_LENGTH bytes
+        CHECK(handled == before + 1 && close(-1) == -1, "the fault is handled");
+    }
     if (nr == SYS_getpgrp) {
         int before = handled;
         for (int i = 0; i < 2; i++) {
@@ -616,6 +621,40 @@ static void ones_on_alternate(void) {
     }
 }
 
+// A hook faults, and the handler of that is on the stack on which the program is.
+static char alternate_room[65536];
+static void on_alternate(const void *here) {
+    stack_t now;
+    CHECK((const char *)here > alternate_room && (const char *)here < alternate_room + sizeof alternate_room, "it is elsewhere");
+    CHECK(sigaltstack(NULL, &now) == 0 && now.ss_flags == SS_ONSTACK && now.ss_sp == alternate_room, "flags %x", now.ss_flags);
+}
+static void on_fault(int sig, siginfo_t *info, void *given) {
+    ucontext_t *context = given;
+    CHECK(sig == SIGSEGV && info->si_addr == (void *)8, "a fault");
+    on_alternate(&context);
+    CHECK(context->uc_stack.ss_sp == alternate_room && context->uc_stack.ss_flags == 0, "in the context: flags %x", context->uc_stack.ss_flags);
+    context->uc_mcontext.gregs[REG_RIP] += FAULT_LENGTH;
+    handled++;
+}
+static void outer_of_fault(int sig, siginfo_t *info, void *context) {
+    siginfo_t was = *info;
+    ucontext_t was_in = *(ucontext_t *)context;
+    for (int i = 0; i < 3; i++) {
+        CHECK(syscall(i == 1 ? NOBODYS : FAULTS) == -1 && errno == ENOSYS, "a number of nobody's");
+        on_alternate(&was);
+        CHECK(!memcmp(&was, info, sizeof was) && was.si_signo == sig, "its siginfo, call %d", i);
+        CHECK(!memcmp(&was_in.uc_mcontext.gregs, &((ucontext_t *)context)->uc_mcontext.gregs, sizeof was_in.uc_mcontext.gregs), "its context, call %d", i);
+    }
+    outer++;
+}
+static void fault_on_alternate(void) {
+    sigaltstack(&(stack_t){.ss_sp = alternate_room, .ss_size = sizeof alternate_room}, NULL);
+    sigaction(SIGUSR1, &(struct sigaction){.sa_sigaction = outer_of_fault, .sa_flags = SA_ONSTACK | SA_SIGINFO}, NULL);
+    sigaction(SIGSEGV, &(struct sigaction){.sa_sigaction = on_fault, .sa_flags = SA_ONSTACK | SA_SIGINFO}, NULL);
+    for (int i = 1; i <= 20; i++)
+        CHECK(raise(SIGUSR1) == 0 && outer == i && handled == 2 * i, "round %d: %d, %d", i, outer, handled);
+}
+
 // Of three that a wait lets in at one moment one is swallowed, whose action blocks SIGILL.
 static int ill_seen[3], ill_shown[3];
 static int has_ill(const sigset_t *mask) { return sigismember(mask, SIGILL); }
@@ -675,7 +714,7 @@ __attribute__((constructor(102))) static void start(void) {
                {"edited", edited},        {"internal", internal_ones}, {"nested", nested_ones},
                {"sent", sent_ones},       {"ordered", ordered_ones}, {"at once", all_at_once},
                {"interruptible", interruptible_ones}, {"on alternate", ones_on_alternate},
-               {"one swallowed", one_swallowed}};
+               {"one swallowed", one_swallowed}, {"fault on alternate", fault_on_alternate}};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(scenario, all[i].name)) {
             all[i].run();

@@ -74,7 +74,7 @@ fn handlers_leave_calls_that_a_hook_was_in_by_exceptions_and_contexts_ten_deep()
 fn hooks_of_signals_work_where_sites_are_trapped() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libsignals.so"));
-    for name in ["one swallowed", "nested", "sent"] {
+    for name in ["one swallowed", "nested", "sent", "on alternate", "fault on alternate"] {
         let program = Program::new("/bin/true").environment("SIGNALS", name);
         let program = program.environment("INTERCEPTOR_FORCE_RUNG", "trap");
         let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
@@ -83,6 +83,29 @@ fn hooks_of_signals_work_where_sites_are_trapped() {
             ("ok\n", Some(0)),
             "{name}: {ended:?}"
         );
+    }
+}
+
+#[test]
+fn a_hook_may_come_to_traps_itself() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libcalls_libc.so"));
+    let guests = [
+        "signal_altstack_calls",
+        "signal_ill_fd",
+        "signal_ill_stacked",
+        "signal_ill_waits",
+        "signal_masks",
+        "signal_nested",
+    ];
+    for name in guests {
+        let program = Program::new(need!(guest(name)));
+        let native = program.natively();
+        for rung in ["trap", "hole"] {
+            let program = program.clone().environment("INTERCEPTOR_FORCE_RUNG", rung);
+            let hook: &[&std::ffi::OsStr] = &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()];
+            assert_eq!(program.under(&dist, hook), native, "{name}, {rung}");
+        }
     }
 }
 
