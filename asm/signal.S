@@ -117,7 +117,9 @@ interceptor_signal_end:
 // Calls the program's handler with the registers that the kernel gives it.
 //
 // The context is the program's from here on: what marks it as prepared goes
-// (src/signal/stacked.rs), and both masks in it are one, as the kernel has it.
+// (src/signal/stacked.rs), and both masks in it are one, as the kernel has it. Of the
+// delivery it is noted that the handler has been called: code of ours that runs later on
+// the same stack does so for calls of that handler.
 //
 // In:  rdi = handler, rsi = signal, rdx = siginfo_t *, rcx = ucontext_t *.
     .balign 16
@@ -128,7 +130,13 @@ interceptor_call_handler:
     .cfi_startproc
     mov     rax, qword ptr [rcx + {mask_at}]
     mov     qword ptr [rcx + {old_mask_at}], rax
-    mov     r11, rdi
+    cmp     byte ptr [rip + interceptor_is_confined], 0
+    jne     1f
+    cmp     byte ptr [rip + interceptor_is_unreliable], 0
+    jne     1f
+    mov     rax, qword ptr [rip + interceptor_tls@GOTTPOFF]
+    bts     qword ptr fs:[rax + {tls_delivered}], {called_bit}
+1:  mov     r11, rdi
     mov     edi, esi
     mov     rsi, rdx
     mov     rdx, rcx

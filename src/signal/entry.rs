@@ -114,6 +114,10 @@ pub(super) enum Stage {
 /// In `Tls::delivered`, beside the address of the frame less 8, which is a multiple of
 /// 16, and the version: the handler has returned.
 const RETURNED: u64 = 8;
+/// The same: it has been called, or is by the next few instructions.
+const CALLED: u64 = 1 << CALLED_BIT;
+/// No address of a program's has it.
+pub(crate) const CALLED_BIT: u32 = 63;
 
 /// The delivery that a context interrupted, in code of ours on a stack of the
 /// program's; `delivered` is what `Tls::delivered` was there.
@@ -127,7 +131,7 @@ pub(super) fn stage(context: &UContext, delivered: u64) -> Option<Stage> {
         let frame = if is_last { context.rsp } else { context.rbp + 8 };
         return Some(Stage::Returned(Frame(frame)));
     }
-    let frame = (delivered & !15) + 8;
+    let frame = (delivered & !(CALLED | 15)) + 8;
     // Others were left by siglongjmp.
     let is_above = frame.wrapping_sub(context.rsp) < MOST_STACK;
     if !is_above {
@@ -155,11 +159,14 @@ pub(super) unsafe fn unprepared(context: &UContext, delivered: &mut u64) -> Opti
     };
     let call = interceptor_call_handler as *const () as u64
         ..&raw const interceptor_call_handler_end as u64;
-    let is_called = !patch::is_own_text(context.rip) || call.contains(&context.rip);
+    let is_beginning = is_beginning(context.rip);
+    let is_called = !is_beginning && *delivered & CALLED != 0
+        || !patch::is_own_text(context.rip)
+        || call.contains(&context.rip);
     if is_called || handler.frame().context().is_prepared() {
         return None;
     }
-    if !is_beginning(context.rip) {
+    if !is_beginning {
         let code = &raw const interceptor_signal_entry_end as u64
             ..&raw const interceptor_signal_tail as u64;
         *delivered = if code.contains(&context.rip) {

@@ -49,7 +49,7 @@ pub(crate) use context::{MASK_AT, OLD_MASK_AT};
 pub(crate) use defer::{Aside, KEPT, Kept, Waiting};
 #[cfg(feature = "own_calls")]
 pub(crate) use defer::{WAIT_OFF, wait_call};
-pub(crate) use entry::INFO_IN_FRAME;
+pub(crate) use entry::{CALLED_BIT as HANDLER_IS_CALLED, INFO_IN_FRAME};
 pub(crate) use given_stack::{are_given, give_stack, give_stacks, sigaltstack_done};
 #[cfg(feature = "capi")]
 pub(crate) use hooked::watch_more;
