@@ -1,14 +1,18 @@
 // What a birth and the wait for its end cost: the median, in nanoseconds, of
 // COUNT threads or processes, while LIVE other threads are alive.
 //
-//     births thread|fork|vfork|spawn COUNT LIVE
+//     births thread|fork|vfork|spawn COUNT LIVE [one]
+//
+// With `one`, all on one processor.
 //
 // thread: pthread_create and pthread_join; fork, vfork: and _exit and waitpid; spawn:
 // posix_spawn of a program that does not exist, since what the new image costs is
 // measured as start-up.
+#define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -74,9 +78,23 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static void stay_on_one_processor(void) {
+    cpu_set_t all, one;
+    sched_getaffinity(0, sizeof all, &all);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &all)) {
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            sched_setaffinity(0, sizeof one, &one);
+            return;
+        }
+}
+
 int main(int argc, char **argv) {
-    if (argc != 4)
+    if (argc < 4)
         return 2;
+    if (argc > 4)
+        stay_on_one_processor();
     int (*birth)(void) = NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(argv[1], kinds[i].name))
