@@ -113,8 +113,8 @@ extern long (*interceptor_syscall_hook)(long nr, long a0, long a1, long a2,
  * A hook may execute the call that it is shown, and answer it with the result. But
  * some cannot be executed under a hook: the birth of what shares its parent's memory or
  * has a stack of its own (threads, vfork, posix_spawn), rt_sigreturn, exit, and what waits
- * with a signal mask of its own (rt_sigsuspend, ppoll, pselect6, epoll_pwait); and
- * sigaltstack, while a handler runs on that stack. Asked for by
+ * with a signal mask of its own (rt_sigsuspend, ppoll, pselect6, epoll_pwait, io_pgetevents,
+ * io_uring_enter); and sigaltstack, while a handler runs on that stack. Asked for by
  * the hook that is shown them, they return 0, and the call is made when the hook is done,
  * whatever it decides. Other births of that kind fail with ENOSYS. A signal that comes while
  * the hook's call waits is handled when the hook is done: the call fails with EINTR, is made
