@@ -43,6 +43,8 @@ pub(crate) struct Config<'a> {
     pub crash_report: bool,
     /// Bytes of the alternate stack that each thread gets.
     pub alternate_stack: Option<u64>,
+    /// Where plans are that were made before.
+    pub plans: Plans<'a>,
     /// Device and inode of the tree's standard error.
     pub stderr: Option<(u64, u64)>,
     /// Settings of libsyscall_intercept.
@@ -57,6 +59,17 @@ pub(crate) enum ForcedRung {
     Jump(Rung),
     /// The trap.
     Trap,
+}
+
+/// Value of the setting that names the file of plans.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plans<'a> {
+    /// The file beside the runtime, if there is one.
+    BesideUs,
+    /// This one.
+    Named(&'a [u8]),
+    /// Everything is planned anew.
+    None,
 }
 
 /// A setting whose value makes no sense.
@@ -89,6 +102,7 @@ impl<'a> Config<'a> {
             carry: cfg!(not(feature = "drop_in")),
             crash_report: false,
             alternate_stack: None,
+            plans: Plans::BesideUs,
             stderr: None,
             #[cfg(feature = "drop_in")]
             drop_in: crate::drop_in::Settings::default(),
@@ -138,6 +152,12 @@ impl<'a> Config<'a> {
                 let wanted = (env::ALTERNATE_STACK, "a number of bytes, 16384 or more");
                 self.alternate_stack = Some(bytes.ok_or(wanted)?);
             }
+            env::PLANS => match value {
+                b"off" => self.plans = Plans::None,
+                b"" => self.plans = Plans::BesideUs,
+                [b'/', ..] => self.plans = Plans::Named(value),
+                _ => return Err((env::PLANS, "an absolute path, or off")),
+            },
             env::STAT => self.stat = switch(value).ok_or((env::STAT, SWITCH))?,
             env::BYPASS | env::COMPAT_BYPASS => self.bypass = value,
             env::CMDLINE_FILTER | env::COMPAT_CMDLINE_FILTER => self.cmdline_filter = Some(value),

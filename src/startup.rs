@@ -207,7 +207,6 @@ fn patch_process(config: &Config<'_>) -> Result<(Maps, u64), Failure> {
     sys::probe_guest_access();
     let caught = sys::look_at_status();
     let maps = Maps::read().map_err(Failure::Maps)?;
-    populate_stack();
     patch::patch_everything(&maps, config).map_err(Failure::Text)?;
     Ok((maps, caught))
 }
@@ -248,16 +247,6 @@ fn carry_environment(maps: &Maps, envp: *const *const c_char, config: &Config<'_
     }
     // SAFETY: what `arguments` found.
     unsafe { environment::hide(envp.cast_mut().cast()) };
-}
-
-/// Makes the pages of the stack present that planning will use, which costs less than a
-/// fault for each.
-#[inline(never)]
-fn populate_stack() {
-    /// What planning uses of the first thread's stack, which is larger from the beginning.
-    const USED: u64 = 17 * PAGE;
-    let here = 0_u8;
-    sys::populate(page_down((&raw const here) as u64) - USED, USED);
 }
 
 /// Gives back the pages of the stack that planning has used, below what is in

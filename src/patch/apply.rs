@@ -5,164 +5,63 @@
 //! which gives pages without a site no private copy, and is never writable and
 //! executable at once.
 
+use core::cell::Cell;
 use core::ops::Range;
 use core::slice;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use interceptor_abi::plans::{SITES, Sum};
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Verdict, Width};
+use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Width};
 use syscalls::Errno;
 
 use super::begun::Begun;
-use super::image::{Image, ImageVmas};
+use super::image::Image;
 use super::pristine::Source;
 use super::stub::{self, Area};
-use super::{API, imports, near, own, registry, trap};
-use crate::config::{Config, ForcedRung};
+use super::{near, registry, trap};
+use crate::config::ForcedRung;
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, Why, say};
-use crate::frame::SyscallFrame;
-use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down, page_up};
+use crate::sys::{self, Mapping, PAGE, Vma, page_down, page_up};
 use crate::vector;
 
 /// Sites that are planned before they are applied; more go in further rounds,
 /// each with an area of its own.
 const ROUND: usize = 2048;
+// Plans of before are for one round: all or none of them fit.
+const _: () = assert!(SITES <= ROUND);
 /// Generated code is scanned only up to this many bytes at a time: garbage
 /// collectors of JIT compilers change the protection of large heaps often.
 const GENERATED_LIMIT: u64 = 256 * 1024;
 
-const PROT_READ: usize = 1;
+pub(super) const PROT_READ: usize = 1;
 const PROT_WRITE: usize = 2;
-const PROT_EXEC: usize = 4;
-
-/// Patches every object mapped at start-up. Fails when the first that is patched
-/// may not be executed again; it is put back then.
-pub(super) fn at_startup(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
-    let own = own::text();
-    let mut rest = maps.vmas();
-    // Emulators of user space show no page as executable.
-    let shows_code = rest.clone().any(|vma| vma.executable && vma.inode != 0);
-    // SAFETY: a leaf of ours that returns an address.
-    let libc_start = unsafe { interceptor_libc_start() };
-    // The first mapping of the file that is passed at the moment.
-    let mut file = rest.clone();
-    let mut file_inode = 0;
-    let mut is_first = true;
-    let mut plans = Plans::default();
-    let last = near::Last::default();
-    loop {
-        let here = rest.clone();
-        let Some(vma) = rest.next() else {
-            break;
-        };
-        if vma.inode != 0 && (vma.offset == 0 || vma.inode != file_inode) {
-            (file, file_inode) = (here, vma.inode);
-        }
-        let is_object = vma.inode != 0 && !vma.name.starts_with(b"[");
-        if !is_object || vma.range.contains(&own.end.saturating_sub(1)) {
-            continue;
-        }
-        let base = file.clone().next().map_or(vma.range.start, |first| first.range.start);
-        let (range, prot) = if vma.executable {
-            (vma.there(), protection(&vma))
-        } else if shows_code {
-            continue;
-        } else {
-            let memory = ImageVmas::new(file.clone());
-            let code = Image::at(base, &memory).and_then(|image| image.code_in(&vma.there()));
-            let Some(code) = code else {
-                continue;
-            };
-            (code, PROT_READ | PROT_EXEC)
-        };
-        if range.contains(&libc_start) {
-            LIBC_TEXT[0].store(range.start, Relaxed);
-            LIBC_TEXT[1].store(range.end, Relaxed);
-        }
-        if config.bypasses(vma.name) {
-            coverage::report(vma.name, &Tally::default(), config.debug_dump);
-            continue;
-        }
-        if !vma.readable {
-            say(format_args!("{}: execute-only text is left alone", Lossy(vma.name)));
-            continue;
-        }
-        let memory = ImageVmas::new(file.clone());
-        let image = Image::at(base, &memory);
-        for name in image
-            .as_ref()
-            .and_then(Image::dynamic_symbols)
-            .into_iter()
-            .flat_map(|symbols| symbols.imports(API))
-        {
-            imports::note(name);
-        }
-        let is_pristine = image.as_ref().is_some_and(|image| !image.relocates_text());
-        let source = (is_pristine && range == vma.range).then(|| Source::of(&vma));
-        let name = vma.name;
-        let text = Text { range, prot, name, is_file: true, is_pristine, source, is_early: true };
-        let near = |range: &Range<u64>, len| near::map_in_gap(range, len, &last, maps.vmas());
-        let mut refused = None;
-        let tally =
-            patch_text(&text, image.as_ref(), config.force_rung, &near, &mut plans, &mut refused);
-        match refused {
-            Some(error) if is_first => return Err(error),
-            Some(error) => say_left_alone(&text, error),
-            None => {}
-        }
-        is_first &= tally.is_empty();
-        coverage::report(vma.name, &tally, config.debug_dump);
-        if let Some(frames) = image.as_ref().and_then(Image::unwind_pages) {
-            // Read by the planner, and by the program when it throws.
-            sys::release(&frames);
-        }
-    }
-    Ok(())
-}
+pub(super) const PROT_EXEC: usize = 4;
 
 /// Memory for the plans of a round, which several texts may use one after the other.
 #[derive(Default)]
-struct Plans(Option<Mapping>);
+pub(super) struct Memory(Cell<Option<Mapping>>);
 
-impl Plans {
-    fn memory(&mut self) -> sys::Result<Mapping> {
-        match self.0 {
+impl Memory {
+    fn get(&self) -> sys::Result<Mapping> {
+        match self.0.get() {
             Some(memory) => Ok(memory),
             None => {
                 let memory = Mapping::anonymous((ROUND * size_of::<Planned>()) as u64)?;
-                Ok(*self.0.insert(memory))
+                self.0.set(Some(memory));
+                Ok(memory)
             }
         }
     }
 }
 
-impl Drop for Plans {
+impl Drop for Memory {
     fn drop(&mut self) {
-        if let Some(memory) = self.0 {
+        if let Some(memory) = self.0.get() {
             memory.unmap();
         }
     }
-}
-
-unsafe extern "C" {
-    /// Address of libc's `__libc_start_main`, 0 without one (`asm/weak.S`).
-    fn interceptor_libc_start() -> u64;
-}
-
-/// Start and end of libc's code.
-static LIBC_TEXT: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-
-/// Whether an address is in libc's code.
-pub(crate) fn is_in_libc(address: u64) -> bool {
-    let [start, end] = &LIBC_TEXT;
-    (start.load(Relaxed)..end.load(Relaxed)).contains(&address)
-}
-
-/// The program's stack pointer, if it is in use: the call is made by a function of
-/// libc, to which its caller has jumped by pushing an address.
-pub(crate) fn stack_of_libc(frame: &SyscallFrame) -> Option<u64> {
-    is_in_libc(frame.address_after_site()).then_some(frame.rsp)
 }
 
 /// Patches one executable piece of an image that was just mapped.
@@ -178,22 +77,14 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
         is_file: true,
         is_pristine: false,
         source: None,
+        expected: None,
         is_early: false,
     };
     if !text.has_candidates() {
         return;
     }
     let begun = Begun::new(&image, &text.range);
-    let image = Image::at(image.start, begun.memory());
-    let tally = patch_text(
-        &text,
-        image.as_ref(),
-        None,
-        &near::map_by_asking,
-        &mut Plans::default(),
-        &mut None,
-    );
-    coverage::report(text.name, &tally, false);
+    patch_later(&text, Image::at(image.start, begun.memory()).as_ref());
 }
 
 /// Patches memory that the program wrote and made executable.
@@ -209,28 +100,38 @@ pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
         is_file: false,
         is_pristine: false,
         source: None,
+        expected: None,
         is_early: false,
     };
-    let tally =
-        patch_text(&text, None, None, &near::map_by_asking, &mut Plans::default(), &mut None);
+    if text.has_candidates() {
+        patch_later(&text, None);
+    }
+}
+
+/// Patches text that has come when the program ran already.
+fn patch_later(text: &Text<'_>, image: Option<&Image<'_>>) {
+    let plan = |sink: &mut dyn FnMut(SitePlan)| plan(text, image, None, sink);
+    let (tally, _) = patch_text(text, &plan, &near::map_by_asking, &Memory::default());
     coverage::report(text.name, &tally, false);
 }
 
 /// One executable range.
-struct Text<'a> {
-    range: Range<u64>,
+pub(super) struct Text<'a> {
+    pub range: Range<u64>,
     /// PROT_* bits that it has and keeps.
-    prot: usize,
-    name: &'a [u8],
+    pub prot: usize,
+    pub name: &'a [u8],
     /// It is all of what is mapped executable there, from a file.
-    is_file: bool,
+    pub is_file: bool,
     /// Nobody has written to it since it was mapped.
-    is_pristine: bool,
+    pub is_pristine: bool,
     /// Where all of it can be had again.
-    source: Option<Source<'a>>,
+    pub source: Option<Source<'a>>,
+    /// Sum of the bytes that are to be replaced, if they were planned without a look at them.
+    pub expected: Option<u64>,
     /// The program does not run yet. Later it may have forbidden system calls
     /// that are not needed.
-    is_early: bool,
+    pub is_early: bool,
 }
 
 impl Text<'_> {
@@ -255,15 +156,25 @@ impl Text<'_> {
     fn bytes(&self) -> &[u8] {
         // SAFETY: the range is mapped readable. Nobody writes it meanwhile: at
         // start-up there is one thread, and later it is new to the program.
-        unsafe {
-            let len = (self.range.end - self.range.start) as usize;
-            slice::from_raw_parts(self.range.start as *const u8, len)
-        }
+        unsafe { bytes_at(&self.range) }
     }
 
     /// Whether there may be a site.
-    fn has_candidates(&self) -> bool {
+    pub(super) fn has_candidates(&self) -> bool {
         rewrite::has_candidates(self.bytes(), self.width())
+    }
+
+    /// Fails unless what is to be replaced is what was planned for.
+    fn is_as_planned(&self, planned: &[Planned]) -> sys::Result<()> {
+        let Some(expected) = self.expected else {
+            return Ok(());
+        };
+        let mut sum = Sum::default();
+        for replaced in planned.iter().flat_map(|planned| planned.patch.replaces()).flatten() {
+            // SAFETY: it lies in the text.
+            sum.add_bytes(unsafe { bytes_at(&replaced) });
+        }
+        if sum.0 == expected { Ok(()) } else { Err(Errno::ESTALE) }
     }
 
     /// How it is searched. Later the program's vector state is live.
@@ -272,8 +183,11 @@ impl Text<'_> {
     }
 }
 
+/// Hands the plan of each site to a sink.
+pub(super) type PlanTo<'p> = &'p dyn Fn(&mut dyn FnMut(SitePlan));
+
 /// How stubs get memory near a range.
-type Near<'n> = &'n dyn Fn(&Range<u64>, u64) -> sys::Result<Mapping>;
+pub(super) type Near<'n> = &'n dyn Fn(&Range<u64>, u64) -> sys::Result<Mapping>;
 
 /// One planned site, and its stub once it has one.
 #[derive(Clone, Copy)]
@@ -283,44 +197,37 @@ struct Planned {
     stub: u64,
 }
 
-/// Plans and patches one range. Returns what became of its sites. `refused` becomes
-/// why patched text could not be made executable again.
-fn patch_text(
+/// Patches a text as `plan` says. Returns what became of the sites, and why patched text could
+/// not be made executable again; ESTALE if it is not as expected, and nothing has been done.
+pub(super) fn patch_text(
     text: &Text<'_>,
-    image: Option<&Image<'_>>,
-    force: Option<ForcedRung>,
+    plan: PlanTo<'_>,
     near: Near<'_>,
-    plans: &mut Plans,
-    refused: &mut Option<Errno>,
-) -> Tally {
+    memory: &Memory,
+) -> (Tally, Option<Errno>) {
     let mut tally = Tally::default();
-    if !text.has_candidates() {
-        return tally;
-    }
-    let bytes = text.bytes();
-    let Ok(memory) = plans.memory() else {
+    let Ok(memory) = memory.get() else {
         say(format_args!("{}: no memory to plan; it is left alone", Lossy(text.name)));
-        plan(bytes, text, image, force, &mut |site| tally.count(outcome_unpatched(&site)));
-        return tally;
+        plan(&mut |site| tally.count(outcome_unpatched(&site)));
+        return (tally, None);
     };
     let is_pristine = text.is_pristine;
-    let mut round = Round { memory, len: 0, text, is_pristine, near, refused, tally: &mut tally };
-    plan(bytes, text, image, force, &mut |site| round.add(site));
+    let mut round = Round { memory, len: 0, text, is_pristine, near, refused: None, tally };
+    plan(&mut |site| round.add(site));
     round.apply();
-    tally
+    (round.tally, round.refused)
 }
 
 /// What becomes of a site that is not patched whatever its plan says.
 fn outcome_unpatched(site: &SitePlan) -> Outcome {
-    match &site.verdict {
-        Verdict::Jump(_) | Verdict::Trap => Outcome::Missed,
-        other => coverage::outcome_of_report(site.kind, other),
+    match site.patch() {
+        Some(_) => Outcome::Missed,
+        None => coverage::outcome_of_report(site.kind, &site.verdict),
     }
 }
 
 /// Plans one range with what its image tells of functions.
-fn plan(
-    bytes: &[u8],
+pub(super) fn plan(
     text: &Text<'_>,
     image: Option<&Image<'_>>,
     force: Option<ForcedRung>,
@@ -332,7 +239,7 @@ fn plan(
         Some(ForcedRung::Trap) => Ladder::Trap,
     };
     let code = image.map(code_map).unwrap_or_default();
-    let text = rewrite::Text { base: text.range.start, bytes, width: text.width() };
+    let text = rewrite::Text { base: text.range.start, bytes: text.bytes(), width: text.width() };
     let data = image.map(|image| image as &dyn rewrite::Data);
     rewrite::plan(&text, &code, data, ladder, sink);
 }
@@ -360,20 +267,18 @@ struct Round<'r> {
     /// Nothing of the text has been patched yet, or written by anybody else.
     is_pristine: bool,
     near: Near<'r>,
-    /// Why text could not be made executable again; it has been put back then.
-    refused: &'r mut Option<Errno>,
-    tally: &'r mut Tally,
+    /// Why text could not be made executable again; it has been put back then. Or ESTALE,
+    /// if it is not the text that was planned for; then nothing has been done.
+    refused: Option<Errno>,
+    tally: Tally,
 }
 
 impl Round<'_> {
     fn add(&mut self, site: SitePlan) {
-        let (patch, outcome) = match site.verdict {
-            Verdict::Jump(patch) => (patch, coverage::outcome_of(patch.rung())),
-            Verdict::Trap => (Patch::trap(site.address), Outcome::Trap),
-            other => {
-                return self.tally.count(coverage::outcome_of_report(site.kind, &other));
-            }
+        let Some(patch) = site.patch() else {
+            return self.tally.count(coverage::outcome_of_report(site.kind, &site.verdict));
         };
+        let outcome = coverage::outcome_of(patch.rung());
         if self.len == ROUND {
             self.apply();
         }
@@ -395,12 +300,14 @@ impl Round<'_> {
         let planned = self.planned(self.len);
         self.len = 0;
         if planned.is_empty() {
+            // Plans of before may not have been there to be read.
+            self.refused = self.refused.or(self.text.is_as_planned(planned).err());
             return;
         }
         let pages = pages_of(planned);
         let result = match self.refused {
             None => self.try_apply(planned, &pages),
-            Some(error) => Err(*error),
+            Some(error) => Err(error),
         };
         self.is_pristine = false;
         if let Err(error) = result {
@@ -421,14 +328,6 @@ impl Round<'_> {
     fn try_apply(&mut self, planned: &mut [Planned], pages: &Range<u64>) -> sys::Result<()> {
         let place = registry::reserve().ok_or(Errno::ENOSPC)?;
         let mapping = (self.near)(&self.text.range, stub::area_len(planned.len()))?;
-        if self.text.is_early {
-            sys::populate(mapping.start, page_up(stub::likely_len(planned.len())));
-        }
-        let mut area = Area::new(mapping, planned.len());
-        for planned in planned.iter_mut() {
-            planned.write_stub(&mut area);
-        }
-        let mapping = area.seal()?;
         if self.is_pristine {
             // Planning has read all of the text, the program will not. Present, its pages
             // cost memory, time in the changes of protection that come now, and in every fork,
@@ -443,17 +342,27 @@ impl Round<'_> {
             }
         };
         if self.text.is_early {
+            // From here on only pages are touched that become private anyway.
+            sys::populate(mapping.start, page_up(stub::likely_len(planned.len())));
             populate(planned);
         }
-        for planned in planned.iter_mut() {
-            planned.write_patch();
+        let written = match self.text.is_as_planned(planned) {
+            Ok(()) => write_stubs(mapping, planned),
+            Err(stale) => {
+                mapping.unmap();
+                self.refused = Some(stale);
+                Err(stale)
+            }
+        };
+        if written.is_ok() {
+            planned.iter_mut().for_each(Planned::write_patch);
+            place.add(pages, mapping);
         }
-        place.add(pages, mapping);
         if let Err(error) = writable.protect(self.text.prot) {
             self.put_back(error);
             return Err(error);
         }
-        Ok(())
+        written
     }
 
     /// Undoes all rounds: patched text must not be executed.
@@ -470,11 +379,11 @@ impl Round<'_> {
         }
         registry::forget(range);
         self.tally.miss_all();
-        *self.refused = Some(error);
+        self.refused = Some(error);
     }
 }
 
-fn say_left_alone(text: &Text<'_>, error: Errno) {
+pub(super) fn say_left_alone(text: &Text<'_>, error: Errno) {
     if error == Errno::ENOSPC {
         // Whoever maps so many objects maps more. Each is counted.
         static IS_SAID: AtomicBool = AtomicBool::new(false);
@@ -486,13 +395,19 @@ fn say_left_alone(text: &Text<'_>, error: Errno) {
     say(format_args!("{}: it is left alone ({})", Lossy(text.name), Why(error)));
 }
 
+/// Writes the stubs of planned sites, and makes them executable.
+fn write_stubs(mapping: Mapping, planned: &mut [Planned]) -> sys::Result<()> {
+    let mut area = Area::new(mapping, planned.len());
+    for planned in planned {
+        planned.write_stub(&mut area);
+    }
+    area.seal()
+}
+
 impl Planned {
     fn write_stub(&mut self, area: &mut Area) {
-        let window = self.patch.window();
         // SAFETY: the window lies in the text that was planned.
-        let text = unsafe {
-            slice::from_raw_parts(window.start as *const u8, (window.end - window.start) as usize)
-        };
+        let text = unsafe { bytes_at(&self.patch.window()) };
         match area.add(&self.patch, text) {
             Ok(stub) => self.stub = stub,
             Err(_) => self.outcome = Outcome::Missed,
@@ -521,6 +436,14 @@ impl Planned {
             }
         }
     }
+}
+
+/// # Safety
+///
+/// The range is mapped readable, and nobody writes to it while what is returned is used.
+unsafe fn bytes_at<'a>(range: &Range<u64>) -> &'a [u8] {
+    // SAFETY: the caller's.
+    unsafe { slice::from_raw_parts(range.start as *const u8, (range.end - range.start) as usize) }
 }
 
 /// Makes runs of neighbouring pages that patches write to private.
@@ -556,7 +479,7 @@ fn pages_of(planned: &[Planned]) -> Range<u64> {
     page_down(low)..page_up(high)
 }
 
-fn protection(vma: &Vma<'_>) -> usize {
+pub(super) fn protection(vma: &Vma<'_>) -> usize {
     let bit = |set, bit| if set { bit } else { 0 };
     bit(vma.readable, PROT_READ) | bit(vma.writable, PROT_WRITE) | bit(vma.executable, PROT_EXEC)
 }

@@ -4,7 +4,9 @@
 //! the memory: it maps areas for stubs near each object, writes stubs and
 //! patches, and leaves every page protected as it was.
 
+mod ahead;
 mod apply;
+mod at_startup;
 mod begun;
 mod clients;
 mod image;
@@ -23,7 +25,8 @@ use crate::config::Config;
 use crate::frame::ANCHOR_AHEAD;
 use crate::sys::{self, Maps, page_up};
 
-pub(crate) use apply::{is_in_libc, patch_generated, patch_image, stack_of_libc};
+pub(crate) use apply::{patch_generated, patch_image};
+pub(crate) use at_startup::{is_in_libc, stack_of_libc};
 pub(crate) use clients::are_for_drop_in;
 pub(crate) use image::{Image, ImageVmas};
 #[cfg(feature = "capi")]
@@ -40,7 +43,7 @@ const API: &[u8] = b"interceptor_";
 /// Patches all objects that are mapped at start-up. Fails when nothing may be
 /// patched; then everything is as it was.
 pub(crate) fn patch_everything(maps: &Maps, config: &Config<'_>) -> sys::Result<()> {
-    apply::at_startup(maps, config)
+    at_startup::patch_all(maps, config)
 }
 
 /// Whether another interceptor has come first, and patched us with the rest.

@@ -244,8 +244,8 @@ impl Area {
         Ok(address + start as u64)
     }
 
-    /// Ends the writing.
-    pub(super) fn seal(self) -> crate::sys::Result<Mapping> {
+    /// Ends the writing. The memory is gone if that fails.
+    pub(super) fn seal(self) -> crate::sys::Result<()> {
         let area = self.mapping.start;
         let file = area + self.used;
         let stubs = area + self.first;
@@ -260,7 +260,7 @@ impl Area {
             return Err(error);
         }
         symfile::publish(file);
-        Ok(self.mapping)
+        Ok(())
     }
 }
 

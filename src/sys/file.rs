@@ -5,6 +5,7 @@ use core::fmt::Write as _;
 use core::ops::Range;
 
 use interceptor_abi::env::FIRST_DESCRIPTOR;
+use interceptor_abi::plans::State;
 use syscalls::{Errno, Sysno, syscall};
 
 use super::Result;
@@ -71,6 +72,26 @@ impl File {
         unsafe { syscall!(Sysno::pread64, self.0, to, len, offset) }
     }
 
+    /// Fills `words` from an offset on. Fails if there are fewer.
+    pub(crate) fn read_words(&self, words: &mut [u64], offset: u64) -> Result<()> {
+        let len = size_of_val(words);
+        // SAFETY: any bytes are words.
+        let bytes = unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), len) };
+        if self.read_at(bytes, offset)? == len { Ok(()) } else { Err(Errno::EIO) }
+    }
+
+    /// Whether it is an ordinary file of the superuser's or the caller's, and no other
+    /// user may write to it.
+    pub(crate) fn is_trusted(&self) -> Result<bool> {
+        const S_IFMT: u32 = 0o170_000;
+        const S_IFREG: u32 = 0o100_000;
+        const OTHERS_WRITE: u32 = 0o022;
+        let Status { mode, uid, .. } = status_of(&stat(self.0)?);
+        // SAFETY: takes no arguments and cannot fail.
+        let is_ours = || unsafe { syscall!(Sysno::geteuid) } == Ok(uid as usize);
+        Ok(mode & S_IFMT == S_IFREG && mode & OTHERS_WRITE == 0 && (uid == 0 || is_ours()))
+    }
+
     /// Its inode.
     pub(crate) fn inode(&self) -> Result<u64> {
         Ok(stat(self.0)?[1])
@@ -108,10 +129,25 @@ pub(crate) fn status_at(directory: i32, path: &CStr, flags: u64) -> Result<Statu
 
 /// The same by the address of a path of the program's, which need not be readable.
 pub(crate) fn status_at_guests(directory: i32, path: u64, flags: u64) -> Result<Status> {
+    stat_at(directory, path, flags).map(|stat| status_of(&stat))
+}
+
+/// By what a file is known to be as it was.
+pub(crate) fn state_of(path: &CStr) -> Result<State> {
+    let stat = stat_at(AT_FDCWD, path.as_ptr() as u64, 0)?;
+    let (modified, changed) = ([stat[11], stat[12]], [stat[13], stat[14]]);
+    Ok(State { inode: stat[1], size: stat[6], modified, changed })
+}
+
+fn stat_at(directory: i32, path: u64, flags: u64) -> Result<Stat> {
     let mut stat = Stat::default();
     // SAFETY: the kernel reads a path, if there is one, and writes one struct stat.
     unsafe { syscall!(Sysno::newfstatat, directory, path, stat.as_mut_ptr(), flags)? };
-    Ok(Status { mode: stat[3] as u32, uid: (stat[3] >> 32) as u32, gid: stat[4] as u32 })
+    Ok(stat)
+}
+
+fn status_of(stat: &Stat) -> Status {
+    Status { mode: stat[3] as u32, uid: (stat[3] >> 32) as u32, gid: stat[4] as u32 }
 }
 
 /// Closes a descriptor of ours.

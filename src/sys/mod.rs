@@ -22,14 +22,14 @@ use syscalls::{Errno, Sysno, syscall};
 
 pub(crate) use file::{
     File, Status, close, duplicate_above, file_identity, file_size, is_open, memory_file, reopen,
-    status_at, status_at_guests,
+    state_of, status_at, status_at_guests,
 };
 pub(crate) use guest::{
     GuestRange, copy_guest_string, probe_guest_access, read_guest, read_guest_near,
     read_guest_ranges, read_guest_string, read_guest_word_near, read_guest_words, readable,
     write_guest, write_guest_bytes, write_guest_near,
 };
-pub(crate) use maps::{Maps, Vma};
+pub(crate) use maps::{Maps, Vma, Vmas};
 pub(crate) use memory::{
     Mapping, PAGE, look_at_status, page_down, page_up, populate, release, unmap,
 };

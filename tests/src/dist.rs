@@ -1,7 +1,9 @@
 //! Where the deliverables, the guest programs and other people's programs are.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use crate::missing::Missing;
 
@@ -27,6 +29,21 @@ impl Dist {
     /// `bin/interceptor`.
     pub fn command(&self) -> PathBuf {
         self.0.join("bin/interceptor")
+    }
+
+    /// Plans programs into a file, by `interceptor plan`.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be executed.
+    pub fn plan<P: AsRef<OsStr>>(
+        &self,
+        file: &Path,
+        programs: impl IntoIterator<Item = P>,
+    ) -> Output {
+        let mut command = Command::new(self.command());
+        command.arg("plan").arg("--file").arg(file).args(programs);
+        command.output().expect("the command")
     }
 
     /// `lib/libinterceptor.so`.

@@ -18,6 +18,8 @@ pub struct Mode {
     hook: Option<&'static str>,
     /// A hook in Rust: it contains the runtime and takes its place.
     runtime: Option<&'static str>,
+    /// Planned before it is executed.
+    is_planned: bool,
     environment: &'static [(&'static str, &'static str)],
 }
 
@@ -36,9 +38,10 @@ impl Modes {
         Mode::new("hook", "run").with_hook(),
     ];
 
-    /// Hooks that see results, in C and in Rust; one that sees all signals; everything saved by XSAVE; each rung of the
+    /// Plans of before; hooks that see results, in C and in Rust; one that sees all signals; everything saved by XSAVE; each rung of the
     /// patch ladder forced, without and with a hook.
     pub const FORCED: &'static [Mode] = &[
+        Mode::new("planned", "run").with_hook().with_plans(),
         Mode::new("pairs", "run").with_pairs(),
         Mode::new("rust", "run").with_runtime("librust_forward.so"),
         Mode::new("signals", "run").with_signal_hook(),
@@ -75,7 +78,8 @@ type Environment = &'static [(&'static str, &'static str)];
 
 impl Mode {
     const fn new(name: &'static str, command: &'static str) -> Mode {
-        Mode { name, command, has_report: false, hook: None, runtime: None, environment: &[] }
+        let (has_report, is_planned) = (false, false);
+        Mode { name, command, has_report, hook: None, runtime: None, is_planned, environment: &[] }
     }
 
     const fn with_report(mut self) -> Mode {
@@ -85,6 +89,11 @@ impl Mode {
 
     const fn with_hook(mut self) -> Mode {
         self.hook = FORWARD;
+        self
+    }
+
+    const fn with_plans(mut self) -> Mode {
+        self.is_planned = true;
         self
     }
 
@@ -132,6 +141,11 @@ impl Mode {
         let mut program = program.clone();
         if let Some(library) = self.runtime {
             program = program.environment("INTERCEPTOR_LIB", guest(library)?);
+        }
+        if self.is_planned {
+            let plans = scratch.path("plans");
+            dist.plan(&plans, [program.path()]);
+            program = program.environment("INTERCEPTOR_PLANS", plans);
         }
         for (name, value) in self.environment {
             program = program.environment(name, OsStr::new(value));

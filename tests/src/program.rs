@@ -47,6 +47,11 @@ impl Program {
         }
     }
 
+    /// Its path, or the name that is looked up.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A command line for `sh`.
     pub fn shell(script: &str) -> Program {
         Program::new("/bin/sh").arguments(["-c", script])

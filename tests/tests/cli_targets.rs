@@ -148,6 +148,10 @@ fn a_static_program_runs_after_one_line() {
             assert_one_line(&ended, "statically linked");
             assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(9), "ran\n"));
         }
+        // There is nothing to plan.
+        let planned = dist.plan(&scratch.path("plans"), [&path]);
+        let said = String::from_utf8_lossy(&planned.stderr);
+        assert!(planned.status.code() == Some(1) && said.contains("statically linked"), "{said}");
     }
 }
 

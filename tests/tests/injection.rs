@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use interceptor_tests::{Dist, guest, need};
+use interceptor_tests::{Dist, Scratch, guest, need};
 use nix::errno::Errno;
 use nix::libc::{self, user_regs_struct};
 use nix::sys::ptrace;
@@ -46,7 +46,7 @@ struct Injection {
 struct Subject {
     preload: String,
     runtime: PathBuf,
-    environment: &'static [(&'static str, &'static str)],
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 /// How a run with a failing call ended.
@@ -65,7 +65,7 @@ impl Subject {
         command
             .args(["-c", SCRIPT])
             .env("LD_PRELOAD", &self.preload)
-            .envs(self.environment.iter().copied())
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -224,7 +224,8 @@ fn a_program_runs_whatever_call_of_start_up_fails() {
     let runtime = dist.runtime().canonicalize().expect("the runtime");
     let hook = need!(guest("libforward_all.so"));
     let preload = format!("{}:{}", hook.display(), runtime.display());
-    check(&Subject { preload, runtime, environment: &[("INTERCEPTOR_DEBUG_DUMP", "1")] });
+    let environment = vec![("INTERCEPTOR_DEBUG_DUMP", "1".into())];
+    check(&Subject { preload, runtime, environment });
 }
 
 #[test]
@@ -233,9 +234,18 @@ fn a_program_runs_whatever_call_fails_that_founds_a_group() {
     let runtime = dist.runtime().canonicalize().expect("the runtime");
     let hook = need!(guest("libcensus.so"));
     let preload = format!("{}:{}", hook.display(), runtime.display());
-    check(&Subject {
-        preload,
-        runtime,
-        environment: &[("INTERCEPTOR_DEBUG_DUMP", "1"), ("CENSUS", "attach")],
-    });
+    let environment = vec![("INTERCEPTOR_DEBUG_DUMP", "1".into()), ("CENSUS", "attach".into())];
+    check(&Subject { preload, runtime, environment });
+}
+
+#[test]
+fn a_program_runs_whatever_call_fails_that_reads_plans() {
+    let dist = need!(Dist::find());
+    let runtime = dist.runtime().canonicalize().expect("the runtime");
+    let scratch = Scratch::new();
+    let plans = scratch.path("plans");
+    assert_eq!(dist.plan(&plans, ["/bin/sh", "/bin/true"]).status.code(), Some(0));
+    let preload = runtime.display().to_string();
+    let environment = vec![("INTERCEPTOR_DEBUG_DUMP", "1".into()), ("INTERCEPTOR_PLANS", plans)];
+    check(&Subject { preload, runtime, environment });
 }

@@ -191,6 +191,7 @@ fn debian_packages_install_work_and_go_again() {
                 .arguments([
                     format!("--root={}", base.display()).as_str(),
                     "--force-depends",
+                    "--force-script-chrootless",
                     action,
                 ])
                 .arguments(what),
@@ -209,6 +210,9 @@ fn debian_packages_install_work_and_go_again() {
         ended.stderr.contains("getppid() = ") && ended.stderr.contains(" 0 missed"),
         "{ended:?}"
     );
+    // It is made later, and goes all the same.
+    output(&Program::new(&tool).arguments(["plan", "/bin/true"]));
+    assert!(usr.join("lib/interceptor/plans").is_file());
     let hook = scratch.path("hook.so");
     need!(build_with_pkg_config(
         &usr,

@@ -44,6 +44,8 @@ pub fn lay_out(workspace: &Workspace, profile: Profile) -> Result<()> {
         strip(&workspace.unstripped(product), &workspace.dist_library(product))?;
     }
     drop_ins(workspace)?;
+    // What was planned before is no part of what is laid out.
+    tool::remove(&workspace.dist().join(ship::PLANS))?;
     let tool = workspace.target().join(profile.directory());
     tool::place(&tool.join("interceptor"), &workspace.dist().join("bin/interceptor"))?;
     for header in workspace.headers()? {

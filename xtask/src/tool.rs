@@ -40,6 +40,16 @@ pub fn place(from: &Path, to: &Path) -> Result<()> {
     fs::rename(&temporary, to).with_context(|| format!("cannot replace {}", to.display()))
 }
 
+/// Removes a file; one that is gone already is no mistake.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes a symbolic link `at` that leads to `target`, in place of what is there.
 pub fn link(target: &str, at: &Path) -> Result<()> {
     if fs::read_link(at).is_ok_and(|current| current == Path::new(target)) {

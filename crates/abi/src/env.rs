@@ -85,6 +85,10 @@ pub const CRASH_REPORT: &str = "INTERCEPTOR_CRASH_REPORT";
 /// `SA_ONSTACK`, hooks of signals without a handler and the crash report run on it.
 pub const ALTERNATE_STACK: &str = "INTERCEPTOR_ALTSTACK";
 
+/// Absolute path of the file of [plans](crate::plans), or `off`. Absent: the one beside
+/// the runtime, if there is one.
+pub const PLANS: &str = "INTERCEPTOR_PLANS";
+
 /// Device and inode (hexadecimal, with a colon between) of the standard error of
 /// the first process of a tree. What only a user should read is written to no
 /// other file. The runtime sets it, where the program does not see it.

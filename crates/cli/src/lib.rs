@@ -19,8 +19,10 @@ pub mod hostile;
 mod launch;
 mod needs;
 mod notice;
+mod objects;
 mod observe;
 mod outcome;
+mod plan;
 mod preload;
 mod program;
 mod run;
@@ -50,6 +52,8 @@ enum Command {
     Stat(stat::Args),
     /// Show who lives in a running tree of processes, and which calls it makes
     Top(top::Args),
+    /// Plan programs before they are executed, so that they start faster
+    Plan(plan::Args),
     /// Tell whether a program will be intercepted, and how completely
     Doctor(doctor::Args),
 }
@@ -70,6 +74,7 @@ pub fn main() -> i32 {
         Command::Trace(args) => trace::execute(&args),
         Command::Stat(args) => stat::execute(&args),
         Command::Top(args) => top::execute(&args),
+        Command::Plan(args) => plan::execute(&args),
         Command::Doctor(args) => doctor::execute(&args),
     };
     match result {

@@ -40,7 +40,7 @@ pub fn prepare(hooks: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// Finds `libinterceptor.so` beside this program, as `dist` lays it out.
-fn runtime() -> Result<PathBuf, Failure> {
+pub fn runtime() -> Result<PathBuf, Failure> {
     if let Some(path) = env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty()) {
         return fs::canonicalize(&path).map_err(|error| {
             Failure::refused(format!(

@@ -9,6 +9,7 @@
 //!   start of a function reaches on an instruction boundary is believed.
 //! - [`Patch`] says what to write where, [`relocate`] makes the copies of the
 //!   instructions that had to make room.
+//! - [`SitePlan::pack`] makes a word of a plan, for the next time.
 #![no_std]
 #![deny(unsafe_code)]
 
@@ -24,6 +25,7 @@ mod landing;
 mod list;
 mod marks;
 mod opcodes;
+mod packed;
 mod pairs;
 mod patch;
 mod plan;
@@ -39,6 +41,7 @@ mod window;
 
 pub use code_map::{CodeMap, Function};
 pub use go::{find_go_table, is_go_note};
+pub use packed::VERSION;
 pub use pairs::Width;
 pub use patch::{OutOfReach, Patch, Rung, Write, Writes};
 pub use plan::{Ladder, Reason, SitePlan, Text, Verdict, plan};

@@ -143,6 +143,11 @@ impl Patch {
         self.window().end
     }
 
+    /// The bytes that are replaced, in up to two pieces.
+    pub fn replaces(&self) -> [Option<Range<u64>>; 2] {
+        [Some(self.window()), self.hole()]
+    }
+
     /// Everything that is written lies in this range.
     pub fn touches(&self) -> Range<u64> {
         let window = self.window();

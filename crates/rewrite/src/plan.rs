@@ -18,7 +18,7 @@ use crate::tables::Data;
 use crate::window::{Choices, Entries, Surroundings};
 
 /// The plan for one candidate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SitePlan {
     /// Address of the two bytes.
     pub address: u64,

@@ -1,7 +1,7 @@
 //! Damaged input yields fewer plans, never a panic or a read out of bounds.
 
 use interceptor_rewrite::{
-    CodeMap, Ladder, Text, Width, candidates, eh_frame_address, plan, relocate,
+    CodeMap, Ladder, SitePlan, Text, Width, candidates, eh_frame_address, plan, relocate,
 };
 
 #[path = "support/any_plan.rs"]
@@ -183,4 +183,31 @@ fn random_bytes_do_no_harm() {
         let room = random.below(out.len() + 1);
         let _ = relocate(&bytes[..len], random.next(), random.next(), &mut out[..room]);
     }
+}
+
+#[test]
+fn whatever_was_kept_as_a_plan_names_bytes_of_the_text() {
+    let mut random = Random(7);
+    let mut found = 0;
+    for len in [1_u64, 2, 7, 100, 4096] {
+        let text = 0x7f00_0000_0000..0x7f00_0000_0000 + len;
+        for _ in 0..rounds() * 1000 {
+            // A word whose bytes mean something more often than not.
+            let [place, kind, verdict, low, high] = [0; 5].map(|_: u64| random.next());
+            let wide = if place % 9 == 0 { 0x80ff } else { 0 };
+            let reach = (low % 64) | (high % 64) << 8 | wide;
+            let word = (place % (2 * len)) | (kind % 4) << 32 | (verdict % 13) << 40 | reach << 48;
+            let Some(site) = SitePlan::unpack(word, &text) else { continue };
+            found += 1;
+            let Some(patch) = site.patch() else { continue };
+            let touched = patch.touches();
+            assert!(text.start <= touched.start && touched.end <= text.end, "{word:x}: {site:x?}");
+            assert!(touched.start < touched.end, "{word:x}: {site:x?}");
+            for write in patch.writes(text.end + 4096).expect("in reach") {
+                let end = write.address + write.bytes().len() as u64;
+                assert!(text.start <= write.address && end <= text.end, "{word:x}: {site:x?}");
+            }
+        }
+    }
+    assert!(found > 1000, "{found}");
 }

@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
-use interceptor_rewrite::{Ladder, Patch, Rung, SITE_LEN, Text, Verdict, Width, relocate};
+use interceptor_rewrite::{
+    Ladder, Patch, Rung, SITE_LEN, SitePlan, Text, Verdict, Width, relocate,
+};
 use object::{Object, ObjectSymbol, SymbolKind};
 
 mod support;
@@ -53,6 +55,11 @@ fn verify(path: &Path, faults: &mut Vec<String>) -> usize {
             let mut report = |what: String| faults.push(format!("{}: {what}", path.display()));
             if !is_sorted {
                 report("plans are not in order".to_owned());
+            }
+            let range = text.base..text.base + text.bytes.len() as u64;
+            let kept = |plan: &SitePlan| SitePlan::unpack(plan.pack(text.base)?, &range);
+            if let Some(lost) = plans.iter().find(|plan| kept(plan) != Some(**plan)) {
+                report(format!("{lost:x?} is not the same when it was kept"));
             }
             if patches.is_empty() {
                 continue;

@@ -1,6 +1,7 @@
 //! What is built to be measured.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -10,6 +11,12 @@ use crate::build;
 use crate::test::guests;
 use crate::tool;
 use crate::workspace::{Product, Workspace};
+
+/// Name of the way in which nobody is subscribed to anything.
+pub const NOBODY: &str = "interceptor";
+
+/// The same, where programs have been planned before.
+pub const PLANNED: &str = "interceptor, planned before";
 
 /// Programs, hook libraries and the peer.
 pub struct Products {
@@ -57,7 +64,15 @@ impl Products {
 
     /// Us, with nobody subscribed.
     pub fn nobody(&self) -> Way {
-        Way::preload("interceptor", &[&self.runtime])
+        Way::preload(NOBODY, &[&self.runtime])
+    }
+
+    /// The same, where a program has been planned before.
+    pub fn planned(&self, program: &str) -> Result<Way> {
+        let plans = self.file("plans");
+        let mut command = Command::new(&self.interceptor);
+        output(command.args(["plan", "--file"]).arg(&plans).arg(program))?;
+        Ok(Way::preload(PLANNED, &[&self.runtime]).with("INTERCEPTOR_PLANS", plans))
     }
 
     /// Us, with a hook library in C.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::products::Products;
+use super::products::{NOBODY, PLANNED, Products};
 use super::rounds::{Series, interleave, native};
 use super::table::{TARGET, Table, verdict};
 use super::way::{Usage, Way, usage};
@@ -96,7 +96,8 @@ pub fn measure(products: &Products) -> Result<Table> {
 }
 
 fn measure_case(products: &Products, case: &Case, path: &str, table: &mut Table) -> Result<()> {
-    let ways = [Way::native(), products.empty(), products.nobody(), Way::guard()];
+    let planned = products.planned(path)?;
+    let ways = [Way::native(), products.empty(), products.nobody(), planned, Way::guard()];
     let results = run(case, path, case.rounds, &ways);
     let native = Native::of(&results)?;
     let empty = match (&results[1], case.limit_empty) {
@@ -107,18 +108,15 @@ fn measure_case(products: &Products, case: &Case, path: &str, table: &mut Table)
     };
     for (way, result) in ways.iter().zip(results) {
         add_row(table, case, way, &native, result, |added| {
-            if way.name != products.nobody().name {
-                return String::new();
-            }
-            let target =
-                case.limit_ms.map(|limit| verdict(" ms", added, limit)).unwrap_or_default();
-            match empty {
-                Some((empty, limit)) => {
+            let target = case.limit_ms.map(|limit| verdict(" ms", added, limit));
+            match (way.name, empty) {
+                (NOBODY, _) => target.unwrap_or_default(),
+                (PLANNED, Some((empty, limit))) => {
                     let times = added / empty;
-                    let unit = format!("x what the empty one adds (is {times:.0})");
-                    format!("{target}; {}", verdict(&unit, times, limit))
+                    verdict(&format!("x what the empty one adds (is {times:.0})"), times, limit)
                 }
-                None => target,
+                (PLANNED, None) => target.unwrap_or_default(),
+                _ => String::new(),
             }
         });
     }

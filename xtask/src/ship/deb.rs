@@ -58,6 +58,8 @@ const PACKAGES: &[Package] = &[
                 "libsyscall_intercept 0 libinterceptor\n\
                  libsyscall_intercept_tls 0 libinterceptor\n",
             ),
+            // `interceptor plan` has made them.
+            ("prerm", "#!/bin/sh\nset -e\nrm -f \"$DPKG_ROOT/usr/lib/interceptor/plans\"\n"),
         ],
         takes: |path| is_library(path),
     },
@@ -121,7 +123,10 @@ pub fn make(workspace: &Workspace) -> Result<Vec<PathBuf>> {
             size += add(workspace, &root, file)?;
         }
         for (name, text) in package.notes {
-            write(&root.join("DEBIAN").join(name), text)?;
+            let note = root.join("DEBIAN").join(name);
+            write(&note, text)?;
+            let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+            fs::set_permissions(&note, fs::Permissions::from_mode(mode))?;
         }
         let notes = root.join("usr/share/doc").join(package.name).join("copyright");
         write(&notes, COPYRIGHT)?;

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use super::{copy, read, shipped, write};
+use super::{PLANS, copy, read, shipped, write};
 use crate::dist;
+use crate::tool::remove;
 use crate::workspace::{Profile, Workspace};
 
 /// Where it is written down, below the prefix.
@@ -97,25 +98,16 @@ fn take_away(target: &Path) -> Result<usize> {
     let text = read(&list).context("nothing is installed there")?;
     let (directories, files): (Vec<&str>, Vec<&str>) =
         text.lines().partition(|line| line.ends_with('/'));
-    for file in &files {
+    for file in files.iter().chain([&PLANS]) {
         remove(&target.join(file))?;
     }
     remove(&list)?;
+    let _ = target.join(PLANS).parent().map(fs::remove_dir);
     for directory in directories.iter().rev() {
         // Not if somebody else has put something there.
         let _ = fs::remove_dir(target.join(directory.trim_start_matches('/')));
     }
     Ok(files.len())
-}
-
-/// Removes a file; one that is gone already is no mistake.
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -156,6 +148,7 @@ mod tests {
         // A newer version in its place has less.
         fs::remove_file(dist.join("include/x/h.h")).expect("a file");
         assert_eq!(put(&dist, &target).expect("installed"), 3);
+        write(&target.join(PLANS), "plans").expect("a file");
         assert!(!target.join("include/x/h.h").exists());
 
         assert_eq!(take_away(&target).expect("uninstalled"), 3);

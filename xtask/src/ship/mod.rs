@@ -46,9 +46,14 @@ pub fn lay_out(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// All that was laid out in `dist`, but what only debuggers read: paths in it, in order.
+/// Plans that `interceptor plan` has made of programs of this machine, below a prefix.
+pub const PLANS: &str = "lib/interceptor/plans";
+
+/// All that was laid out in `dist`, but what only debuggers read, and plans: paths in it, in order.
 fn shipped(dist: &Path) -> Result<Vec<PathBuf>> {
-    tool::files_below(dist, |name| name.extension().is_none_or(|extension| extension != "debug"))
+    tool::files_below(dist, |name| {
+        name.extension().is_none_or(|extension| extension != "debug") && !name.ends_with(PLANS)
+    })
 }
 
 /// Copies a file of `dist`, or a link, below `root`.

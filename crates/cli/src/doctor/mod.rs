@@ -7,18 +7,14 @@ use std::ffi::OsString;
 use std::io::Write as _;
 
 use crate::failure::Failure;
+use crate::objects::libraries::{self, Object};
 use crate::outcome::Outcome;
 use crate::program::{self, Program};
 
 mod features;
-mod image;
-mod ld_cache;
-mod libraries;
-mod linking;
 mod sites;
 
 use features::Feature;
-use libraries::Object;
 use sites::Tally;
 
 /// Arguments of `doctor`.

@@ -4,11 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{
-    CodeMap, Data, Ladder, Reason, Rung, SiteKind, SitePlan, Text, Verdict, Width,
-};
+use interceptor_rewrite::{Reason, Rung, SiteKind, SitePlan, Verdict};
 
-use super::image::Image;
+use crate::objects::image::Contents;
 
 /// Columns of the table: what a site can become, then what is no site.
 const COLUMNS: &[Outcome] = &[
@@ -83,14 +81,11 @@ impl fmt::Display for Tally {
 
 /// Plans every executable segment of a file; `None` if it cannot be read.
 pub fn of(path: &Path) -> Option<Tally> {
-    let bytes = std::fs::read(path).ok()?;
-    let image = Image::parse(&bytes)?;
-    let code = code_map(&image);
+    let contents = Contents::read(path)?;
+    let image = contents.image()?;
     let mut tally = Tally::default();
-    for (base, bytes) in image.texts() {
-        let text = Text { base, bytes, width: Width::default() };
-        let data = Some(&image as &dyn Data);
-        interceptor_rewrite::plan(&text, &code, data, Ladder::Full, &mut |site: SitePlan| {
+    for piece in image.texts() {
+        image.plan(&piece, &mut |site: SitePlan| {
             tally.count(match site.verdict {
                 // Only the file tells; what is mapped has no sections.
                 Verdict::Missed(Reason::Outside) if image.is_in_data(site.address) => {
@@ -101,27 +96,6 @@ pub fn of(path: &Path) -> Option<Tally> {
         });
     }
     Some(tally)
-}
-
-fn code_map<'a>(image: &Image<'a>) -> CodeMap<'a> {
-    let frames = image.eh_frame_hdr().and_then(|header| {
-        let frames = interceptor_rewrite::eh_frame_address(header.0, header.1)?;
-        CodeMap::new(header, (frames, image.from(frames)?))
-    });
-    let mut code = frames.unwrap_or_default();
-    if let Some(symbols) = image.dynamic_symbols() {
-        code = code.with_symbols(symbols, 0);
-    }
-    if let Some(table) = image.go_table() {
-        code = code.with_go(table);
-    }
-    code
-}
-
-impl Data for Image<'_> {
-    fn bytes_from(&self, address: u64) -> Option<&[u8]> {
-        self.from(address)
-    }
 }
 
 fn outcome(site: &SitePlan) -> Outcome {

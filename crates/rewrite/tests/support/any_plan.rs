@@ -1,7 +1,9 @@
 //! What must hold of any plan, whatever it was made of. The tests here ask it, and
 //! `tests/fuzz` does.
 
-use interceptor_rewrite::{CodeMap, Data, Ladder, Text, Verdict, candidates, plan, relocate};
+use interceptor_rewrite::{
+    CodeMap, Data, Ladder, SitePlan, Text, Verdict, candidates, plan, relocate,
+};
 
 /// One range of data at its address.
 pub struct OneRange<'d>(pub u64, pub &'d [u8]);
@@ -13,7 +15,7 @@ impl Data for OneRange<'_> {
 }
 
 /// Plans, and checks that plans are in order, one for each candidate, and that what they
-/// write and move lies in the text. Returns how many there are.
+/// write and move lies in the text; and that they are the same when they were kept. Returns how many there are.
 pub fn check(text: &Text<'_>, code: &CodeMap<'_>, data: &OneRange<'_>) -> usize {
     let in_text = |address: u64| usize::try_from(address.wrapping_sub(text.base));
     let mut planned = 0;
@@ -22,6 +24,11 @@ pub fn check(text: &Text<'_>, code: &CodeMap<'_>, data: &OneRange<'_>) -> usize 
         assert!(last < Some(site.address), "plans are in order");
         last = Some(site.address);
         planned += 1;
+        if let Some(end) = text.base.checked_add(text.bytes.len() as u64) {
+            let word = site.pack(text.base).expect("a text that a plan is kept of");
+            let kept = SitePlan::unpack(word, &(text.base..end));
+            assert_eq!(kept, Some(site), "it is what was kept");
+        }
         let Verdict::Jump(patch) = site.verdict else {
             return;
         };
