@@ -81,7 +81,14 @@ const PACKAGES: &[Package] = &[
         summary: "trace, count, change or deny system calls of programs",
         description: " Runs programs under hook libraries, prints their system calls, and counts\n \
                       and times them, at a small part of what ptrace costs.\n",
-        notes: &[],
+        notes: &[
+            ("triggers", "interest-noawait /usr/lib/x86_64-linux-gnu/libc.so.6\n"),
+            // Nearly all of what most programs start with. Nothing depends on it.
+            (
+                "postinst",
+                "#!/bin/sh\nset -e\n\"$DPKG_ROOT/usr/bin/interceptor\" plan sh >/dev/null || true\n",
+            ),
+        ],
         takes: |path| is_tool(path),
     },
 ];
