@@ -3,7 +3,7 @@
 use syscalls::{Errno, Sysno, syscall};
 
 use super::table::By;
-use super::{SIGNALS, entry, hooked, table, traps};
+use super::{SIGNALS, entry, hooked, nodefer, table, traps};
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys;
@@ -134,6 +134,7 @@ fn given(signal: u64, action: &SigAction, handler: u64) -> SigAction {
     if !action.is_function() {
         return hooked::action(signal, action, handler, other_flags);
     }
+    nodefer::note(action.flags);
     // Without a restorer the kernel delivers another signal instead, at once, be it
     // in a hook: that we do ourselves.
     let restorer = if action.flags & SA_RESTORER != 0 { action.restorer } else { 0 };

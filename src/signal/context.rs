@@ -62,6 +62,8 @@ const _: () = assert!(core::mem::offset_of!(UContext, rip) == 21 * 8);
 
 /// In `UContext::old_mask`, which is no signal's that can be blocked.
 const PREPARED: u64 = bit(9);
+/// The same: what else differs from the mask is to stay blocked.
+const STAYING: u64 = bit(19);
 
 impl UContext {
     /// Whether the frame has been prepared, and its handler not been called since (`stacked`).
@@ -72,6 +74,20 @@ impl UContext {
     /// Marks it as that.
     pub(super) fn set_prepared(&mut self) {
         self.old_mask |= PREPARED;
+    }
+
+    /// Notes signals that are to be blocked when its handler is called, whatever that one's
+    /// action says.
+    pub(super) fn have_stay(&mut self, signals: u64) {
+        if signals != 0 {
+            self.old_mask = (self.mask ^ signals) & !PREPARED | STAYING | self.old_mask & PREPARED;
+        }
+    }
+
+    /// Those signals.
+    pub(super) fn staying(&self) -> u64 {
+        let differing = (self.old_mask ^ self.mask) & !(PREPARED | STAYING);
+        if self.old_mask & STAYING != 0 { differing } else { 0 }
     }
 
     /// Makes it what the kernel has laid.

@@ -10,6 +10,7 @@ use super::actions::{SA_RESTORER, SIG_DFL, SIG_IGN, SIGILL, SigAction};
 use super::context::{self, SigInfo, UContext, View};
 use super::defer::{self, Arrival};
 use super::interrupted_hook::Mark;
+use super::nodefer::Taken;
 use super::traps::Blocked;
 use super::{
     alternate, entry, given_stack, handler_frame, hooked, interrupted_hook, signalfd, stacked,
@@ -102,6 +103,8 @@ unsafe extern "C" fn interceptor_deliver(
         // SAFETY: the kernel's, and nobody else looks at it now.
         stacked::prepare(block, unsafe { &mut *context }, &action, signal as u64);
     }
+    // SAFETY: as above.
+    let taken = unsafe { Taken::from(&mut *context, delivered) };
     // SAFETY: the kernel's, and nobody else looks at them now.
     let view = unsafe { View::show(&mut *info, &mut *context, delivered) };
     // SAFETY: as above.
@@ -112,7 +115,7 @@ unsafe extern "C" fn interceptor_deliver(
     // SAFETY: as above.
     unsafe {
         let hook_level = own_block().map_or(0, |block| block.suspend_hook(&mut mark));
-        let is_another_due = forward(signal, info, context, &action, &view);
+        let is_another_due = forward(signal, info, context, &action, &view, &taken);
         given_stack::show_again(own_block(), &mut *context, hidden);
         if is_another_due && let Some(block) = own_block() {
             waiting::send_to_come(block);
@@ -128,8 +131,8 @@ unsafe extern "C" fn interceptor_deliver(
     }
 }
 
-/// Lets the signal go its way, and returns when it has gone it. Returns whether a SIGILL
-/// that waits is to come then.
+/// Lets the signal go its way, and returns when it has gone it. `taken` was from the context's
+/// mask. Returns whether a SIGILL that waits is to come then.
 ///
 /// # Safety
 ///
@@ -140,15 +143,17 @@ unsafe fn forward(
     context: *mut UContext,
     action: &SigAction,
     view: &View,
+    taken: &Taken,
 ) -> bool {
     // SAFETY: as above.
     unsafe {
         if hooked::ask(signal, info, context, action) {
             match action.handler {
                 SIG_DFL | SIG_IGN => hooked::act_as_kernel(signal, info, context, action, view),
-                _ => handle(signal, info, context, action, view),
+                _ => handle(signal, info, context, action, view, taken),
             }
         }
+        taken.put_back(&*context);
         entry::note_return(context);
         let change = view.returned_change(&*context);
         let is_another_due =
@@ -172,6 +177,7 @@ unsafe fn handle(
     context: *mut UContext,
     action: &SigAction,
     view: &View,
+    taken: &Taken,
 ) {
     let is_trap_signal = signal as u64 == SIGILL && traps::are_caught();
     if is_trap_signal {
@@ -181,10 +187,11 @@ unsafe fn handle(
             traps::prepare_handler(&*context, change.as_deref(), action);
         }
     }
-    let own = 1 << (signal - 1);
-    // The kernel has blocked it until here (`actions::given`).
-    if action.blocks(signal) & own == 0 && !is_trap_signal && !sys::is_confined() {
-        alternate::unblock(own);
+    let own = if is_trap_signal { 0 } else { 1 << (signal - 1) };
+    // The kernel has blocked them until here (`actions::given`).
+    let unblocked = taken.unblocked(own, action.blocks(signal));
+    if unblocked != 0 && !sys::is_confined() {
+        alternate::unblock(unblocked);
     }
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.

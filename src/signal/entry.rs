@@ -146,14 +146,36 @@ pub(super) fn stage(context: &UContext, delivered: u64) -> Option<Stage> {
     Some(if has_returned { Stage::Returned(handler.frame) } else { Stage::Ahead(handler) })
 }
 
-/// The signal whose delivery a context interrupted, if its handler has yet to be called and
-/// its frame has not been prepared (`stacked`). `delivered` is what `Tls::delivered` was at the
-/// context, and becomes what it was at that signal.
+/// Signals that there are: as many deliveries lie one above the other at most.
+const DEEPEST: usize = 64;
+
+/// The signals whose deliveries a context interrupted and whose handlers have yet to be called,
+/// from the last one down. `delivered` is what `Tls::delivered` was at the context.
 ///
 /// # Safety
 ///
-/// The context is the kernel's, of the calling thread, and no handler beneath has ended.
-pub(super) unsafe fn unprepared(context: &UContext, delivered: &mut u64) -> Option<Interrupted> {
+/// The context is the kernel's, of the calling thread, and no handler beneath has ended
+/// while what is returned is used.
+pub(super) unsafe fn ahead(
+    context: &UContext,
+    delivered: u64,
+) -> impl Iterator<Item = Interrupted> {
+    let (mut at, mut was) = (core::ptr::from_ref(context), delivered);
+    let beneath = core::iter::from_fn(move || {
+        // SAFETY: the caller's.
+        let handler = unsafe { next_ahead(&*at, &mut was) }?;
+        at = handler.frame().context_at() as *const UContext;
+        Some(handler)
+    });
+    beneath.take(DEEPEST)
+}
+
+/// The last one. `delivered` becomes what `Tls::delivered` was at that signal.
+///
+/// # Safety
+///
+/// As [`ahead`].
+unsafe fn next_ahead(context: &UContext, delivered: &mut u64) -> Option<Interrupted> {
     let Stage::Ahead(handler) = stage(context, *delivered)? else {
         return None;
     };
@@ -163,7 +185,7 @@ pub(super) unsafe fn unprepared(context: &UContext, delivered: &mut u64) -> Opti
     let is_called = !is_beginning && *delivered & CALLED != 0
         || !patch::is_own_text(context.rip)
         || call.contains(&context.rip);
-    if is_called || handler.frame().context().is_prepared() {
+    if is_called {
         return None;
     }
     if !is_beginning {

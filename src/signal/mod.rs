@@ -32,6 +32,7 @@ mod handler_frame;
 mod hooked;
 mod interrupted_hook;
 mod leave;
+mod nodefer;
 mod put_away;
 mod quiet;
 mod signalfd;

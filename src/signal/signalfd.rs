@@ -17,7 +17,6 @@ use syscalls::{Sysno, syscall};
 use super::alternate;
 use super::context::{self, SigInfo, UContext};
 use super::entry;
-use super::stacked::DEEPEST;
 use super::traps::{self, MaskChange, SIGILL_BIT};
 use super::waiting;
 use crate::interest::{self, LIFECYCLE};
@@ -121,18 +120,15 @@ pub(super) unsafe fn let_go(
     let Some(block) = block else {
         return;
     };
-    let beneath = |at: *mut UContext, delivered: &mut u64| {
+    let beneath = || {
         // SAFETY: the caller's; frames lie one above the other.
-        unsafe { entry::unprepared(&*at, delivered) }.map(|handler| handler.frame())
+        let ahead = unsafe { entry::ahead(&*context, delivered) }.map(|handler| handler.frame());
+        ahead.take_while(|frame| !frame.context().is_prepared())
     };
-    let (mut first, mut first_info, mut was) = (context, info, delivered);
-    let mut above = 0;
-    while above < DEEPEST
-        && let Some(frame) = beneath(first, &mut was)
-    {
+    let (mut first, mut first_info) = (context, info);
+    if let Some(frame) = beneath().last() {
         first = frame.context_at() as *mut UContext;
         first_info = frame.info_at() as *mut SigInfo;
-        above += 1;
     }
     // SAFETY: as above.
     let Some((change, place)) = context::change_in_kernel(unsafe { &*first }) else {
@@ -151,16 +147,10 @@ pub(super) unsafe fn let_go(
         waiting::take_back(block);
     }
     alternate::unblock(SIGILL_BIT);
-    let (mut at, mut was) = (context, delivered);
-    for _ in 0..above {
+    for at in [context as u64].into_iter().chain(beneath().map(entry::Frame::context_at)) {
         // SAFETY: as above.
-        unsafe { (*at).mask &= !SIGILL_BIT };
-        if let Some(frame) = beneath(at, &mut was) {
-            at = frame.context_at() as *mut UContext;
-        }
+        unsafe { (*(at as *mut UContext)).mask &= !SIGILL_BIT };
     }
-    // SAFETY: as above.
-    unsafe { (*first).mask &= !SIGILL_BIT };
     if is_told && place.phase == Phase::AtGate {
         // SAFETY: as above.
         unsafe { context::begin_again(&mut *first_info, &mut *first, &place) };

@@ -19,15 +19,12 @@ use crate::patch;
 use crate::sys;
 use crate::thread::ThreadBlock;
 
-/// Signals that there are: as many deliveries lie one above the other at most.
-pub(super) const DEEPEST: usize = 64;
-
 /// Prepares the frames of signals whose delivery a context interrupted; `delivered` as in
 /// [`entry::stage`].
 ///
 /// # Safety
 ///
-/// As [`entry::unprepared`].
+/// As [`entry::ahead`].
 pub(super) unsafe fn prepare_beneath(block: &mut ThreadBlock, context: &UContext, delivered: u64) {
     // SAFETY: the caller's.
     let lowest = |block: &ThreadBlock| unsafe { lowest(block, context, delivered) };
@@ -35,10 +32,7 @@ pub(super) unsafe fn prepare_beneath(block: &mut ThreadBlock, context: &UContext
         return;
     }
     let mask = hold();
-    for _ in 0..DEEPEST {
-        let Some(handler) = lowest(block) else {
-            break;
-        };
+    while let Some(handler) = lowest(block) {
         let at = handler.frame().context_at() as *mut UContext;
         // SAFETY: the caller's; nobody else looks at it now.
         lay(block, unsafe { &mut *at }, handler.action().as_ref(), handler.frame().signal());
@@ -90,20 +84,12 @@ fn mask_of(action: Option<&SigAction>, signal: u64) -> u64 {
 ///
 /// # Safety
 ///
-/// As [`entry::unprepared`].
+/// As [`entry::ahead`].
 unsafe fn lowest(block: &ThreadBlock, context: &UContext, delivered: u64) -> Option<Interrupted> {
-    let (mut at, mut was, mut found) = (context, delivered, None);
-    for _ in 0..DEEPEST {
-        // SAFETY: the caller's.
-        let Some(handler) = (unsafe { entry::unprepared(at, &mut was) }) else {
-            break;
-        };
-        at = handler.frame().context();
-        if is_delivered(block, &handler) {
-            found = Some(handler);
-        }
-    }
-    found
+    // SAFETY: the caller's.
+    let beneath = unsafe { entry::ahead(context, delivered) };
+    let unprepared = beneath.take_while(|handler| !handler.frame().context().is_prepared());
+    unprepared.filter(|handler| is_delivered(block, handler)).last()
 }
 
 /// Whether it is not a trap, nor a SIGILL that is to wait.
