@@ -292,6 +292,10 @@ fn the_file_beside_the_runtime_is_found() {
     );
     let anew = run(&runtime, Some(off()), &program, &[]);
     assert_eq!(run(&runtime, None, &program, &[]), anew);
+    let doctor = Command::new(&command).arg("doctor").arg(&program).output().expect("the command");
+    let (_, stdout, _) = say(&doctor);
+    let line = format!("plans     3 of 3 objects, in {}", file.display());
+    assert!(stdout.lines().any(|found| found == line), "{stdout}");
     say_that_there_are_none(&file, &program);
     assert!(are_left_alone(&run(&runtime, None, &program, &[])));
     // Nobody has asked for it, so nothing is said.

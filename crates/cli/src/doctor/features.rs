@@ -58,7 +58,8 @@ pub fn check() -> Vec<Feature> {
     ]
 }
 
-fn information(name: &'static str, finding: String) -> Feature {
+/// Something that nothing depends on.
+pub fn information(name: &'static str, finding: String) -> Feature {
     Feature { name, finding, need: Need::Information, is_there: true }
 }
 

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use crate::failure::Failure;
 use crate::objects::libraries::{self, Object};
 use crate::outcome::Outcome;
+use crate::plan;
 use crate::program::{self, Program};
 
 mod features;
@@ -32,12 +33,12 @@ const STATUS_NOT_INTERCEPTED: i32 = 1;
 pub fn execute(args: &Args) -> Result<Outcome, Failure> {
     let program = program::find(std::slice::from_ref(&args.program))?;
     let objects = if program.obstacle.is_none() { libraries::of(&program) } else { Vec::new() };
-    let report = Report {
-        tallies: objects.iter().map(tally).collect(),
-        program,
-        objects,
-        features: features::check(),
-    };
+    let mut features = features::check();
+    if !objects.is_empty() {
+        features.push(features::information("plans", plan::what_is_known(&objects)));
+    }
+    let report =
+        Report { tallies: objects.iter().map(tally).collect(), program, objects, features };
     // A reader that left wants no more of it.
     let _ = std::io::stdout().write_all(report.to_string().as_bytes());
     Ok(Outcome::Exited(match report.verdict() {

@@ -24,6 +24,7 @@ const ENTRY_WORDS: usize = size_of::<Entry>() / WORD;
 const PATH: u64 = 4096;
 
 /// What is kept.
+#[derive(Default)]
 pub struct Store(Vec<(PathBuf, Planned)>);
 
 impl Store {
@@ -31,7 +32,7 @@ impl Store {
     pub fn read(path: &Path) -> io::Result<Store> {
         match fs::read(path) {
             Ok(bytes) => Ok(Store(parse(&bytes).unwrap_or_default())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Store(Vec::new())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Store::default()),
             Err(error) => Err(error),
         }
     }
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     fn store() -> Store {
-        let mut store = Store(Vec::new());
+        let mut store = Store::default();
         for path in ["/bin/sh", "/lib/x86_64-linux-gnu/libc.so.6"].map(Path::new) {
             store.add(path, object::plan(path).expect("plans"));
         }
