@@ -5,3 +5,5 @@ printf '<html><body><p id="a">before</p><script>document.getElementById("a").tex
 user=; if [ "$(id -u)" = 0 ]; then chown -R 65534:65534 .; user='setpriv --reuid 65534 --regid 65534 --clear-groups'; fi
 export HOME="$PWD" XDG_RUNTIME_DIR="$PWD"
 $user chromium --headless --disable-gpu --no-first-run --disable-breakpad --user-data-dir="$PWD/profile" --dump-dom "file://$PWD/page.html" 2> log; echo $?
+# Their names have the time in them.
+rm -rf profile/Default/Sessions*

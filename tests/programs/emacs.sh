@@ -11,5 +11,5 @@ exec emacs -Q --batch --eval '(progn
  (with-temp-file "file" (dotimes (i 1000) (insert (format "%d\n" i))))
  (with-temp-buffer (insert-file-contents "file") (sort-lines t 1 (point-max)) (goto-char 1) (princ (buffer-substring 1 4)) (terpri))
  (let ((n 0)) (run-at-time 0.05 nil (lambda () (setq n 1))) (while (= n 0) (sleep-for 0.02)) (princ "timer\n"))
- (make-thread (lambda () (princ "thread\n"))) (thread-yield)
+ (thread-join (make-thread (lambda () (princ "thread\n"))))
  (garbage-collect) (kill-emacs 4))'

@@ -1,9 +1,9 @@
-# needs: x86_64-w64-mingw32-gcc wineserver
+# needs: x86_64-w64-mingw32-gcc /usr/lib/wine/wine64 /usr/lib/wine/wineserver64
 # heavy: yes
 # A Windows program: threads with storage and a GS base of their own, suspended and asked for their registers by signals,
 # faults that it handles by changing them, processes that pass on descriptors, and a server that knows all.
 export HOME="$PWD" WINEPREFIX="$PWD/prefix" WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
-wine="$(command -v wine64 || echo /usr/lib/wine/wine64)"
+wine=/usr/lib/wine/wine64 server=/usr/lib/wine/wineserver64
 cat > program.c << 'END'
 #include <stdio.h>
 #include <string.h>
@@ -85,6 +85,6 @@ int main(int argc, char **argv) {
     TerminateProcess(GetCurrentProcess(), 9);
 }
 END
-x86_64-w64-mingw32-gcc -O1 program.c -o program.exe && "$wine" program.exe 2> /dev/null; echo $?
-"$wine" cmd /c 'echo from cmd && dir /b *.c' 2> /dev/null; echo $?
-wineserver -k; wineserver -w; rm -rf prefix .cache .local .config program.exe
+x86_64-w64-mingw32-gcc -O1 program.c -o program.exe && $wine program.exe 2> /dev/null; echo $?
+$wine cmd /c 'echo from cmd && dir /b *.c' 2> /dev/null; echo $?
+$server -k; $server -w; rm -rf prefix .cache .local .config program.exe

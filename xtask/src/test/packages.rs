@@ -165,7 +165,7 @@ pub const FOR_EVERYTHING: &[Package] = &[
     program("gcc-mingw-w64-x86-64-win32", "x86_64-w64-mingw32-gcc"),
     program("llvm", "llvm-symbolizer"),
     program("ocaml-nox", "ocaml"),
-    program("wine64", "wineserver"),
+    program("wine64", "/usr/lib/wine/wineserver64"),
 ];
 
 /// What `soak` needs beside that.
