@@ -237,8 +237,12 @@ interceptor_leave_by_sigreturn:
     call    interceptor_leave_context
     test    rax, rax
     jz      9f
-    mov     rsp, rax
+    mov     rsp, rax                // Aside::context
     mov     eax, 15                 // rt_sigreturn
+    mov     dword ptr [rsp - {context_behind_waits}], 0
+    .hidden interceptor_sigreturn
+    .globl  interceptor_sigreturn
+interceptor_sigreturn:
     syscall
     ud2
 9:  mov     eax, -1
@@ -421,6 +425,25 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
 7:  lea     rsp, [rsp + 128]
 .endm
 
+// Signals that report faults are let in again, on the stack of ours: what comes there is
+// put aside, with all that comes on top of it.
+//
+// In:  rsp = frame, [frame + {frame_scratch}] = the signals. Changes rcx and r11 only.
+.macro INTERCEPTOR_LET_IN
+    .irp register, rax, rdi, rsi, rdx, r10
+    push    \register
+    .endr
+    lea     rsi, [rsp + 40 + {frame_scratch}]
+    mov     edi, 1                  // SIG_UNBLOCK
+    mov     edx, 0                  // and no change of flags
+    mov     r10d, 8
+    mov     eax, 14                 // rt_sigprocmask
+    syscall
+    .irp register, r10, rdx, rsi, rdi, rax
+    pop     \register
+    .endr
+.endm
+
 // With rax = 0: without us. With rax > 1: on the level whose frame it is, where there
 // is a body.
 // \ahead is how far the anchor lies ahead of what the thunk finds in rcx.
@@ -440,10 +463,14 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
     .ifnb \body
 5:  mov     qword ptr [rbx + 8], rax    // in place of r11
     test    al, {puts_away}
-    jz      4f
-    call    interceptor_put_away
-4:  INTERCEPTOR_COLD_RESTORE
+    jnz     4f
+    INTERCEPTOR_COLD_RESTORE
     mov     rsp, r11
+    jmp     \body
+4:  call    interceptor_put_away
+    INTERCEPTOR_COLD_RESTORE
+    mov     rsp, r11
+    INTERCEPTOR_LET_IN
     jmp     \body
     .endif
     .cfi_endproc
@@ -463,11 +490,38 @@ INTERCEPTOR_SAVE_END interceptor_save_xsave
 INTERCEPTOR_COLD interceptor_enter_cold, interceptor_enter_thunk, 0, 0, rax
 INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, {anchor_ahead}, -1
 
+// Signals from elsewhere are blocked; all, if the call is made on the alternate stack, which is
+// going to be put away: but for SIGTRAP where TF is set, which would end a program that
+// steps through itself. The same instructions with it and without, for a debugger that steps.
+//
+// In: rbx = the registers that were pushed. Out: rsi = the signals, r8 = whether they are all.
+.macro INTERCEPTOR_WHICH_ARE_BLOCKED
+    lea     rsi, [rip + interceptor_asynchronous]
+    xor     r8d, r8d
+    cmp     byte ptr [rip + interceptor_is_unreliable], r8b
+    jne     1f
+    mov     rax, qword ptr [rip + interceptor_tls@GOTTPOFF]
+    mov     rcx, qword ptr fs:[rax + {tls_block}]
+    jrcxz   1f
+    bt      qword ptr fs:[rax + {tls_parked}], {shared_bit}
+    jc      1f                      // it may be nobody's
+    lea     rdx, [rbx + 80 + 128]
+    sub     rdx, qword ptr [rcx + {block_alternate}]
+    cmp     rdx, qword ptr [rcx + {block_alternate} + 16]
+    jae     1f
+    inc     r8d
+    lea     rsi, [rip + interceptor_all]
+    lea     rcx, [rip + interceptor_all_but_steps]
+    test    dword ptr [rbx + 72], 0x100
+    cmovnz  rsi, rcx
+1:
+.endm
+
 .macro INTERCEPTOR_CAREFUL name, thunk, past, ahead, body, is_out
     INTERCEPTOR_COLD_BEGIN \name
     push    0                       // for the mask that there was
+    INTERCEPTOR_WHICH_ARE_BLOCKED
     mov     rdx, rsp
-    lea     rsi, [rip + interceptor_asynchronous]
     xor     edi, edi                // SIG_BLOCK
     mov     r10d, 8
     mov     eax, 14                 // rt_sigprocmask
@@ -484,16 +538,17 @@ INTERCEPTOR_COLD interceptor_exit_cold, interceptor_exit_thunk, {resume_ahead}, 
     INTERCEPTOR_COLD_END \name, \thunk, \past, \ahead, \body
 .endm
 
-    .hidden interceptor_asynchronous, interceptor_careful, interceptor_careful_end
+    .hidden interceptor_asynchronous, interceptor_all, interceptor_all_but_steps
+    .hidden interceptor_is_unreliable, interceptor_tls
+    .hidden interceptor_careful, interceptor_careful_end
     .globl  interceptor_careful, interceptor_careful_end
 interceptor_careful:
 
 // Takes the alternate stack, which rsp is on, away from the kernel (src/signal/put_away.rs).
 // It lets go of none that is in use, so rsp is elsewhere meanwhile, with all signals
-// blocked; those that report faults are let in again.
+// blocked.
 //
-// In:  [rbx + 8] = the frame of the level, and {puts_away}, which is taken off;
-//      [frame + {frame_scratch}] = signals that are to be let in.
+// In:  [rbx + 8] = the frame of the level, and {puts_away}, which is taken off.
     .hidden interceptor_no_stack
     .balign 16
     .type   interceptor_put_away, @function
@@ -509,13 +564,7 @@ interceptor_put_away:
     xor     esi, esi
     mov     eax, 131                // sigaltstack
     syscall
-    lea     rsi, [rsp + {frame_scratch}]
     mov     rsp, r8
-    mov     edi, 1                  // SIG_UNBLOCK
-    xor     edx, edx
-    mov     r10d, 8
-    mov     eax, 14                 // rt_sigprocmask
-    syscall
     ret
     .cfi_endproc
     .size   interceptor_put_away, . - interceptor_put_away

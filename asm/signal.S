@@ -37,15 +37,16 @@ interceptor_signal_entries:
     .size   interceptor_signal_entries, . - interceptor_signal_entries
 
 // A signal that finds level 0 in use may have to be put aside. All others are
-// held off at once then, by the first call that is made: up to it nothing has
-// been done, so that a signal that comes before knows this one to be the earlier.
+// held off at once then, those of faults that are sent, too, by the first call that is made:
+// up to it nothing has been done, so that a signal that comes before knows this one to be
+// the earlier.
 //
 // The ABI has it that the stack is aligned; QEMU 7's emulation of it is not,
 // and nobody needs to depend on it.
 //
 // In:  as above, r8d = version.
     .hidden interceptor_is_confined, interceptor_is_unreliable
-    .hidden interceptor_asynchronous, interceptor_tls
+    .hidden interceptor_all, interceptor_tls
     .hidden interceptor_signal_entry_end, interceptor_signal_tail
     .hidden interceptor_signal_return, interceptor_signal_end
     .globl  interceptor_signal_entry_end, interceptor_signal_tail
@@ -66,7 +67,7 @@ interceptor_on_signal:
     cmp     qword ptr fs:[rax + {tls_parked}], r10
     jne     interceptor_signal_held // hooks run with all of them blocked
 7:  xor     edi, edi                // SIG_BLOCK
-    lea     rsi, [rip + interceptor_asynchronous]
+    lea     rsi, [rip + interceptor_all]
     lea     rdx, [rsp - 16]
     mov     r10d, 8
     mov     eax, 14                 // rt_sigprocmask

@@ -6,9 +6,10 @@
 //! call the hook sees. So no signal may come then. Before a handler is called there,
 //! all levels are *parked*: none is ready, and the thunk takes the careful way
 //! (`asm/entry.S`). That blocks all signals while rsp is still where the
-//! kernel expects it, and makes one level ready; the entry then leaves by rt_sigreturn,
+//! kernel expects it, and takes one level; the entry then leaves by rt_sigreturn,
 //! as if signals had been put aside (`defer`), which brings back registers and
-//! mask in one step. Calls that the hook makes itself take a level in the same way, and
+//! mask in one step. Signals that report faults are let in again when the stack has been
+//! put away (`put_away`): a blocked fault ends the process. Calls that the hook makes itself take a level in the same way, and
 //! give it back to be parked.
 //!
 //! Levels stay parked when the handler returns: its rt_sigreturn is a call, too,
@@ -19,7 +20,7 @@ use syscalls::{Sysno, syscall};
 
 use super::actions::UNBLOCKABLE;
 use super::context::UContext;
-use super::defer::SYNCHRONOUS;
+use super::defer::{SIGTRAP_BIT, SYNCHRONOUS};
 use super::interrupted_hook::hooks_are_interrupted;
 use crate::interest;
 use crate::lifecycle;
@@ -33,6 +34,12 @@ use crate::tls;
 static interceptor_asynchronous: u64 = ASYNCHRONOUS;
 /// The same. Those that cannot be blocked are in no mask of the kernel's.
 pub(super) const ASYNCHRONOUS: u64 = !(SYNCHRONOUS | UNBLOCKABLE);
+/// All that can be blocked.
+#[unsafe(no_mangle)]
+static interceptor_all: u64 = !UNBLOCKABLE;
+/// The same in a program that steps through itself.
+#[unsafe(no_mangle)]
+static interceptor_all_but_steps: u64 = !(UNBLOCKABLE | SIGTRAP_BIT);
 
 pub(super) const SS_DISABLE: u64 = 2;
 pub(super) const SS_AUTODISARM: u64 = 1 << 31;
@@ -66,14 +73,21 @@ pub(super) unsafe fn prepare_handler(context: *mut UContext) {
     }
 }
 
-/// Lets a call in, with all asynchronous signals blocked; `mask` is what was
+/// Lets a call in, with all asynchronous signals blocked, and all others, too, if `are_all` is
+/// not 0: the call is made on the alternate stack. `mask` is what was
 /// blocked before, `rsp` the program's stack pointer, `result` what came out of the
 /// call, or [`GOES_IN`](thread::sharers::GOES_IN). While FS is unreliable all calls come
 /// by here. Returns 1 for the thunk to be tried
 /// again, 0 for the call to go on without us, or the frame to go on with, as
 /// `ThreadBlock::puts_away` says.
 #[unsafe(no_mangle)]
-extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, result: u64) -> u64 {
+extern "C" fn interceptor_enter_carefully(
+    mask: u64,
+    rsp: u64,
+    anchor: u64,
+    result: u64,
+    are_all: u64,
+) -> u64 {
     let may_have_seat = tls::is_unreliable() || thread::is_on_seat();
     if may_have_seat && let Some(to) = thread::sharers::enter(mask, rsp, anchor, result) {
         return to;
@@ -105,17 +119,18 @@ extern "C" fn interceptor_enter_carefully(mask: u64, rsp: u64, anchor: u64, resu
             return 0;
         }
         thread::leave_by_thunk();
-        // What the entry leaves with sets the alternate stack, too.
-        block.note_alternate();
+        if are_all != 0 {
+            unblock(SYNCHRONOUS & !mask);
+        }
         block.aside.complete_template();
-        block.aside.leave_with(mask, &block.alternate);
+        block.aside.leave_with_stack_as_it_is(mask);
         return 1;
     }
     if is_hooks {
         // Signals have been blocked since the program's call, and are until it leaves.
         return u64::from(thread::unpark_one_level());
     }
-    let let_in = block.holds_to_put_away(rsp);
+    let let_in = block.holds_to_put_away(rsp, (are_all != 0).then_some(mask));
     let frame = match let_in {
         None => thread::unpark_one_level().then_some(1),
         Some(_) => thread::take_level_for(tls, block, anchor, rsp, thunk::leave),

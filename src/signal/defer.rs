@@ -12,6 +12,7 @@
 //! would lie on the stack: one that interrupts the beginning of another's handler
 //! lies on top of it.
 
+use core::mem::offset_of;
 use core::sync::atomic::{
     AtomicU32,
     Ordering::{Relaxed, SeqCst},
@@ -33,6 +34,8 @@ const SIGILL: i32 = 4;
 /// Signals that report what the interrupted instruction did.
 pub(super) const SYNCHRONOUS: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);
 
+pub(super) const SIGTRAP_BIT: u64 = bit(5);
+
 pub(super) const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
 }
@@ -40,7 +43,8 @@ pub(super) const fn bit(signal: u32) -> u64 {
 /// What a thread has put aside.
 #[repr(C)]
 pub struct Aside {
-    /// Not 0 if the entry is to leave by rt_sigreturn; its last step looks at it.
+    /// [`WAITS`] if the entry is to leave by rt_sigreturn, which its last step looks at;
+    /// [`LEAVES`] while it does; else 0.
     pub(crate) waits: AtomicU32,
     /// The end of those in `ThreadBlock::kept`, and the beginning: what comes before
     /// is for a hook that was interrupted.
@@ -57,6 +61,14 @@ pub struct Aside {
     pub(super) context: Context,
     pub(super) description: Description,
 }
+
+/// In [`Aside::waits`].
+const WAITS: u32 = 1;
+pub(super) const LEAVES: u32 = 2;
+
+/// Offset of the context behind `waits`.
+pub(crate) const CONTEXT_BEHIND_WAITS: usize = offset_of!(Aside, context);
+const _: () = assert!(offset_of!(Aside, waits) == 0);
 
 /// A signal that was put aside.
 #[repr(C)]
@@ -78,7 +90,7 @@ pub(crate) const KEPT: usize = SIGNALS;
 #[derive(Clone, Copy)]
 pub(super) struct Arrival {
     pub version: u32,
-    /// What was blocked, if all asynchronous signals have been blocked since.
+    /// What was blocked, if all signals have been blocked since.
     pub held: Option<u64>,
     /// The signal that was delivered when this one came, see `entry`.
     pub delivered: u64,
@@ -104,7 +116,7 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext, arriv
                 if is_in_hook || is_inside(block, &*context) {
                     if arrival.held.is_none() && !sys::is_confined() {
                         // From here to rt_sigreturn no other handler runs.
-                        alternate::block_all();
+                        alternate::block(u64::MAX);
                     }
                     keep(block, info, context, arrival.version);
                     if is_in_hook {
@@ -203,8 +215,15 @@ unsafe fn keep(
     if is_trap_signal {
         block.sigill.wait(info);
     }
-    let is_first = block.aside.waits.swap(1, Relaxed) == 0;
-    // A fault's signal that is sent now comes on top of this one, and sees that it is not first.
+    if is_leaving(&block.aside, interrupted.rip) {
+        // SAFETY: a siginfo_t is as long.
+        send_to_self(unsafe { &*info.cast::<Info>() });
+        interrupted.mask |= all;
+        return;
+    }
+    let is_first = block.aside.waits.swap(WAITS, Relaxed) == 0;
+    // Where nothing may be blocked, one that comes now comes on top of this one, and sees that it
+    // is not first.
     compiler_fence(SeqCst);
     if is_first || !are_all_blocked(interrupted.mask) || block.aside.is_of_handler() {
         // Nothing came before, or only what came on top of this one. What was noted
@@ -227,6 +246,13 @@ unsafe fn keep(
         interrupted.rip = off;
     }
     block.aside.by = own;
+}
+
+/// Whether the entry is on its way out by rt_sigreturn, and has seen to all that was put aside.
+/// That of traps is blocked then.
+fn is_leaving(aside: &Aside, rip: u64) -> bool {
+    let last = &raw const interceptor_sigreturn as u64;
+    !sys::is_confined() && (aside.waits.load(Relaxed) == LEAVES || rip == last)
 }
 
 /// Whether a mask has all signals from elsewhere.
@@ -361,7 +387,7 @@ impl Aside {
             self.context[MASK] = mask;
         }
         self.context[STACK..STACK + 3].copy_from_slice(alternate);
-        self.waits.store(1, Relaxed);
+        self.leave_later();
     }
 
     /// Makes the entry leave by rt_sigreturn to the alternate stack, where levels are
@@ -383,10 +409,17 @@ impl Aside {
         mask
     }
 
+    /// Makes the entry leave by rt_sigreturn, with what is in the context: no signal that comes
+    /// from here on has come before one of which that is.
+    fn leave_later(&mut self) {
+        self.context[RIP] = 0;
+        self.waits.store(WAITS, Relaxed);
+    }
+
     /// Makes the entry leave by rt_sigreturn, with this mask in any case.
     pub(crate) fn leave_with_mask(&mut self, mask: u64) {
         self.context[MASK] = mask;
-        self.waits.store(1, Relaxed);
+        self.leave_later();
     }
 
     /// Fills in what only the kernel knows, as it does (`setup_sigcontext` and
@@ -428,4 +461,5 @@ pub(super) fn send_to_self(info: &Info) {
 unsafe extern "C" {
     static interceptor_careful: u8;
     static interceptor_careful_end: u8;
+    static interceptor_sigreturn: u8;
 }

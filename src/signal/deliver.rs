@@ -21,8 +21,8 @@ use crate::thread::{self, ThreadBlock};
 use crate::tls;
 
 /// Called on delivery (`asm/signal.S`), with the version of the signal's action
-/// that was in force. `mask` is what was blocked before, if `is_held`: all
-/// asynchronous signals are, since. `delivered` is the signal that was delivered when
+/// that was in force. `mask` is what was blocked before, if `is_held`: all signals
+/// are, since. `delivered` is the signal that was delivered when
 /// this one came, see `entry`.
 ///
 /// # Safety

@@ -3,13 +3,18 @@
 //! By rt_sigreturn, with a context that holds the program's registers and its mask,
 //! or, on top of that, the beginning of a handler (`handler_frame`). Registers and
 //! mask change in one step, so the kernel delivers what else is pending just there:
-//! at the program's own place, on the stack it asked for.
+//! at the program's own place, on the stack it asked for. So a signal that comes when those that
+//! wait have been seen to, one that was sent though it is a fault's, is sent to the thread again
+//! (`defer`).
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{
+    Ordering::{Relaxed, SeqCst},
+    compiler_fence,
+};
 
 use super::actions::{self, SIG_DFL, SIG_IGN};
 use super::context::UContext;
-use super::defer::send_to_self;
+use super::defer::{LEAVES, send_to_self};
 use super::handler_frame::Continuation;
 use super::words::*;
 use super::{traps, waiting};
@@ -63,6 +68,9 @@ unsafe extern "C" fn interceptor_leave_context(
         return core::ptr::null();
     }
     traps::block_until_left();
+    // Whatever comes from here on is sent again.
+    block.aside.waits.store(LEAVES, Relaxed);
+    compiler_fence(SeqCst);
     let mut context = block.aside.context;
     let (target, [rax, rdi, rsi, rdx, r10, r8, r9]) = waiting::way_of(block, frame);
     let [rbx, rbp, r12, r13, r14, r15] = *callee_saved;
@@ -81,6 +89,9 @@ unsafe extern "C" fn interceptor_leave_context(
         // SAFETY: the area is as large as the CPU's whole state and 64 bytes
         // more; the kernel's description names a size that is not larger.
         unsafe { Area(&description).describe(area) };
+        if block.has_kept() {
+            block.aside.complete_stack(&mut context);
+        }
         let stack = block.programs_stack(frame.rsp);
         let mut continuation =
             Continuation { context: &mut context, area, description: &description, stack };
@@ -90,10 +101,8 @@ unsafe extern "C" fn interceptor_leave_context(
     }
     block.aside.context = context;
     block.aside.is_stack_away = false;
-    block.aside.waits.store(0, Relaxed);
     traps::send_pending(block);
-    // From here on nothing of the frame is needed, and no signal comes before
-    // rt_sigreturn: all are blocked.
+    // From here on nothing of the frame is needed, and no handler runs before rt_sigreturn.
     thread::release_level(frame.level);
     block.aside.context.as_ptr()
 }

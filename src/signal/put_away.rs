@@ -1,19 +1,18 @@
-//! The alternate stack, while a hook runs for a call that is made on it, where sites are trapped.
+//! The alternate stack, while a hook runs for a call that is made on it.
 //!
-//! A hook runs on a stack of ours. A trap that it comes to, and a SIGILL that is sent, are
-//! handled on the alternate stack, and the kernel, which knows by rsp whether a thread is on
-//! it, would begin it anew: over the frames of the handler whose call the hook sees. So the kernel
-//! is told that there is none, on the careful way (`alternate`, `asm/entry.S`), until the
-//! entry leaves: rt_sigreturn brings it back, with registers and mask. A handler of the
-//! program's that interrupts the hook finds it as ever.
+//! A hook runs on a stack of ours. A fault in it, a trap that it comes to, and a signal of
+//! these that is sent, are handled on the alternate stack, and the kernel, which knows by rsp
+//! whether a thread is on it, would begin it anew: over the frames of the handler whose call
+//! the hook sees. So the kernel is told that there is none, on the careful way (`alternate`,
+//! `asm/entry.S`), until the entry leaves: rt_sigreturn brings it back, with registers and
+//! mask. A handler of the program's that interrupts the hook finds it as ever.
 
 use syscalls::{Sysno, syscall};
 
 use super::alternate::{self, SS_DISABLE};
 use super::context::UContext;
 use super::defer::{Aside, SYNCHRONOUS};
-use super::traps::{self, SIGILL_BIT};
-use super::words::STACK;
+use super::words::{Context, STACK};
 use crate::frame::SyscallFrame;
 use crate::sys;
 use crate::thread::ThreadBlock;
@@ -23,17 +22,25 @@ use crate::thread::ThreadBlock;
 static interceptor_no_stack: [u64; 3] = NO_STACK;
 const NO_STACK: [u64; 3] = [0, SS_DISABLE, 0];
 
+/// One that changes nothing, in a context: rt_sigreturn passes over what sigaltstack refuses.
+const AS_IT_IS: [u64; 3] = [0, SS_DISABLE | 1, 0];
+
 /// In what the careful way is told: a frame, and the alternate stack is to be put away.
 pub(crate) const PUTS_AWAY: u64 = 1;
 
 impl ThreadBlock {
     /// A call comes the careful way, with signals from elsewhere blocked; `rsp` is the program's.
     /// If its alternate stack is to be put away on that way, all others are blocked, too. Returns
-    /// which are to be let in then.
-    pub(crate) fn holds_to_put_away(&self, rsp: u64) -> Option<u64> {
+    /// which are to be let in then. `before` is what was blocked before, if all are already.
+    pub(crate) fn holds_to_put_away(&self, rsp: u64, before: Option<u64>) -> Option<u64> {
         let is_on_it = alternate::is_on(&self.alternate, rsp) && !self.region().contains(&rsp);
-        let puts_away = traps::are_caught() && !sys::is_confined() && is_on_it;
-        puts_away.then(|| SYNCHRONOUS & !alternate::block(SYNCHRONOUS))
+        let puts_away = !sys::is_confined() && is_on_it;
+        let is_let_in = |before: u64| SYNCHRONOUS & !before;
+        if !puts_away {
+            before.into_iter().for_each(|before| alternate::unblock(is_let_in(before)));
+            return None;
+        }
+        Some(is_let_in(before.unwrap_or_else(|| alternate::block(SYNCHRONOUS))))
     }
 
     /// It goes on at the frame of a level. Returns what the way is told.
@@ -62,10 +69,24 @@ impl Aside {
         }
     }
 
+    /// Makes the entry leave by rt_sigreturn, which leaves the alternate stack as it is, if it
+    /// is not away.
+    pub(super) fn leave_with_stack_as_it_is(&mut self, mask: u64) {
+        let stack = if self.is_stack_away { self.alternate_stack() } else { AS_IT_IS };
+        self.leave_with(mask, &stack);
+    }
+
+    /// Handlers are about to be called with this context, and look where the stack is.
+    pub(super) fn complete_stack(&self, context: &mut Context) {
+        if context[STACK..STACK + 3] == AS_IT_IS {
+            context[STACK..STACK + 3].copy_from_slice(&sys::alternate_stack());
+        }
+    }
+
     /// Puts it away, on a stack of ours.
     pub(super) fn put_away(&mut self) {
-        if traps::are_caught() && !sys::is_confined() {
-            let mask = alternate::block(SIGILL_BIT);
+        if !sys::is_confined() {
+            let mask = alternate::block(SYNCHRONOUS);
             // SAFETY: the kernel reads a stack_t.
             let _ = unsafe { syscall!(Sysno::sigaltstack, &raw const interceptor_no_stack, 0) };
             self.is_stack_away = true;

@@ -442,6 +442,9 @@ pub(crate) fn join_first() {
 pub(crate) const ASIDE_WAITS: usize =
     offset_of!(ThreadBlock, aside) + offset_of!(crate::signal::Aside, waits);
 
+/// Offset of the alternate stack.
+pub(crate) const ALTERNATE: usize = offset_of!(ThreadBlock, alternate);
+
 /// Whether a thunk of this thread found no level since the last time asked. Thunks know
 /// only of the words at the thread pointer.
 #[inline(always)]

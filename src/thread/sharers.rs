@@ -218,7 +218,7 @@ pub(crate) fn enter(mask: u64, rsp: u64, anchor: u64, result: u64) -> Option<u64
             block.aside.leave_with(mask, &block.alternate);
             return Some(1);
         }
-        let (leave, let_in) = (|_| leave_address(), block.holds_to_put_away(rsp));
+        let (leave, let_in) = (|_| leave_address(), block.holds_to_put_away(rsp, None));
         let Some(frame) = super::take_level_for(words, block, anchor, rsp, leave) else {
             block.end_without_leaving(mask);
             return Some(0);

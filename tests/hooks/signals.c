@@ -36,16 +36,34 @@ static void hook(int sig, siginfo_t *info, void *context, int *forward) {
     *forward = !swallows && sig != swallowed;
 }
 
-enum { NOBODYS = 5001, FAULTS, FAULT_LENGTH = 11 };
+// Faults of all kinds, each of which goes on at `behind_fault`.
+static char *volatile behind_fault, *volatile cut_off;
+#define FAULT(instructions, ...) \
+    __asm__ volatile("lea 1f(%%rip), %%rax\n mov %%rax, %0\n" instructions "\n1:" : "=m"(behind_fault) : __VA_ARGS__ : "rax", "rcx", "rdx", "memory", "cc")
+static const int kinds[] = {SIGSEGV, SIGILL, SIGTRAP, SIGFPE, SIGBUS};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+static __attribute__((noinline)) void fault(int kind) {
+    switch (kinds[kind]) {
+    case SIGSEGV: FAULT("movl $1, 8", "r"(kind)); break;
+    case SIGILL: FAULT("ud2", "r"(kind)); break;
+    case SIGTRAP: FAULT("int3", "r"(kind)); break;
+    case SIGFPE: FAULT("xor %%edx, %%edx\n xor %%ecx, %%ecx\n div %%ecx", "r"(kind)); break;
+    default: FAULT("movl $1, (%1)", "r"(cut_off)); break;
+    }
+}
+
+enum { NOBODYS = 5001, FAULTS };
 static long see_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5, int *forward) {
     (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
     if (nr == SYS_getppid)
         hooked_calls++;
     if (nr == NOBODYS)
         CHECK(getpid() > 0, "a call of the hook's own");
-    if (nr == FAULTS) {
+    if (nr >= FAULTS && nr < FAULTS + KINDS) {
         int before = handled;
-        __asm__ volatile("movl $1, 8" ::: "memory"); // FAULT_LENGTH bytes
+        // It waits for the hook.
+        interceptor_syscall(SYS_tgkill, (long)getpid(), (long)gettid(), (long)SIGSYS);
+        fault((int)nr - FAULTS);
         CHECK(handled == before + 1 && close(-1) == -1, "the fault is handled");
     }
     if (nr == SYS_getpgrp) {
@@ -621,26 +639,34 @@ static void ones_on_alternate(void) {
     }
 }
 
-// A hook faults, and the handler of that is on the stack on which the program is.
+// A hook faults, and the handler of that is on the stack on which the program is. One that was sent before comes later.
 static char alternate_room[65536];
 static void on_alternate(const void *here) {
     stack_t now;
     CHECK((const char *)here > alternate_room && (const char *)here < alternate_room + sizeof alternate_room, "it is elsewhere");
     CHECK(sigaltstack(NULL, &now) == 0 && now.ss_flags == SS_ONSTACK && now.ss_sp == alternate_room, "flags %x", now.ss_flags);
 }
+static volatile int later;
 static void on_fault(int sig, siginfo_t *info, void *given) {
     ucontext_t *context = given;
-    CHECK(sig == SIGSEGV && info->si_addr == (void *)8, "a fault");
     on_alternate(&context);
     CHECK(context->uc_stack.ss_sp == alternate_room && context->uc_stack.ss_flags == 0, "in the context: flags %x", context->uc_stack.ss_flags);
-    context->uc_mcontext.gregs[REG_RIP] += FAULT_LENGTH;
+    if (sig == SIGSYS) {
+        CHECK(info->si_code == SI_TKILL && later < handled, "one that was sent: code %d", info->si_code);
+        later++;
+        return;
+    }
+    CHECK(info->si_code > 0, "a fault");
+    context->uc_mcontext.gregs[REG_RIP] = (greg_t)behind_fault;
     handled++;
 }
 static void outer_of_fault(int sig, siginfo_t *info, void *context) {
     siginfo_t was = *info;
     ucontext_t was_in = *(ucontext_t *)context;
-    for (int i = 0; i < 3; i++) {
-        CHECK(syscall(i == 1 ? NOBODYS : FAULTS) == -1 && errno == ENOSYS, "a number of nobody's");
+    for (int i = 0; i <= KINDS; i++) {
+        int before = later;
+        CHECK(syscall(i == KINDS ? NOBODYS : FAULTS + i) == -1 && errno == ENOSYS, "a number of nobody's");
+        CHECK(later == before + (i < KINDS), "sent before fault %d, %d handled after the hook", i, later - before);
         on_alternate(&was);
         CHECK(!memcmp(&was, info, sizeof was) && was.si_signo == sig, "its siginfo, call %d", i);
         CHECK(!memcmp(&was_in.uc_mcontext.gregs, &((ucontext_t *)context)->uc_mcontext.gregs, sizeof was_in.uc_mcontext.gregs), "its context, call %d", i);
@@ -649,10 +675,15 @@ static void outer_of_fault(int sig, siginfo_t *info, void *context) {
 }
 static void fault_on_alternate(void) {
     sigaltstack(&(stack_t){.ss_sp = alternate_room, .ss_size = sizeof alternate_room}, NULL);
+    int empty = memfd_create("empty", 0);
+    cut_off = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, empty, 0);
+    CHECK(cut_off != MAP_FAILED, "mmap");
     sigaction(SIGUSR1, &(struct sigaction){.sa_sigaction = outer_of_fault, .sa_flags = SA_ONSTACK | SA_SIGINFO}, NULL);
-    sigaction(SIGSEGV, &(struct sigaction){.sa_sigaction = on_fault, .sa_flags = SA_ONSTACK | SA_SIGINFO}, NULL);
+    sigaction(SIGSYS, &(struct sigaction){.sa_sigaction = on_fault, .sa_flags = SA_ONSTACK | SA_SIGINFO}, NULL);
+    for (int i = 0; i < KINDS; i++)
+        sigaction(kinds[i], &(struct sigaction){.sa_sigaction = on_fault, .sa_flags = SA_ONSTACK | SA_SIGINFO}, NULL);
     for (int i = 1; i <= 20; i++)
-        CHECK(raise(SIGUSR1) == 0 && outer == i && handled == 2 * i, "round %d: %d, %d", i, outer, handled);
+        CHECK(raise(SIGUSR1) == 0 && outer == i && handled == KINDS * i && later == handled, "round %d: %d, %d, %d", i, outer, handled, later);
 }
 
 // Of three that a wait lets in at one moment one is swallowed, whose action blocks SIGILL.

@@ -39,6 +39,7 @@ scenarios! {
     all_signals_at_once_find_room_on_the_stack_of_a_hook: "at once",
     queued_signals_keep_their_order_though_a_hook_ran: "ordered",
     a_hook_may_make_calls_while_a_handler_is_on_the_alternate_stack: "on alternate",
+    a_hook_that_faults_while_a_handler_is_on_the_alternate_stack_is_mended_there: "fault on alternate",
     a_signal_that_is_swallowed_leaves_those_of_the_same_moment_their_masks: "one swallowed",
 }
 
@@ -92,6 +93,7 @@ fn a_hook_may_come_to_traps_itself() {
     let hook = need!(guest("libcalls_libc.so"));
     let guests = [
         "signal_altstack_calls",
+        "signal_altstack_sent",
         "signal_ill_fd",
         "signal_ill_stacked",
         "signal_ill_waits",
