@@ -1,4 +1,4 @@
-# needs: cc make autoconf automake pkg-config bison flex setsid
+# needs: cc make autoconf automake pkg-config bison flex setsid unshare
 # The Linux Test Project: tests of the kernel's calls, and of what POSIX says of them; from the checkout that $INTERCEPTOR_LTP
 # names. As root most of them can run. A test has passed when it ends with 0.
 
@@ -11,7 +11,7 @@ statfs|fstatfs|mkdir|link08|linkat02|mknod07|mknodat02|open12|openat02|rmdir02|r
 others=$(printf %s "$others" | tr -d '\n')
 
 report() {
-  timeout -s KILL 30 setsid -w sh -c "$2" > log 2>&1 < /dev/null
+  timeout -s KILL 60 setsid -w sh -c "$2" > log 2>&1 < /dev/null
   status=$?
   if [ $status = 0 ]; then echo "ok $1"; else echo "not ok $1: $status"; fi
 }
@@ -26,6 +26,10 @@ build)
     cd testcases/open_posix_testsuite && ./configure && make -k -j"$(nproc)" conformance-all; } > "$2/log.of.the.build" 2>&1
   touch "$2/built" ;;
 run)
+  # Names of shared memory, queues and semaphores are the same in all runs, of which there may be several at a time.
+  if [ -z "$APART" ] && [ "$(id -u)" = 0 ]; then
+    APART=yes exec unshare --ipc --mount sh -c 'mount -t tmpfs tmpfs /dev/shm && exec sh "$0" "$@"' "$0" "$@"
+  fi
   ulimit -c 0
   kind=${3% *} letters=${3#* }
   export LTPROOT="$2" TMPDIR="$PWD" KCONFIG_SKIP_CHECK=1 LTP_RUNTIME_MUL=0.1 LTP_COLORIZE_OUTPUT=0

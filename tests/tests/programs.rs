@@ -2,9 +2,9 @@
 //!
 //! `tests/programs` holds a script for each. Everything that it starts is
 //! intercepted, the shell included; scripts leave out what differs from run to
-//! run. Each script in each mode is a check of its own. Scripts with a line
-//! `# heavy: yes` need much to be installed and run only with
-//! `INTERCEPTOR_EVERYTHING=1`.
+//! run. Each script in each mode is a check of its own. With `INTERCEPTOR_EVERYTHING=1` all
+//! modes are taken, and also scripts with a line `# heavy: yes`, which need much to be
+//! installed.
 
 use std::env;
 use std::fs;
@@ -36,7 +36,8 @@ fn checks() -> Vec<Trial> {
         if script.is_heavy && !everything {
             continue;
         }
-        for mode in Modes::USUAL {
+        let forced = Modes::FORCED.iter().filter(|_| everything);
+        for mode in Modes::USUAL.iter().chain(forced) {
             let name = format!("{}_under_{}_is_as_natively", script.name, mode.name);
             let script = Arc::clone(&script);
             checks.push(Trial::test(name, move || script.is_as_natively(mode)));
