@@ -37,7 +37,7 @@ impl Ahead {
     pub(super) fn open(config: &Config<'_>, own: &[u8]) -> Option<Self> {
         let directory = own.strip_suffix(last_component(own))?;
         let (parts, is_named) = match config.plans {
-            // Nothing else is planned then.
+            // Plans are for all rungs.
             _ if config.force_rung.is_some() || sys::is_confined() => return None,
             Plans::None => return None,
             Plans::BesideUs => ([directory, FILE.as_bytes()], false),

@@ -19,7 +19,7 @@ use super::begun::Begun;
 use super::image::Image;
 use super::pristine::Source;
 use super::stub::{self, Area};
-use super::{near, registry, trap};
+use super::{near, registry, symfile, trap};
 use crate::config::ForcedRung;
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, Why, say};
@@ -362,7 +362,8 @@ impl Round<'_> {
             self.put_back(error);
             return Err(error);
         }
-        written
+        // A debugger that is told of it executes instructions where it likes to.
+        written.map(symfile::publish)
     }
 
     /// Undoes all rounds: patched text must not be executed.
@@ -395,8 +396,8 @@ pub(super) fn say_left_alone(text: &Text<'_>, error: Errno) {
     say(format_args!("{}: it is left alone ({})", Lossy(text.name), Why(error)));
 }
 
-/// Writes the stubs of planned sites, and makes them executable.
-fn write_stubs(mapping: Mapping, planned: &mut [Planned]) -> sys::Result<()> {
+/// Writes the stubs of planned sites, and makes them executable. Returns as [`Area::seal`].
+fn write_stubs(mapping: Mapping, planned: &mut [Planned]) -> sys::Result<u64> {
     let mut area = Area::new(mapping, planned.len());
     for planned in planned {
         planned.write_stub(&mut area);

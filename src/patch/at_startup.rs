@@ -163,7 +163,7 @@ impl Patcher<'_> {
             if patched.1 != Some(Errno::ESTALE) {
                 return self.settle(&text, patched);
             }
-            // Somebody has written to it since it was mapped.
+            // Somebody has written to it since it was mapped, or the plans could not be read.
             text.expected = None;
         }
         let memory = ImageVmas::new(file.clone());

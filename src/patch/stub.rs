@@ -244,8 +244,9 @@ impl Area {
         Ok(address + start as u64)
     }
 
-    /// Ends the writing. The memory is gone if that fails.
-    pub(super) fn seal(self) -> crate::sys::Result<()> {
+    /// Ends the writing. Returns the address of the symbol file, which may be published when
+    /// all text can be executed. The memory is gone if it fails.
+    pub(super) fn seal(self) -> crate::sys::Result<u64> {
         let area = self.mapping.start;
         let file = area + self.used;
         let stubs = area + self.first;
@@ -259,8 +260,7 @@ impl Area {
             self.mapping.unmap();
             return Err(error);
         }
-        symfile::publish(file);
-        Ok(())
+        Ok(file)
     }
 }
 
