@@ -3,7 +3,6 @@
 //! They are used for text that is as it was then, and nothing is said where it is not:
 //! it is planned as ever.
 
-use core::ffi::CStr;
 use core::ops::Range;
 
 use interceptor_abi::plans::{Entry, FILE, Header, PROBES, SITES};
@@ -14,8 +13,6 @@ use crate::config::{Config, Plans, last_component};
 use crate::diagnostics::{Lossy, Why, say};
 use crate::sys::{self, File, Vma};
 
-/// Longest path, with its NUL.
-const PATH: usize = 1024;
 /// Plans that are read at a time.
 const CHUNK: usize = 256;
 const ENTRY_WORDS: usize = size_of::<Entry>() / size_of::<u64>();
@@ -60,7 +57,7 @@ impl Ahead {
 
     /// `None` if it is of another version.
     fn open_at(path: [&[u8]; 2]) -> sys::Result<Option<Self>> {
-        let file = with_path(&path, File::open)?;
+        let file = sys::with_path(&path, File::open)?;
         if !file.is_trusted()? {
             return Err(Errno::EPERM);
         }
@@ -79,7 +76,7 @@ impl Ahead {
         let len = range.end - range.start;
         let entry = entries
             .find(|entry| (entry.inode, entry.offset, entry.len) == (vma.inode, vma.offset, len))?;
-        let state = with_path(&[vma.name], sys::state_of).ok()?;
+        let state = sys::with_path(&[vma.name], sys::state_of).ok()?;
         let found = Found { file: &self.file, entry };
         (entry.state == state && found.are_whole(range)).then_some(found)
     }
@@ -123,13 +120,4 @@ impl Found<'_> {
         }
         Some(())
     }
-}
-
-/// Calls `call` with the path that the parts make.
-fn with_path<R>(parts: &[&[u8]], call: impl FnOnce(&CStr) -> sys::Result<R>) -> sys::Result<R> {
-    let mut path = heapless::Vec::<u8, PATH>::new();
-    for part in parts.iter().chain([&&b"\0"[..]]) {
-        path.extend_from_slice(part).map_err(|_| Errno::ENAMETOOLONG)?;
-    }
-    call(CStr::from_bytes_with_nul(&path).map_err(|_| Errno::EINVAL)?)
 }

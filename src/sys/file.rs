@@ -132,6 +132,17 @@ pub(crate) fn status_at_guests(directory: i32, path: u64, flags: u64) -> Result<
     stat_at(directory, path, flags).map(|stat| status_of(&stat))
 }
 
+/// Calls `call` with the path that the parts make. Fails if it is too long.
+pub(crate) fn with_path<R>(parts: &[&[u8]], call: impl FnOnce(&CStr) -> Result<R>) -> Result<R> {
+    /// The longest, with its NUL.
+    const PATH: usize = 1024;
+    let mut path = heapless::Vec::<u8, PATH>::new();
+    for part in parts.iter().chain([&&b"\0"[..]]) {
+        path.extend_from_slice(part).map_err(|_| Errno::ENAMETOOLONG)?;
+    }
+    call(CStr::from_bytes_with_nul(&path).map_err(|_| Errno::EINVAL)?)
+}
+
 /// By what a file is known to be as it was.
 pub(crate) fn state_of(path: &CStr) -> Result<State> {
     let stat = stat_at(AT_FDCWD, path.as_ptr() as u64, 0)?;

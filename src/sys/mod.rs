@@ -22,7 +22,7 @@ use syscalls::{Errno, Sysno, syscall};
 
 pub(crate) use file::{
     File, Status, close, duplicate_above, file_identity, file_size, is_open, memory_file, reopen,
-    state_of, status_at, status_at_guests,
+    state_of, status_at, status_at_guests, with_path,
 };
 pub(crate) use guest::{
     GuestRange, copy_guest_string, probe_guest_access, read_guest, read_guest_near,

@@ -5,7 +5,7 @@
 // twenty others.
 // musl: yes
 // userlands: yes
-#include "guest.h"
+#include "masks.h"
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -21,12 +21,6 @@ struct kernel_sigaction {
 enum { ROUNDS = 20000, ACTIONS = 24, FRAME = 16 * 1024 };
 static struct sigaction libcs;
 static volatile int handled[2], wrong, stop;
-
-static uint64_t mask_now(void) {
-    uint64_t mask = 0;
-    raw4(SYS_rt_sigprocmask, SIG_BLOCK, 0, &mask, 8);
-    return mask;
-}
 
 static int bit(uint64_t mask, int sig) { return (int)(mask >> (sig - 1) & 1); }
 

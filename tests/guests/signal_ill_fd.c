@@ -6,6 +6,7 @@
 // child sends it at any moment: none is lost. Afterwards the mask, the handler and what is pending are as ever.
 // musl: yes
 #include "at_any_moment.h"
+#include "masks.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -25,12 +26,6 @@ static volatile int handled, sends, leaves;
 static volatile uint64_t in_handler, in_context;
 static sigjmp_buf out;
 
-static void set_mask(uint64_t mask) { CHECK(raw4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8) == 0, "rt_sigprocmask"); }
-static uint64_t mask_now(void) {
-    uint64_t mask = 0;
-    raw4(SYS_rt_sigprocmask, SIG_BLOCK, 0, &mask, 8);
-    return mask;
-}
 static uint64_t pending(void) {
     uint64_t set = 0;
     CHECK(raw2(SYS_rt_sigpending, &set, 8) == 0, "rt_sigpending");

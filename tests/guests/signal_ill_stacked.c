@@ -4,7 +4,7 @@
 // one that a handler sends; what a handler writes to its context is the mask of the next, and of the program. A signal that
 // a handler has held off comes with the mask that was before the wait. One handler leaves them all by siglongjmp.
 // musl: yes
-#include "guest.h"
+#include "masks.h"
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -25,19 +25,10 @@ static struct {
 static volatile int count, sends_in, sent, flips_in, leaves_in;
 static sigjmp_buf out;
 
-static void set_mask(uint64_t mask) { CHECK(raw4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8) == 0, "rt_sigprocmask"); }
-static uint64_t mask_now(void) {
-    uint64_t mask = 0;
-    raw4(SYS_rt_sigprocmask, SIG_BLOCK, 0, &mask, 8);
-    return mask;
-}
-
 static void handle(int sig, siginfo_t *info, void *given) {
     ucontext_t *context = given;
-    uint64_t mask;
     CHECK(info->si_signo == sig && count < SEEN, "siginfo");
-    memcpy(&mask, &context->uc_sigmask, 8);
-    CHECK((uint64_t)context->uc_mcontext.gregs[REG_OLDMASK] == mask, "two masks in one context: %llx, %lx", context->uc_mcontext.gregs[REG_OLDMASK], mask);
+    uint64_t mask = mask_in(context);
     seen[count].sig = sig, seen[count].context = mask, seen[count].mask = mask_now();
     count++;
     if (sends_in == sig) {

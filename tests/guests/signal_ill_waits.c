@@ -6,6 +6,7 @@
 // none is lost, and the mask stays.
 // musl: yes
 #include "at_any_moment.h"
+#include "masks.h"
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -21,12 +22,6 @@ static volatile int handled, value;
 static uint64_t in_handler, in_context;
 extern char **environ;
 
-static void set_mask(uint64_t mask) { CHECK(raw4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8) == 0, "rt_sigprocmask"); }
-static uint64_t mask_now(void) {
-    uint64_t mask = 0;
-    raw4(SYS_rt_sigprocmask, SIG_BLOCK, 0, &mask, 8);
-    return mask;
-}
 static uint64_t pending(void) {
     uint64_t set = 0;
     CHECK(raw2(SYS_rt_sigpending, &set, 8) == 0, "rt_sigpending");

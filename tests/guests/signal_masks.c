@@ -3,7 +3,7 @@
 // returns with another mask in its context. What is blocked reads back as it was set, from sigprocmask and from a handler's
 // context. A SIGILL that is sent while blocked waits for its time; an illegal instruction then ends the process.
 // musl: yes
-#include "guest.h"
+#include "masks.h"
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -16,12 +16,6 @@
 static volatile int handled, ills;
 static uint64_t seen_mask, context_mask;
 static volatile int sets_mask;
-
-static uint64_t mask_now(void) {
-    uint64_t mask = 0;
-    raw4(SYS_rt_sigprocmask, SIG_BLOCK, 0, &mask, 8);
-    return mask;
-}
 
 static uint64_t all(void) { return ~0ul & ~(1ul << (SIGKILL - 1)) & ~(1ul << (SIGSTOP - 1)); }
 

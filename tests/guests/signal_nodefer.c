@@ -3,7 +3,7 @@
 // blocked before or by an action beneath; and one that is sent then comes at once, within it. What a handler writes to its
 // context is the mask of the next, and of the program.
 // musl: yes
-#include "guest.h"
+#include "masks.h"
 #include <signal.h>
 #include <ucontext.h>
 
@@ -18,20 +18,10 @@ static struct {
 } seen[SEEN];
 static volatile int count, depth, sends_in, sent, blocks_in;
 
-static uint64_t mask_now(void) {
-    uint64_t mask = 0;
-    raw4(SYS_rt_sigprocmask, SIG_BLOCK, 0, &mask, 8);
-    return mask;
-}
-
-static void set_mask(uint64_t mask) { CHECK(raw4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8) == 0, "rt_sigprocmask"); }
-
 static void handle(int sig, siginfo_t *info, void *given) {
     ucontext_t *context = given;
-    uint64_t mask;
     CHECK(info->si_signo == sig && count < SEEN, "siginfo");
-    memcpy(&mask, &context->uc_sigmask, 8);
-    CHECK((uint64_t)context->uc_mcontext.gregs[REG_OLDMASK] == mask, "two masks in one context: %llx, %lx", context->uc_mcontext.gregs[REG_OLDMASK], mask);
+    uint64_t mask = mask_in(context);
     seen[count].sig = sig, seen[count].context = mask, seen[count].mask = mask_now(), seen[count].depth = depth;
     count++, depth++;
     if (sends_in == sig) {
