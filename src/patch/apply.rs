@@ -342,7 +342,8 @@ impl Round<'_> {
             }
         };
         if self.text.is_early {
-            // From here on only pages are touched that become private anyway.
+            // From here on only pages are touched that become private anyway. First they become
+            // so: with a page that is read from the file come its neighbours.
             sys::populate(mapping.start, page_up(stub::likely_len(planned.len())));
             populate(planned);
         }
@@ -464,7 +465,7 @@ fn populate(planned: &[Planned]) {
 }
 
 fn populate_run(run: &Range<u64>) {
-    if run.end - run.start > PAGE {
+    if run.start < run.end {
         sys::populate(run.start, run.end - run.start);
     }
 }
