@@ -10,7 +10,7 @@
 //! The seam: everything about *where* lines go is [`emit`].
 
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use interceptor_calls as calls;
 use syscalls::Sysno;
@@ -18,13 +18,14 @@ use syscalls::Sysno;
 use crate::frame::SyscallFrame;
 use crate::group;
 use crate::hook::Guest;
+use crate::lifecycle::{Kept, first_descriptor};
 use crate::sys::MayBreak;
 use crate::thread::ThreadBlock;
 
 /// Longest line. What a call's arguments need beyond it is cut.
 const LINE: usize = 3584;
 
-static FD: AtomicI32 = AtomicI32::new(-1);
+static IS_ON: AtomicBool = AtomicBool::new(false);
 /// Whether whoever reads the trace may leave, or its file reach a limit.
 static MAY_BREAK: MayBreak = MayBreak::new();
 static STRING_LIMIT: AtomicUsize = AtomicUsize::new(32);
@@ -39,16 +40,11 @@ pub struct PendingLine {
     text: [u8; LINE],
 }
 
-/// Traces to a descriptor from now on.
+/// Traces from now on, to a descriptor that is kept as [`Kept::Trace`].
 pub(crate) fn start(fd: i32, string_limit: usize) {
     STRING_LIMIT.store(string_limit, Relaxed);
     MAY_BREAK.look(fd);
-    FD.store(fd, Relaxed);
-}
-
-/// The descriptor has another number now.
-pub(crate) fn moved(fd: i32) {
-    FD.store(fd, Relaxed);
+    IS_ON.store(true, Relaxed);
 }
 
 /// Calls that may set the limit of files, which must be known before the kernel does so.
@@ -68,15 +64,15 @@ pub(crate) fn limit_is_set(sysno: Sysno, args: &[u64; 6]) {
 
 /// Ends the trace of this process with a line that says why.
 pub(crate) fn stop(block: &mut ThreadBlock, why: &str) {
-    if FD.load(Relaxed) < 0 {
+    if !IS_ON.load(Relaxed) {
         return;
     }
     interrupt(block);
     let line = &mut block.pending;
     line.len = 0;
     let _ = write!(line, "{} +++ {why} +++", block.tid);
-    finish(line);
-    FD.store(-1, Relaxed);
+    finish(block);
+    IS_ON.store(false, Relaxed);
 }
 
 /// A call goes in.
@@ -93,7 +89,7 @@ pub(crate) fn enter(block: &mut ThreadBlock, frame: &SyscallFrame) {
     if never_returns {
         let _ =
             calls::format_exit(line, nr, &frame.args, calls::Outcome::NoReturn, &Guest, &options());
-        finish(line);
+        finish(block);
     } else if calls::leaves_process(nr) {
         // A successful exec has no way out; its beginning must not be lost.
         interrupt(block);
@@ -102,7 +98,7 @@ pub(crate) fn enter(block: &mut ThreadBlock, frame: &SyscallFrame) {
 
 /// A call comes out.
 pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i64) {
-    if FD.load(Relaxed) < 0 {
+    if !IS_ON.load(Relaxed) {
         return;
     }
     let line = &mut block.pending;
@@ -115,9 +111,9 @@ pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i6
     let line = &mut block.pending;
     let _ =
         calls::format_exit(line, nr, args, calls::Outcome::Returned(result), &Guest, &options());
-    finish(line);
+    finish(block);
     if LIMITING.iter().any(|limiting| *limiting as u64 == nr) {
-        MAY_BREAK.look(FD.load(Relaxed));
+        MAY_BREAK.look(block.descriptor(Kept::Trace));
     }
 }
 
@@ -125,7 +121,7 @@ pub(crate) fn exit(block: &mut ThreadBlock, nr: u64, args: &[u64; 6], result: i6
 pub(crate) fn exec_done(tid: u32) {
     let mut line = heapless::String::<64>::new();
     if writeln!(line, "{tid} <... execve resumed>) = 0").is_ok() {
-        emit(line.as_bytes());
+        emit(first_descriptor(Kept::Trace), line.as_bytes());
     }
 }
 
@@ -134,22 +130,24 @@ pub(crate) fn interrupt(block: &mut ThreadBlock) {
     let line = &mut block.pending;
     if line.open != 0 {
         let _ = line.write_str(" <unfinished ...>");
-        finish(line);
+        finish(block);
     }
 }
 
-fn finish(line: &mut PendingLine) {
+fn finish(block: &mut ThreadBlock) {
+    let fd = block.descriptor(Kept::Trace);
+    let line = &mut block.pending;
     let len = (line.len as usize).min(LINE - 1);
     if let Some(end) = line.text.get_mut(len) {
         *end = b'\n';
     }
-    emit(line.text.get(..=len).unwrap_or(b""));
+    emit(fd, line.text.get(..=len).unwrap_or(b""));
     line.open = 0;
     line.len = 0;
 }
 
-fn emit(line: &[u8]) {
-    if MAY_BREAK.write_all(FD.load(Relaxed), line).is_err()
+fn emit(fd: i32, line: &[u8]) {
+    if MAY_BREAK.write_all(fd, line).is_err()
         && let Some(segment) = group::segment()
     {
         segment.header.lost_lines.fetch_add(1, Relaxed);

@@ -22,13 +22,15 @@ use crate::hook::Guest;
 use crate::lifecycle::{self, Kept};
 use crate::line::Line;
 use crate::sys;
+use crate::thread;
 
 /// Longest line.
 const LINE: usize = 4096;
 /// The instruction's length: it ends at the address that is known of it.
 const INSTRUCTION: u64 = 2;
 
-static FD: AtomicI32 = AtomicI32::new(-1);
+/// The descriptor that was opened, -1 without a log. It may have another number now.
+static OPENED: AtomicI32 = AtomicI32::new(-1);
 
 /// Opens the log, in place of one that is open. A path that ends with `-` gets the process's
 /// id behind it.
@@ -37,7 +39,10 @@ pub(super) fn start(path: &[u8], is_kept: bool) {
         return;
     }
     match open(path, is_kept) {
-        Ok(fd) => close(FD.swap(fd, Relaxed)),
+        Ok(fd) => {
+            stop();
+            OPENED.store(fd, Relaxed);
+        }
         Err(error) => {
             say(format_args!("no log: {}: {}", Lossy(path), Why(error)));
         }
@@ -71,14 +76,9 @@ fn open(path: &[u8], is_kept: bool) -> sys::Result<i32> {
 /// Ends the log.
 pub(super) fn stop() {
     if is_on() {
-        let fd = FD.swap(-1, Relaxed);
+        let fd = number();
+        OPENED.store(-1, Relaxed);
         lifecycle::keep_descriptor(Kept::Log, -1);
-        close(fd);
-    }
-}
-
-fn close(fd: i32) {
-    if fd >= 0 {
         sys::close(fd);
     }
 }
@@ -86,18 +86,18 @@ fn close(fd: i32) {
 /// Takes the log's descriptor out of the program's reach.
 pub(super) fn keep() {
     if is_on() {
-        lifecycle::keep_descriptor(Kept::Log, FD.load(Relaxed));
+        lifecycle::keep_descriptor(Kept::Log, OPENED.load(Relaxed));
     }
 }
 
-/// The descriptor has another number now.
-pub(crate) fn moved(fd: i32) {
-    FD.store(fd, Relaxed);
+/// Its number in the process that asks.
+fn number() -> i32 {
+    thread::own_block().map_or(-1, |block| block.descriptor(Kept::Log))
 }
 
 /// Whether calls are logged. Not any more once the program has confined itself.
 pub(super) fn is_on() -> bool {
-    FD.load(Relaxed) >= 0 && !sys::is_confined()
+    OPENED.load(Relaxed) >= 0 && !sys::is_confined()
 }
 
 /// Logs a call that was made by the instruction before `after`.
@@ -114,5 +114,5 @@ pub(super) fn call(after: u64, nr: u64, args: &[u64; 6], outcome: calls::Outcome
     let _ = calls::format_call(&mut line, nr, args, outcome, &Guest, &options);
     let _ = line.write_str("\n");
     // A log that cannot be written must not keep the program from running.
-    let _ = sys::write_all_quietly(FD.load(Relaxed), line.bytes());
+    let _ = sys::write_all_quietly(number(), line.bytes());
 }

@@ -24,8 +24,6 @@ use crate::thread::keeping_errno;
 use crate::tls;
 use interceptor_calls::Outcome;
 
-pub(crate) use log::moved as log_moved;
-
 /// What the environment says of this face.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Settings<'a> {

@@ -1,7 +1,8 @@
 //! Descriptors of ours, which the program must neither close nor use.
 //!
 //! To the program they behave as if they were not open: what it wants to put
-//! at one of their numbers it gets there, and ours moves.
+//! at one of their numbers it gets there, and ours moves. A vfork child has descriptors of its
+//! own and shares our memory with its parent, so its block says where it has moved them.
 
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
@@ -12,7 +13,9 @@ use super::Step;
 use crate::interest::{self, LIFECYCLE};
 use crate::sys;
 use crate::thread::ThreadBlock;
-use crate::trace;
+
+/// How many there may be.
+const KINDS: usize = if cfg!(feature = "drop_in") { 3 } else { 2 };
 
 /// What a descriptor of ours is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(crate) enum Kept {
 }
 
 impl Kept {
-    const ALL: &[Self] = &[
+    const ALL: [Self; KINDS] = [
         Self::Trace,
         Self::Segment,
         #[cfg(feature = "drop_in")]
@@ -45,11 +48,50 @@ impl Kept {
         }
     }
 
+    /// Its number in the process, -1 without one.
     fn number(self) -> &'static AtomicI32 {
-        static NUMBERS: [AtomicI32; Kept::ALL.len()] =
-            [const { AtomicI32::new(-1) }; Kept::ALL.len()];
+        static NUMBERS: [AtomicI32; KINDS] = [const { AtomicI32::new(-1) }; KINDS];
         &NUMBERS[self as usize]
     }
+}
+
+/// The numbers to which a process on its parent's memory has moved descriptors; 0 for those
+/// that are where its parent has them.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub(crate) struct Moved([i32; KINDS]);
+
+impl ThreadBlock {
+    /// The number of a descriptor of ours, in the process that runs on this block; -1 without
+    /// one.
+    pub(crate) fn descriptor(&self, kept: Kept) -> i32 {
+        match self.moved_of_caller().0[kept as usize] {
+            0 => kept.number().load(Relaxed),
+            moved => moved,
+        }
+    }
+
+    fn descriptors(&self) -> impl Iterator<Item = u32> {
+        Kept::ALL.into_iter().filter_map(|kept| u32::try_from(self.descriptor(kept)).ok())
+    }
+
+    fn has(&self, fd: u64) -> bool {
+        self.descriptors().any(|kept| kept == fd as u32)
+    }
+
+    /// In a forked child: this memory is its own, so all of it says where its descriptors are.
+    pub(super) fn settle_descriptors(&mut self) {
+        for (kept, moved) in Kept::ALL.into_iter().zip(core::mem::take(&mut self.moved).0) {
+            if moved != 0 {
+                kept.number().store(moved, Relaxed);
+            }
+        }
+    }
+}
+
+/// The number of a descriptor of ours where no block is known; -1 without one.
+pub(crate) fn first_descriptor(kept: Kept) -> i32 {
+    kept.number().load(Relaxed)
 }
 
 /// Takes a descriptor out of the program's reach.
@@ -74,16 +116,16 @@ const CALLS: [Sysno; 9] = [
 ];
 
 /// The variables that tell the next image of our descriptors, and their values.
-pub(super) fn variables() -> impl Iterator<Item = (&'static str, i32)> {
-    let all = Kept::ALL.iter();
-    all.filter_map(|kept| Some((kept.variable()?, kept.number().load(Relaxed))))
-        .filter(|(_, fd)| *fd >= 0)
+pub(super) fn variables(block: &ThreadBlock) -> impl Iterator<Item = (&'static str, u32)> {
+    let of_kept =
+        |kept: Kept| Some((kept.variable()?, u32::try_from(block.descriptor(kept)).ok()?));
+    Kept::ALL.into_iter().filter_map(of_kept)
 }
 
 /// Whether a call is of interest only for descriptors that it names, none of them ours. Asked
 /// in the first stage of a call.
 #[inline]
-pub(super) fn are_others(nr: u64, args: &[u64; 6]) -> bool {
+pub(super) fn are_others(block: &ThreadBlock, nr: u64, args: &[u64; 6]) -> bool {
     const CLOSE: u32 = Sysno::close as u32;
     const DUP: u32 = Sysno::dup as u32;
     const DUP2: u32 = Sysno::dup2 as u32;
@@ -93,45 +135,42 @@ pub(super) fn are_others(nr: u64, args: &[u64; 6]) -> bool {
     const NEWFSTATAT: u32 = Sysno::newfstatat as u32;
     const STATX: u32 = Sysno::statx as u32;
     match nr as u32 {
-        CLOSE | DUP | FCNTL | FSTAT | NEWFSTATAT | STATX => !is_kept(args[0]),
-        DUP2 | DUP3 => !is_kept(args[0]) && !is_kept(args[1]),
+        CLOSE | DUP | FCNTL | FSTAT | NEWFSTATAT | STATX => !block.has(args[0]),
+        DUP2 | DUP3 => !block.has(args[0]) && !block.has(args[1]),
         _ => false,
     }
 }
 
 /// A call that names descriptors.
-pub(super) fn enter(block: &ThreadBlock, sysno: Sysno, args: &[u64; 6]) -> Step {
+pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) -> Step {
     match sysno {
         Sysno::close | Sysno::dup | Sysno::dup2 | Sysno::dup3 | Sysno::fcntl | Sysno::fstat
-            if is_kept(args[0]) =>
+            if block.has(args[0]) =>
         {
             bad_descriptor()
         }
-        Sysno::newfstatat if names_kept(args, args[3]) => bad_descriptor(),
-        Sysno::statx if names_kept(args, args[2]) => bad_descriptor(),
-        Sysno::dup2 | Sysno::dup3 if is_kept(args[1]) => make_room(block, args),
-        Sysno::close_range => close_range(args),
+        Sysno::newfstatat if names_kept(block, args, args[3]) => bad_descriptor(),
+        Sysno::statx if names_kept(block, args, args[2]) => bad_descriptor(),
+        Sysno::dup2 | Sysno::dup3 if block.has(args[1]) => make_room(block, args),
+        Sysno::close_range => close_range(block, args),
         _ => Step::Forward,
     }
 }
 
 /// The program duplicates a descriptor to the number of one of ours.
-fn make_room(block: &ThreadBlock, args: &[u64; 6]) -> Step {
-    // A vfork child has descriptors of its own, but would move its parent's.
-    if block.depth > 0 || sys::is_confined() || !sys::is_open(args[0] as i32) {
+fn make_room(block: &mut ThreadBlock, args: &[u64; 6]) -> Step {
+    if sys::is_confined() || block.shares_descriptors || !sys::is_open(args[0] as i32) {
         return bad_descriptor();
     }
-    for kept in Kept::ALL.iter().copied() {
-        if kept.number().load(Relaxed) as u32 == args[1] as u32 {
+    for kept in Kept::ALL {
+        if block.descriptor(kept) as u32 == args[1] as u32 {
             let Ok(fd) = sys::duplicate_above(args[1] as i32, args[1] as i32) else {
                 return bad_descriptor();
             };
-            kept.number().store(fd, Relaxed);
-            match kept {
-                Kept::Trace => trace::moved(fd),
-                Kept::Segment => {}
-                #[cfg(feature = "drop_in")]
-                Kept::Log => crate::drop_in::log_moved(fd),
+            if block.depth > 0 {
+                block.moved.0[kept as usize] = fd;
+            } else {
+                kept.number().store(fd, Relaxed);
             }
         }
     }
@@ -140,10 +179,10 @@ fn make_room(block: &ThreadBlock, args: &[u64; 6]) -> Step {
 
 /// Whether a call with a descriptor, a path and flags is about one of ours itself,
 /// or what is below it.
-fn names_kept(args: &[u64; 6], flags: u64) -> bool {
+fn names_kept(block: &ThreadBlock, args: &[u64; 6], flags: u64) -> bool {
     const AT_EMPTY_PATH: u64 = 0x1000;
     let mut first = [0];
-    is_kept(args[0])
+    block.has(args[0])
         && match sys::read_guest(args[1], &mut first) {
             // Nothing can be read: newer kernels take that for an empty path.
             0 => flags & AT_EMPTY_PATH != 0 && args[1] == 0,
@@ -152,13 +191,13 @@ fn names_kept(args: &[u64; 6], flags: u64) -> bool {
 }
 
 /// Closes the pieces of the range between our descriptors.
-fn close_range(args: &[u64; 6]) -> Step {
+fn close_range(block: &ThreadBlock, args: &[u64; 6]) -> Step {
     let (mut first, last) = (args[0] as u32, args[1] as u32);
-    if first > last || !numbers().any(|fd| (first..=last).contains(&fd)) {
+    if first > last || !block.descriptors().any(|fd| (first..=last).contains(&fd)) {
         return Step::Forward;
     }
     loop {
-        let next = numbers().filter(|fd| (first..=last).contains(fd)).min();
+        let next = block.descriptors().filter(|fd| (first..=last).contains(fd)).min();
         let piece_end = next.map_or(Some(last), |fd| fd.checked_sub(1));
         if let Some(end) = piece_end.filter(|end| *end >= first) {
             // SAFETY: the call the program made, on a part of its range.
@@ -171,15 +210,6 @@ fn close_range(args: &[u64; 6]) -> Step {
             _ => return Step::Answer(0),
         }
     }
-}
-
-fn is_kept(fd: u64) -> bool {
-    numbers().any(|kept| kept == fd as u32)
-}
-
-fn numbers() -> impl Iterator<Item = u32> {
-    let all = Kept::ALL.iter();
-    all.filter_map(|kept| u32::try_from(kept.number().load(Relaxed)).ok())
 }
 
 fn bad_descriptor() -> Step {

@@ -69,7 +69,7 @@ fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
     }
     let argument = if is_at { 3 } else { 2 };
     let member = group::ambiguous_number(block.membership());
-    if let Some(wanted) = environment::carried().map(|carried| Wanted::new(carried, member))
+    if let Some(wanted) = environment::carried().map(|carried| Wanted::new(block, carried, member))
         && let Some(survey) = Survey::of(frame.args[argument], &wanted)
         && !survey.is_complete(&wanted)
         && let Ok(envp) = survey.compose(block, frame.args[argument], &wanted, image)
@@ -88,9 +88,9 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn new(carried: &'static Carried, member: Option<u32>) -> Self {
+    fn new(block: &ThreadBlock, carried: &'static Carried, member: Option<u32>) -> Self {
         let mut descriptors = heapless::Vec::new();
-        let numbers = descriptors::variables().map(|(name, fd)| (name, fd as u32));
+        let numbers = descriptors::variables(block);
         for (name, number) in numbers.chain(member.map(|number| (env::MEMBER, number))) {
             let mut variable = heapless::String::new();
             if write!(variable, "{name}={number}").is_ok() {

@@ -26,7 +26,7 @@ use crate::thread::{self, Call, ThreadBlock};
 use crate::trace;
 
 pub(crate) use birth::{Birth, is_unobserved_start, joins_late, sharer_begins, thread_begins};
-pub(crate) use descriptors::{Kept, keep as keep_descriptor};
+pub(crate) use descriptors::{Kept, Moved, first_descriptor, keep as keep_descriptor};
 
 /// What becomes of a lifecycle call.
 pub(crate) enum Step {
@@ -151,7 +151,8 @@ pub(crate) fn is_indifferent(frame: &SyscallFrame) -> bool {
         | mapping::PKEY_MPROTECT
         | mapping::MUNMAP
         | mapping::MREMAP => mapping::is_indifferent(nr, args),
-        _ => descriptors::are_others(nr, args),
+        // SAFETY: the block outlives the thread's frames.
+        _ => descriptors::are_others(unsafe { &*frame.block }, nr, args),
     }
 }
 

@@ -23,7 +23,7 @@ use super::{near, registry, symfile, trap};
 use crate::config::ForcedRung;
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, Why, say};
-use crate::sys::{self, Mapping, PAGE, Vma, page_down, page_up};
+use crate::sys::{self, Mapping, Vma, page_down, page_up};
 use crate::vector;
 
 /// Sites that are planned before they are applied; more go in further rounds,

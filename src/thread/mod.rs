@@ -89,6 +89,10 @@ pub struct ThreadBlock {
     /// How many processes share this block: 0 for a thread by itself, 1 while
     /// its vfork child runs, 2 while that one's does.
     pub(crate) depth: u32,
+    /// Where that process has descriptors of ours that it has moved.
+    pub(crate) moved: lifecycle::Moved,
+    /// It has its parent's descriptors, not a copy of them.
+    pub(crate) shares_descriptors: bool,
     /// The level at which a hook of the user runs, plus one; 0 when none does.
     pub(crate) hook_level: u32,
     /// Statistics lane, null when not counting.

@@ -7,6 +7,7 @@
 //! its way out: what has to do with signals is taken back by whoever looks first.
 
 use super::{DEPTHS, ThreadBlock, park_levels, release_level};
+use crate::lifecycle::Moved;
 use crate::signal::{Waiting, WaitingIll};
 use crate::sys;
 use crate::tls::{self, LEVELS};
@@ -27,6 +28,8 @@ pub(super) struct Parent {
     /// It has its signals back, and perhaps new ones.
     has_signals: bool,
     waiting: Waiting,
+    moved: Moved,
+    shares_descriptors: bool,
 }
 
 /// Whoever makes a child at this depth. For deeper ones nothing is noted.
@@ -58,6 +61,8 @@ impl ThreadBlock {
             sigill: self.sigill,
             has_signals: false,
             waiting: self.aside.waiting(is_hooks),
+            moved: self.moved,
+            shares_descriptors: self.shares_descriptors,
         };
     }
 
@@ -65,9 +70,12 @@ impl ThreadBlock {
     /// again, and comes out of the call by `level`.
     pub(crate) fn take_back(&mut self, depth: u32, level: u64) {
         let index = depth as usize;
-        let Some(Parent { free, is_parked, .. }) = self.parents.get(index).copied() else {
+        let Some(noted) = self.parents.get(index).copied() else {
             return;
         };
+        let Parent { free, is_parked, .. } = noted;
+        self.moved = noted.moved;
+        self.shares_descriptors = noted.shares_descriptors;
         self.take_back_signals(depth);
         // SAFETY: this thread's own words.
         let are_parked = unsafe { (&raw const (*tls::current()).parked).read_volatile() } != 0;
@@ -102,6 +110,16 @@ impl ThreadBlock {
             self.take_back_signals(index as u32);
         }
         self
+    }
+
+    /// Where the caller has moved descriptors, who may be such a parent, too.
+    pub(crate) fn moved_of_caller(&self) -> Moved {
+        if self.moved == Moved::default() || sys::is_confined() {
+            return self.moved;
+        }
+        let own = sys::gettid();
+        let of_parent = || self.parents.iter().find(|parent| parent.tid == own);
+        if own == self.tid { self.moved } else { of_parent().map_or(self.moved, |it| it.moved) }
     }
 
     /// The block has a new owner, which has made none.

@@ -54,6 +54,8 @@ pub(crate) struct Newborn {
     /// It runs on its parent's words: the child of fork or vfork.
     pub is_alias: bool,
     pub is_process: bool,
+    /// It has its parent's descriptors, as threads have.
+    pub shares_descriptors: bool,
     pub expected: Expected,
     /// What a thread is told of its place.
     pub token: u64,
@@ -82,8 +84,10 @@ pub(crate) fn expect(block: &mut ThreadBlock, frame: &mut SyscallFrame, newborn:
             child.state.store(FREE, Release);
             return false;
         };
-        // SAFETY: the seat is ours until it is expected.
+        // SAFETY: the seat and the block are ours until it is expected.
         unsafe {
+            (*taken).moved = block.moved;
+            (*taken).shares_descriptors = newborn.is_process && newborn.shares_descriptors;
             let own = &mut *child.own.get();
             own.words = Tls::NONE;
             lay_out(taken, &mut own.words);

@@ -8,8 +8,7 @@
 /// that programs use themselves, but not by far. The kernel copies a process's table of
 /// descriptors up to the highest open one with every fork and vfork, and a table of more
 /// than 256 is dear (`dup_fd`): 1000 makes vfork, _exit and wait take a third longer. A process
-/// has up to two, the last ones of that table: a vfork child that puts one of its own at such a
-/// number, as Go's do behind the highest that they have, is told that it cannot.
+/// has up to two, the last ones of that table.
 pub const FIRST_DESCRIPTOR: i32 = 254;
 
 /// Descriptor (decimal) to which trace lines are written. Absent: no tracing.

@@ -14,6 +14,7 @@ const CLONE_THREAD: u64 = 0x1_0000;
 const CLONE_PARENT_SETTID: u64 = 0x10_0000;
 const CLONE_DETACHED: u64 = 0x40_0000;
 const CLONE_FS: u64 = 0x200;
+const CLONE_FILES: u64 = 0x400;
 const CLONE_SIGHAND: u64 = 0x800;
 const CLONE_PARENT: u64 = 0x8000;
 const CLONE_NEWNS: u64 = 0x2_0000;
@@ -106,6 +107,11 @@ impl Birth {
     /// Whether the child's ids are those of another namespace.
     pub(super) fn is_in_new_namespace(&self) -> bool {
         self.flags & CLONE_NEWPID != 0
+    }
+
+    /// Whether the child has its parent's descriptors, not a copy of them.
+    pub(super) fn shares_descriptors(&self) -> bool {
+        self.flags & CLONE_FILES != 0
     }
 
     /// Whether the child has none of its parent's handlers.

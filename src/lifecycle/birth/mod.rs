@@ -102,6 +102,7 @@ fn enter_seated(
         rsp: birth.stack_of_child(frame.rsp),
         is_alias: birth.is_alias(),
         is_process: !birth.is_thread(),
+        shares_descriptors: birth.shares_descriptors(),
         expected,
         token: if expected.number() == 0 { UNCOUNTED } else { expected.token() },
     };
@@ -213,6 +214,7 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
         block.depth = call.depth + 1;
     }
     block.tid = tid;
+    block.shares_descriptors = birth.shares_descriptors();
     block.sigill.forget();
     // The program's memory is accessed by this id, and the parent's would lead to the
     // parent's memory.
@@ -224,6 +226,7 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
         thread::after_fork();
         signal::after_fork();
         block.membership().leave_to_parent();
+        block.settle_descriptors();
         block.depth = 0;
     }
     block.membership().begin_expected(&call.expected, tid);
