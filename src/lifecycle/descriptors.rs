@@ -61,18 +61,25 @@ impl Kept {
 #[repr(C)]
 pub(crate) struct Moved([i32; KINDS]);
 
-impl ThreadBlock {
-    /// The number of a descriptor of ours, in the process that runs on this block; -1 without
-    /// one.
-    pub(crate) fn descriptor(&self, kept: Kept) -> i32 {
-        match self.moved_of_caller().0[kept as usize] {
+impl Moved {
+    fn number(self, kept: Kept) -> i32 {
+        match self.0[kept as usize] {
             0 => kept.number().load(Relaxed),
             moved => moved,
         }
     }
+}
+
+impl ThreadBlock {
+    /// The number of a descriptor of ours, in the process that runs on this block; -1 without
+    /// one.
+    pub(crate) fn descriptor(&self, kept: Kept) -> i32 {
+        self.moved_of_caller().number(kept)
+    }
 
     fn descriptors(&self) -> impl Iterator<Item = u32> {
-        Kept::ALL.into_iter().filter_map(|kept| u32::try_from(self.descriptor(kept)).ok())
+        let moved = self.moved_of_caller();
+        Kept::ALL.into_iter().filter_map(move |kept| u32::try_from(moved.number(kept)).ok())
     }
 
     fn has(&self, fd: u64) -> bool {

@@ -113,8 +113,15 @@ impl ThreadBlock {
     }
 
     /// Where the caller has moved descriptors, who may be such a parent, too.
+    #[inline]
     pub(crate) fn moved_of_caller(&self) -> Moved {
-        if self.moved == Moved::default() || sys::is_confined() {
+        let none = Moved::default();
+        if self.moved == none { none } else { self.find_moved_of_caller() }
+    }
+
+    #[cold]
+    fn find_moved_of_caller(&self) -> Moved {
+        if sys::is_confined() {
             return self.moved;
         }
         let own = sys::gettid();
