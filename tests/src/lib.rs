@@ -28,7 +28,10 @@ mod workshop;
 
 pub use dist::{Dist, guest, guests, installed, userland};
 pub use executed::differences_under;
-pub use known::{Differs, Judgement, KNOWN, KNOWN_IN_SUITES, Known, Where, judge, table};
+pub use known::{
+    Differs, Judgement, KNOWN, KNOWN_IN_PROGRAMS, KNOWN_IN_SUITES, Known, Where, check_quoted,
+    judge,
+};
 pub use missing::{Missing, skip};
 pub use mode::{Mode, Modes};
 pub use program::{Ended, Program, Status};

@@ -4,7 +4,7 @@
 //! intercepted, the shell included; scripts leave out what differs from run to
 //! run. Each script in each mode is a check of its own. With `INTERCEPTOR_EVERYTHING=1` all
 //! modes are taken, and also scripts with a line `# heavy: yes`, which need much to be
-//! installed.
+//! installed. What is known to differ is listed in `interceptor_tests::KNOWN_IN_PROGRAMS`.
 
 use std::env;
 use std::fs;
@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use interceptor_tests::{Dist, Ended, Missing, Mode, Modes, Program, Scratch, installed, skip};
+use interceptor_tests::{
+    Dist, Ended, KNOWN_IN_PROGRAMS, Missing, Mode, Modes, Program, Scratch, check_quoted,
+    installed, judge, skip,
+};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Runs at once.
@@ -25,8 +28,7 @@ fn main() -> ExitCode {
 }
 
 fn checks() -> Vec<Trial> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
-    let entries = fs::read_dir(directory).expect("the scripts");
+    let entries = fs::read_dir(directory()).expect("the scripts");
     let mut scripts: Vec<_> = entries.map(|entry| entry.expect("a script").path()).collect();
     scripts.sort();
     let everything = env::var_os("INTERCEPTOR_EVERYTHING").is_some();
@@ -43,7 +45,22 @@ fn checks() -> Vec<Trial> {
             checks.push(Trial::test(name, move || script.is_as_natively(mode)));
         }
     }
+    checks.push(Trial::test("capabilities_quote_the_known_differences_in_programs", || {
+        Ok(check_quoted("program", KNOWN_IN_PROGRAMS)?)
+    }));
+    checks.push(Trial::test("known_differences_in_programs_name_scripts_that_exist", || {
+        for known in KNOWN_IN_PROGRAMS {
+            assert!(directory().join(known.guest).with_extension("sh").exists(), "{}", known.guest);
+            assert_eq!(known.unknown_modes(), [""; 0], "{}", known.guest);
+        }
+        Ok(())
+    }));
     checks
+}
+
+/// Where the scripts are.
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
 }
 
 /// One script.
@@ -78,9 +95,8 @@ impl Script {
 
     fn is_as_natively(&self, mode: &Mode) -> Result<(), Failed> {
         match self.both(mode) {
-            Ok((native, ours)) if ours == native => Ok(()),
             Ok((native, ours)) => {
-                Err(format!("natively:\n{native:#?}\nintercepted:\n{ours:#?}").into())
+                Ok(judge(KNOWN_IN_PROGRAMS, &self.name, mode, &native, &ours).check()?)
             }
             Err(missing) => {
                 skip(&missing);

@@ -25,7 +25,7 @@ use std::process::{self, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use interceptor_tests::{Dist, Judgement, Mode, Modes, Program, Source, guest, judge};
+use interceptor_tests::{Dist, Judgement, KNOWN, Mode, Modes, Program, Source, guest, judge};
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::wait::{WaitStatus, wait};
@@ -159,7 +159,7 @@ fn compare(name: &str) {
     }
     for mode in &modes {
         let ours = mode.run(&dist, &program).expect("its hook");
-        match judge(name, mode, &native, &ours) {
+        match judge(KNOWN, name, mode, &native, &ours) {
             Judgement::Expected => {}
             Judgement::Differs(difference) => {
                 println!("differs {name} {}: {}", mode.name, one_line(&difference));
