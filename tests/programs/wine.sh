@@ -12,6 +12,7 @@ cat > program.c << 'END'
 static CRITICAL_SECTION lock;
 static long counted;
 static int faults;
+static volatile int is_asked;
 
 static DWORD WINAPI count(void *number) {
     for (int i = 0; i < 1000; i++) {
@@ -21,6 +22,9 @@ static DWORD WINAPI count(void *number) {
         if (i % 100 == 0)
             Sleep(1);
     }
+    // The last one lives until its registers have been asked for.
+    while (number == &lock && !is_asked)
+        Sleep(0);
     return (DWORD)(size_t)number;
 }
 
@@ -54,7 +58,7 @@ int main(int argc, char **argv) {
     __asm__ volatile("xor %%edx, %%edx; xor %%ecx, %%ecx; div %%ecx" ::: "rax", "rcx", "rdx");
     printf("%d faults, %llu\n", faults, result);
 
-    HANDLE thread = CreateThread(NULL, 0, count, NULL, CREATE_SUSPENDED, NULL);
+    HANDLE thread = CreateThread(NULL, 0, count, &lock, CREATE_SUSPENDED, NULL);
     ResumeThread(thread);
     int known = 0;
     for (int i = 0; i < 50; i++) {
@@ -63,6 +67,7 @@ int main(int argc, char **argv) {
         known += GetThreadContext(thread, &context) && context.Rip && context.Rsp;
         ResumeThread(thread);
     }
+    is_asked = 1;
     WaitForSingleObject(thread, INFINITE);
     printf("%ld, %d\n", counted, known);
 

@@ -81,6 +81,12 @@ pub const KNOWN_IN_PROGRAMS: &[Known] = &[
         reason: "a tracer sees a signal that a signal hook forwards, and that ends the program, twice",
     },
     Known {
+        guest: "strace",
+        modes: Where::In(&["signals"]),
+        differs: Differs::Always,
+        reason: "a tracer sees a signal that a signal hook forwards, and that ends the program, twice",
+    },
+    Known {
         guest: "gdb",
         modes: Where::Forced,
         differs: Differs::Always,
