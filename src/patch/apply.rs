@@ -245,11 +245,7 @@ pub(super) fn plan(
 }
 
 fn code_map<'r>(image: &Image<'r>) -> CodeMap<'r> {
-    let frames = image.eh_frame_hdr().and_then(|header| {
-        let frames = rewrite::eh_frame_address(header.0, header.1)?;
-        CodeMap::new(header, (frames, image.from(frames)?))
-    });
-    let mut code = frames.unwrap_or_default();
+    let mut code = CodeMap::of_object(image.eh_frame_hdr(), |address| image.from(address));
     if let Some(symbols) = image.dynamic_symbols() {
         code = code.with_symbols(symbols.bytes(), image.bias());
     }

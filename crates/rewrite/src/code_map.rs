@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::go::GoFunctions;
 use crate::symbols::{Neighbours, Symbols};
-use crate::unwind::{Frames, Landing};
+use crate::unwind::{Frames, Landing, eh_frame_address};
 
 /// What is known of the functions of an object: its unwind tables, its symbols.
 ///
@@ -49,6 +49,19 @@ impl<'a> CodeMap<'a> {
     /// in the one format that linkers write.
     pub fn new(header: (u64, &'a [u8]), frames: (u64, &'a [u8])) -> Option<Self> {
         Some(Self { frames: Frames::new(header, frames)?, ..Self::default() })
+    }
+
+    /// The map of an object that has its `.eh_frame_hdr` at an address, if it has one; `from`
+    /// gives the object's bytes from an address on. Empty if the header is in another format.
+    pub fn of_object(
+        header: Option<(u64, &'a [u8])>,
+        from: impl FnOnce(u64) -> Option<&'a [u8]>,
+    ) -> Self {
+        let map = header.and_then(|header| {
+            let frames = eh_frame_address(header.0, header.1)?;
+            Self::new(header, (frames, from(frames)?))
+        });
+        map.unwrap_or_default()
     }
 
     /// Adds a symbol table, `Elf64_Sym` entries whose values lie `bias` below

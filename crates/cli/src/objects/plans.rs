@@ -13,11 +13,7 @@ impl Image<'_> {
     }
 
     fn code_map(&self) -> CodeMap<'_> {
-        let frames = self.eh_frame_hdr().and_then(|header| {
-            let frames = interceptor_rewrite::eh_frame_address(header.0, header.1)?;
-            CodeMap::new(header, (frames, self.from(frames)?))
-        });
-        let mut code = frames.unwrap_or_default();
+        let mut code = CodeMap::of_object(self.eh_frame_hdr(), |address| self.from(address));
         if let Some(symbols) = self.dynamic_symbols() {
             code = code.with_symbols(symbols, self.bias());
         }

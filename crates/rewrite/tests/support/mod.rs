@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use interceptor_rewrite::{
-    CodeMap, Data, Ladder, SitePlan, Text, Width, eh_frame_address, find_go_table, is_go_note, plan,
+    CodeMap, Data, Ladder, SitePlan, Text, Width, find_go_table, is_go_note, plan,
 };
 use object::read::elf::{ElfFile64, ProgramHeader};
 use object::{LittleEndian, Object, ObjectSection, ObjectSegment, SegmentFlags, elf};
@@ -71,12 +71,10 @@ impl<'f> Image<'f> {
 
     /// What is known without the sections that are not mapped.
     pub fn code_map(&self) -> CodeMap<'f> {
-        let frames = self.section(".eh_frame_hdr").and_then(|header| {
-            let frames = eh_frame_address(header.0, header.1)?;
-            CodeMap::new(header, (frames, self.from(frames)?))
-        });
+        let frames =
+            CodeMap::of_object(self.section(".eh_frame_hdr"), |address| self.from(address));
         let symbols = self.section(".dynsym").map_or(&[][..], |(_, bytes)| bytes);
-        let code = frames.unwrap_or_default().with_symbols(symbols, 0);
+        let code = frames.with_symbols(symbols, 0);
         match self.go_table() {
             Some(table) => code.with_go(table),
             None => code,
