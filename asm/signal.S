@@ -115,20 +115,29 @@ interceptor_signal_end:
     .cfi_endproc
     .size   interceptor_on_signal, . - interceptor_on_signal
 
-// Calls the program's handler with the registers that the kernel gives it.
+// Calls the program's handler with the registers that the kernel gives it: three arguments, and
+// else what was interrupted, which programs rely on that keep something in a register
+// throughout. So frame pointers lead from the handler to what it has interrupted, too.
 //
 // The context is the program's from here on: what marks it as prepared goes
 // (src/signal/stacked.rs), and both masks in it are one, as the kernel has it. Of the
 // delivery it is noted that the handler has been called: code of ours that runs later on
 // the same stack does so for calls of that handler.
 //
-// In:  rdi = handler, rsi = signal, rdx = siginfo_t *, rcx = ucontext_t *.
+// In:  rdi = handler, rsi = signal, rdx = siginfo_t *, rcx = ucontext_t *. A function otherwise.
     .balign 16
     .hidden interceptor_call_handler, interceptor_call_handler_end
     .globl  interceptor_call_handler, interceptor_call_handler_end
     .type   interceptor_call_handler, @function
 interceptor_call_handler:
     .cfi_startproc
+    .irp register, rbx, rbp, r12, r13, r14, r15
+    push    \register
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset \register, 0
+    .endr
+    push    rdi
+    .cfi_adjust_cfa_offset 8
     mov     rax, qword ptr [rcx + {mask_at}]
     mov     qword ptr [rcx + {old_mask_at}], rax
     cmp     byte ptr [rip + interceptor_is_confined], 0
@@ -137,12 +146,30 @@ interceptor_call_handler:
     jne     1f
     mov     rax, qword ptr [rip + interceptor_tls@GOTTPOFF]
     bts     qword ptr fs:[rax + {tls_delivered}], {called_bit}
-1:  mov     r11, rdi
-    mov     edi, esi
+1:  mov     edi, esi
     mov     rsi, rdx
     mov     rdx, rcx
+    mov     r8, qword ptr [rdx + {registers_at}]        // in the order of struct sigcontext
+    mov     r9, qword ptr [rdx + {registers_at} + 8]
+    mov     r10, qword ptr [rdx + {registers_at} + 16]
+    mov     r11, qword ptr [rdx + {registers_at} + 24]
+    mov     r12, qword ptr [rdx + {registers_at} + 32]
+    mov     r13, qword ptr [rdx + {registers_at} + 40]
+    mov     r14, qword ptr [rdx + {registers_at} + 48]
+    mov     r15, qword ptr [rdx + {registers_at} + 56]
+    mov     rbp, qword ptr [rdx + {registers_at} + 80]
+    mov     rbx, qword ptr [rdx + {registers_at} + 88]
+    mov     rcx, qword ptr [rdx + {registers_at} + 112]
     xor     eax, eax                // for one without a prototype
-    jmp     r11
+    call    qword ptr [rsp]
+    pop     rdi
+    .cfi_adjust_cfa_offset -8
+    .irp register, r15, r14, r13, r12, rbp, rbx
+    pop     \register
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore \register
+    .endr
+    ret
 interceptor_call_handler_end:
     .cfi_endproc
     .size   interceptor_call_handler, . - interceptor_call_handler

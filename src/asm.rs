@@ -31,6 +31,7 @@ global_asm!(
     frame_info = const signal::INFO_IN_FRAME,
     mask_at = const signal::MASK_AT,
     old_mask_at = const signal::OLD_MASK_AT,
+    registers_at = const signal::REGISTERS_AT,
     called_bit = const signal::HANDLER_IS_CALLED,
 );
 

@@ -56,9 +56,11 @@ pub(super) struct UContext {
 /// Offsets, for `asm/signal.S`.
 pub(crate) const MASK_AT: usize = core::mem::offset_of!(UContext, mask);
 pub(crate) const OLD_MASK_AT: usize = core::mem::offset_of!(UContext, old_mask);
+/// Of r8, which the other registers follow.
+pub(crate) const REGISTERS_AT: usize = core::mem::offset_of!(UContext, r8);
 
 const _: () = assert!(MASK_AT == MASK * 8 && OLD_MASK_AT == OLD_MASK * 8);
-const _: () = assert!(core::mem::offset_of!(UContext, rip) == 21 * 8);
+const _: () = assert!(core::mem::offset_of!(UContext, rip) == REGISTERS_AT + 16 * 8);
 
 /// In `UContext::old_mask`, which is no signal's that can be blocked.
 const PREPARED: u64 = bit(9);

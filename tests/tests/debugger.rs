@@ -87,7 +87,8 @@ fn a_core_file_names_the_fault_of_the_program() {
         let ours = core(&program, Some(&dist));
         assert_eq!(ours[..2], native[..2]);
         let function = |line: &String| {
-            line.trim_start_matches(['#', ' ']).trim_start_matches(char::is_numeric).to_owned()
+            let number = |c: char| c == '#' || c == ' ' || c.is_numeric();
+            line.trim_start_matches(number).to_owned()
         };
         let mut frames = ours.iter().map(function);
         for frame in native.iter().map(function) {
