@@ -49,7 +49,7 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) {
         );
         interest::remove_all(TRACE);
         stat::stop_timing();
-        signal::leave_unblocked();
+        signal::leave_faults_unblocked();
         sys::confine();
     }
     if sysno == Sysno::prctl && operation == PR_SET_TSC && argument == PR_TSC_SIGSEGV {

@@ -138,11 +138,9 @@ fn given(signal: u64, action: &SigAction, handler: u64) -> SigAction {
     // Without a restorer the kernel delivers another signal instead, at once, be it
     // in a hook: that we do ourselves.
     let restorer = if action.flags & SA_RESTORER != 0 { action.restorer } else { 0 };
-    // One that comes again and again before our handler has looked would fill the
-    // stack that was interrupted, be it one of ours.
     SigAction {
         handler,
-        flags: (action.flags | SA_SIGINFO | SA_RESTORER) & !SA_NODEFER,
+        flags: (action.flags | SA_SIGINFO | SA_RESTORER) & !nodefer::flag_held_back(signal),
         restorer,
         mask: traps::without_trap_signal(action.mask),
     }
@@ -176,7 +174,7 @@ fn is_ours(signal: u64, action: &SigAction) -> bool {
     action.is_function() || is_trap(signal) || hooked::wants(signal, action)
 }
 
-fn is_trap(signal: u64) -> bool {
+pub(super) fn is_trap(signal: u64) -> bool {
     signal == SIGILL && traps::are_caught()
 }
 
@@ -209,7 +207,7 @@ fn reset_version(signal: u64, kernels: &SigAction) -> Option<usize> {
         let installed = table::get(signal, *version);
         let had = given(signal, &installed, SIG_DFL);
         installed.is_function()
-            && (had.flags ^ kernels.flags) & ALL_FLAGS == 0
+            && (had.flags ^ kernels.flags) & ALL_FLAGS & !SA_NODEFER == 0
             && (had.restorer, had.mask & !UNBLOCKABLE) == (kernels.restorer, kernels.mask)
     })
 }

@@ -56,6 +56,7 @@ pub(crate) use given_stack::{are_given, give_stack, give_stacks, sigaltstack_don
 pub(crate) use hooked::watch_more;
 pub(crate) use hooked::{leave_ignored_to_kernel, report_crashes, sees_ignored, watch};
 pub(crate) use interrupted_hook::{Suspended, interrupt_hooks};
+pub(crate) use nodefer::leave_faults_unblocked;
 pub(crate) use put_away::PUTS_AWAY;
 pub use quiet::without_signals;
 #[cfg(feature = "own_calls")]
@@ -64,8 +65,7 @@ pub(crate) use signalfd::{call_is_told, signalfd};
 pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;
 pub(crate) use traps::{
-    MaskChange, call_with_mask, catch_traps, handlers_cleared, leave_unblocked, rt_sigprocmask,
-    rt_sigprocmask_done,
+    MaskChange, call_with_mask, catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done,
 };
 
 pub(crate) use waiting::{WaitingIll, held_call_is_done, rt_sigpending_done, rt_sigtimedwait};

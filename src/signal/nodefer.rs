@@ -3,12 +3,18 @@
 //! The kernel has each blocked until our handler calls the program's (`actions::given`). A
 //! signal whose frame lies above one that is not called yet has its handler run before: that
 //! is neither to see nor to have it blocked.
+//!
+//! In a process that has confined itself our handler unblocks nothing. There the kernel does as
+//! the program has asked where the signal is a fault's: a fault that is blocked ends the process,
+//! and a handler of SIGSYS makes calls that are trapped, too.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::actions::SA_NODEFER;
+use super::actions::{self, SA_NODEFER};
 use super::context::UContext;
-use super::entry;
+use super::defer::{SYNCHRONOUS, bit};
+use super::table::{self, By};
+use super::{SIGNALS, entry};
 use crate::sys;
 
 /// The program has installed such an action.
@@ -19,6 +25,35 @@ pub(super) fn note(flags: u64) {
     if flags & SA_NODEFER != 0 {
         ARE_THERE.store(true, Relaxed);
     }
+}
+
+/// The kernel leaves faults unblocked.
+static ARE_FAULTS_LEFT: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn are_faults_left() -> bool {
+    ARE_FAULTS_LEFT.load(Relaxed)
+}
+
+/// The process is about to be confined.
+pub(crate) fn leave_faults_unblocked() {
+    if ARE_FAULTS_LEFT.swap(true, Relaxed) {
+        return;
+    }
+    let is_fault = |signal: &u64| SYNCHRONOUS & bit(*signal as u32) != 0;
+    for signal in (1..=SIGNALS as u64).filter(is_fault).filter(|signal| table::is_used(*signal)) {
+        if let Ok(programs) = actions::exchange(signal, None, By::Process)
+            && (actions::is_trap(signal) || programs.flags & SA_NODEFER != 0)
+        {
+            let _ = actions::exchange(signal, Some(&programs), By::Process);
+        }
+    }
+}
+
+/// [`SA_NODEFER`] if the kernel is not given it for a signal: one that comes again and again
+/// before our handler has looked would fill the stack that was interrupted, be it one of ours.
+pub(super) fn flag_held_back(signal: u64) -> u64 {
+    let is_left = are_faults_left() && SYNCHRONOUS & bit(signal as u32) != 0;
+    if is_left { 0 } else { SA_NODEFER }
 }
 
 /// Signals that the mask of a context has had only since their handlers have yet to be called.

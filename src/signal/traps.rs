@@ -16,7 +16,7 @@ use super::actions::{
 };
 use super::context::{SigInfo, UContext};
 use super::table::By;
-use super::{alternate, signalfd, waiting};
+use super::{alternate, nodefer, signalfd, waiting};
 use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
 use crate::lifecycle::Step;
@@ -75,16 +75,6 @@ pub(crate) fn handlers_cleared() {
     }
 }
 
-/// The process is about to be confined: from then on nothing unblocks SIGILL in its handler.
-pub(crate) fn leave_unblocked() {
-    if are_caught()
-        && !LEFT_UNBLOCKED.swap(true, Relaxed)
-        && let Ok(programs) = actions::exchange(SIGILL, None, By::Process)
-    {
-        let _ = actions::exchange(SIGILL, Some(&programs), By::Process);
-    }
-}
-
 /// The signal that is handled is no trap: a hook, or the program's handler, may come to some.
 pub(super) fn may_come() {
     if !sys::is_confined() {
@@ -92,16 +82,13 @@ pub(super) fn may_come() {
     }
 }
 
-/// The kernel leaves SIGILL unblocked in its handler.
-static LEFT_UNBLOCKED: AtomicBool = AtomicBool::new(false);
-
 /// What the kernel has for SIGILL; `handler` stands for the program's action. One that
 /// the program does not handle, or has blocked, interrupts no call if that can be had.
 ///
 /// One that is sent while a trap is handled comes afterwards, in the context of what was
 /// trapped.
 pub(super) fn action(programs: &SigAction, handler: u64, other_flags: u64) -> SigAction {
-    let not_deferred = if LEFT_UNBLOCKED.load(Relaxed) { SA_NODEFER } else { 0 };
+    let not_deferred = if nodefer::are_faults_left() { SA_NODEFER } else { 0 };
     let interrupts = programs.is_function() && programs.flags & SA_RESTART == 0;
     let restarts = if interrupts { 0 } else { SA_RESTART };
     SigAction {

@@ -3,7 +3,8 @@
 // exit_group, rt_sigreturn and futex only, all else kills the process, then makes a thousand writes and reads and
 // exits with its status; another one with the same filter is killed by a call outside it, so the filter is real. A
 // third child traps getpid: the SIGSYS handler sees the number, the address after the program's instruction and an
-// unchanged context, and supplies the result.
+// unchanged context, and supplies the result. A fourth one has handlers with SA_NODEFER, as browsers have them, which are
+// trapped, and fault, themselves: nobody may block their signals, which then would end the process.
 // musl: yes
 #include "guest.h"
 #include <signal.h>
@@ -76,6 +77,63 @@ after_trapped_getpid:
 long trapped_getpid(void);
 extern char after_trapped_getpid[];
 
+static volatile int depth, deepest;
+
+static void enter_handler(void) {
+    if (++depth > deepest)
+        deepest = depth;
+}
+
+// Makes a call of others that are trapped, too.
+static void on_sigsys_in_itself(int sig, siginfo_t *info, void *context) {
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    CHECK(info->si_signo == sig, "signal %d", sig);
+    enter_handler();
+    switch (info->si_syscall) {
+    case SYS_getppid: regs[REG_RAX] = raw0(SYS_getuid) + 1; break;
+    case SYS_getuid: regs[REG_RAX] = raw0(SYS_getgid) + 1; break;
+    default: regs[REG_RAX] = 100;
+    }
+    depth--;
+}
+
+static void fault(void) { __asm__ volatile("movl $1, 16" ::: "memory"); }
+
+static void on_fault_in_itself(int sig, siginfo_t *info, void *context) {
+    CHECK(info->si_signo == sig && info->si_addr == (void *)16, "address %p", info->si_addr);
+    enter_handler();
+    if (depth < 3)
+        fault();
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 11; // over the instruction
+    depth--;
+}
+
+static void install_not_deferred(int sig, void (*handler)(int, siginfo_t *, void *)) {
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    CHECK(sigaction(sig, &action, NULL) == 0, "sigaction");
+}
+
+static void in_themselves(void) {
+    static const struct instruction trap_three[] = {
+        {LOAD, 0, 0, NUMBER},         {JUMP_EQUAL, 4, 0, SYS_getppid},        {JUMP_EQUAL, 3, 0, SYS_getuid},
+        {JUMP_EQUAL, 2, 0, SYS_getgid}, {JUMP_EQUAL, 2, 0, SYS_rt_sigprocmask}, {RETURN, 0, 0, ALLOW},
+        {RETURN, 0, 0, TRAP},         {RETURN, 0, 0, KILL}};
+    install_not_deferred(SIGSYS, on_sigsys_in_itself);
+    install(trap_three, sizeof trap_three / sizeof *trap_three);
+    install_not_deferred(SIGSEGV, on_fault_in_itself);
+    for (int i = 0; i < 100; i++) {
+        deepest = 0;
+        CHECK(raw0(SYS_getppid) == 102 && deepest == 3, "trapped %d deep", deepest);
+        deepest = 0;
+        fault();
+        CHECK(deepest == 3, "faulted %d deep", deepest);
+    }
+    struct sigaction is;
+    static const int sigs[] = {SIGSYS, SIGSEGV}, flags = SA_SIGINFO | SA_NODEFER, restorer = 0x04000000; // libc's
+    for (size_t i = 0; i < 2; i++)
+        CHECK(sigaction(sigs[i], NULL, &is) == 0 && is.sa_flags == (flags | restorer), "flags %x", is.sa_flags);
+}
+
 static int status_of(pid_t child) {
     int status = -1;
     CHECK(waitpid(child, &status, 0) == child, "waitpid");
@@ -131,5 +189,14 @@ int main(void) {
     status = status_of(child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 43, "child with a trap: status %#x", status);
     ok("a trapped call reaches the handler");
+
+    child = fork();
+    if (child == 0) {
+        in_themselves();
+        _exit(44);
+    }
+    status = status_of(child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 44, "child with handlers that interrupt themselves: %#x", status);
+    ok("handlers are trapped, and fault, themselves");
     return 0;
 }

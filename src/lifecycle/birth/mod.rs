@@ -165,7 +165,7 @@ pub(super) fn stand_back(block: &mut ThreadBlock, why: StandsBack) {
         say(format_args!("{}", why.line()));
     }
     interest::clear();
-    signal::leave_unblocked();
+    signal::leave_faults_unblocked();
     sys::confine();
 }
 
