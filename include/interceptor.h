@@ -537,6 +537,9 @@ pthread_t interceptor_destruct_monitor(void **result);
  * when it has returned. System calls made in it are not hooked. It must return, and must not call what
  * is not safe in signal handlers. Not seen: SIGKILL, SIGSTOP, and signals that
  * the program takes by sigwait or from a signalfd.
+ *
+ * One that stops the process interrupts calls like one whose handler has SA_RESTART, and a
+ * SIGCONT that comes before it has stopped, while it is shown, does not make it go on.
  */
 extern void (*interceptor_signal_hook)(int sig, siginfo_t *info, void *context,
                                        int *forward);
@@ -545,7 +548,9 @@ extern void (*interceptor_signal_hook)(int sig, siginfo_t *info, void *context,
 #define INTERCEPTOR_SIGNALS_DELIVERED 1u
 /*
  * Those that are ignored, or do nothing by default (SIGCHLD, SIGCONT, SIGURG,
- * SIGWINCH). They then interrupt calls like signals whose handler has SA_RESTART.
+ * SIGWINCH). They then interrupt calls like signals whose handler has SA_RESTART. Not
+ * SIGTTIN and SIGTTOU that are ignored: of these the kernel decides by that what a group in
+ * the background may do with its terminal.
  */
 #define INTERCEPTOR_SIGNALS_IGNORED 2u
 /* Those that libc uses itself: 32 and 33, with musl also 34. */

@@ -27,6 +27,8 @@ use crate::thread;
 static WANTED: AtomicU8 = AtomicU8::new(0);
 /// Whose hook it is.
 static OBSERVER: Once<&'static dyn Observer> = Once::new();
+const SIGTTIN: u64 = 21;
+const SIGTTOU: u64 = 22;
 /// Fatal signals are reported.
 const REPORTED: u8 = 1 << 7;
 
@@ -46,8 +48,6 @@ enum Default {
 fn default_of(signal: u64) -> Default {
     const SIGCONT: u64 = 18;
     const SIGTSTP: u64 = 20;
-    const SIGTTIN: u64 = 21;
-    const SIGTTOU: u64 = 22;
     const SIGURG: u64 = 23;
     const SIGWINCH: u64 = 28;
     match signal {
@@ -96,10 +96,18 @@ pub(super) fn wants(signal: u64, action: &SigAction) -> bool {
         return false;
     }
     match (action.handler, default_of(signal)) {
+        (SIG_IGN, _) if matters_to_terminals(signal) => false,
         (SIG_IGN, _) | (SIG_DFL, Default::Nothing) => has(Signals::IGNORED),
         (SIG_DFL, Default::End) => has(Signals::DELIVERED) || wanted & REPORTED != 0,
         _ => has(Signals::DELIVERED),
     }
+}
+
+/// Whether the kernel asks if a signal is ignored before it sends it: a process in the background
+/// that ignores it may write to its terminal, or gets an error when it reads; else its call is
+/// made again, as often as the signal is not acted on.
+fn matters_to_terminals(signal: u64) -> bool {
+    matches!(signal, SIGTTIN | SIGTTOU)
 }
 
 /// Whether the hook or the report wants to see any at all.

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -339,6 +340,32 @@ static void all_at_once(void) {
     }
 }
 
+// A group in the background that ignores what its terminal would send it sets that one as it likes, and cannot read.
+static void in_background(int unused) {
+    (void)unused;
+    int ours = posix_openpt(O_RDWR | O_NOCTTY);
+    CHECK(ours >= 0 && grantpt(ours) == 0 && unlockpt(ours) == 0 && setsid() > 0, "a terminal");
+    int terminal = open(ptsname(ours), O_RDWR);
+    CHECK(terminal >= 0, "its other end");
+    signal(SIGTTOU, SIG_IGN);
+    signal(SIGTTIN, SIG_IGN);
+    pid_t pid = fork();
+    if (pid == 0) {
+        end_with_parent();
+        alarm(20);
+        setpgid(0, 0);
+        char byte;
+        struct termios how;
+        CHECK(read(terminal, &byte, 1) == -1 && errno == EIO, "read");
+        CHECK(tcgetattr(terminal, &how) == 0 && tcsetattr(terminal, TCSANOW, &how) == 0, "tcsetattr");
+        CHECK(tcsetpgrp(terminal, getpgrp()) == 0, "tcsetpgrp");
+        _exit(6);
+    }
+    int status = -1;
+    CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 6, "status %#x", status);
+    _exit(7);
+}
+
 // Ignored signals stay ignored over exec, although the hook sees them; children are reaped.
 static void ignored_ones(void) {
     interceptor_signal_subscribe(INTERCEPTOR_SIGNALS_IGNORED);
@@ -363,6 +390,9 @@ static void ignored_ones(void) {
     if (pid == 0)
         _exit(3);
     CHECK(waitpid(pid, NULL, 0) == -1 && errno == ECHILD, "SIGCHLD ignored reaps children");
+    signal(SIGCHLD, SIG_DFL);
+    status = status_of(in_background, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7, "in the background: %#x", status);
 }
 
 static void edit(int sig, siginfo_t *info, void *context, int *forward) {
