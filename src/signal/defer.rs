@@ -30,6 +30,8 @@ use crate::thread::ThreadBlock;
 use crate::{interest, patch, tls, vector};
 
 const SIGILL: i32 = 4;
+const SIGTRAP: i32 = 5;
+const SIGBUS: i32 = 7;
 
 /// Signals that report what the interrupted instruction did.
 pub(super) const SYNCHRONOUS: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31);
@@ -38,6 +40,16 @@ pub(super) const SIGTRAP_BIT: u64 = bit(5);
 
 pub(super) const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
+}
+
+/// Whether a signal is what the interrupted instruction has done: not sent, nor one of those that
+/// the kernel sends at any moment, because a counter has run over or memory is broken.
+pub(super) fn is_fault(signal: i32, code: i32) -> bool {
+    const BUS_MCEERR_AO: i32 = 5;
+    const TRAP_PERF: i32 = 6;
+    let is_sent_by_kernel =
+        matches!((signal, code), (SIGTRAP, TRAP_PERF) | (SIGBUS, BUS_MCEERR_AO));
+    code > 0 && SYNCHRONOUS & bit(signal as u32) != 0 && !is_sent_by_kernel
 }
 
 /// What a thread has put aside.
@@ -105,7 +117,7 @@ pub(super) struct Arrival {
 pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext, arrival: Arrival) {
     // SAFETY: the caller's.
     let (signal, code) = unsafe { ((*info).signal, (*info).code) };
-    let is_fault = code > 0 && SYNCHRONOUS & bit(signal as u32) != 0;
+    let is_fault = is_fault(signal, code);
     // A thread without our words may be one that nobody is interested in any more.
     if !is_fault && !interest::is_closed() {
         // SAFETY: the caller's; this thread's own words and block.

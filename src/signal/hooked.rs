@@ -16,7 +16,7 @@ use super::actions::{
 };
 use super::alternate::{block_all, set_mask};
 use super::context::{self, SigInfo, UContext, View};
-use super::defer::SYNCHRONOUS;
+use super::defer::is_fault;
 use super::table::By;
 use super::{SIGNALS, crash};
 use crate::hook::{Disposition, Observer, SignalDecision, SignalDelivery, Signals};
@@ -221,8 +221,8 @@ pub(super) unsafe fn act_as_kernel(
     view: &View,
 ) {
     // SAFETY: the caller's.
-    let (signal, code) = unsafe { (signal as u64, (*info).code) };
-    let is_fault = code > 0 && SYNCHRONOUS & 1 << (signal - 1) != 0;
+    let is_fault = is_fault(signal, unsafe { (*info).code });
+    let signal = signal as u64;
     if action.handler == SIG_IGN && !is_fault {
         return;
     }
