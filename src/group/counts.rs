@@ -13,7 +13,7 @@ use core::sync::atomic::{
 
 use interceptor_abi::segment::{Life, Population, Segment};
 
-use super::slots;
+use super::slots::{self, Slot, State};
 
 /// A change of the counts of live threads and groups.
 pub(super) struct Change {
@@ -66,12 +66,18 @@ fn add_since(count: &AtomicU64, seen: u64, added: u64) -> bool {
 
 /// Makes the counts what the slots say.
 pub(super) fn recount(segment: &'static Segment) {
+    recount_as(segment, |slot| slot.state());
+}
+
+/// The same, of slots that `look` looks at, and may change, one by one: there are thousands
+/// where there are thousands of threads.
+pub(super) fn recount_as(segment: &'static Segment, mut look: impl FnMut(&Slot) -> Option<State>) {
     let population = &segment.header.population;
     loop {
         let (born_before, live_before) =
             (population.born.load(Acquire), population.live.load(Acquire));
         let (mut born, mut threads, mut groups) = (0u64, 0u64, 0u64);
-        for state in slots::used(segment).filter_map(|slot| slot.state()) {
+        for state in slots::used(segment).filter_map(|slot| look(&slot)) {
             let is_alive = u64::from(state.high.is_alive());
             born += u64::from(state.high.births) + is_alive;
             threads += is_alive;

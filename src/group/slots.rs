@@ -19,7 +19,7 @@ use interceptor_abi::segment::{
     DIED, Life, Population, Segment, THREADS, TID, Thread, ThreadState,
 };
 
-use super::counts::{Change, Counts, recount};
+use super::counts::{Change, Counts, recount_as};
 use super::reserve::{self, Init};
 use crate::sys;
 
@@ -354,10 +354,8 @@ pub(super) fn used(segment: &'static Segment) -> impl Iterator<Item = Slot> {
 /// `namespace` is the caller's: threads in others cannot be asked for.
 pub(crate) fn sync(segment: &'static Segment, namespace: u32) {
     let mut has_free = false;
-    for slot in used(segment) {
-        let Some(state) = slot.state() else {
-            continue;
-        };
+    recount_as(segment, |slot| {
+        let state = slot.state()?;
         let has_died = state.word & DIED != 0;
         let is_dead = match state.high.life {
             Life::Free => {
@@ -369,7 +367,7 @@ pub(crate) fn sync(segment: &'static Segment, namespace: u32) {
             }
             Life::Reserved => {
                 slot.cancel_orphan(state.word);
-                false
+                return slot.state();
             }
             Life::Watched => has_died,
             // Watched by nobody: a thread of the program's own making, or one
@@ -377,11 +375,14 @@ pub(crate) fn sync(segment: &'static Segment, namespace: u32) {
             Life::Unwatched => has_died || slot.is_gone(state, namespace),
             Life::InExec => slot.is_gone(state, namespace),
         };
-        if is_dead && slot.change(state, State { word: 0, high: state.high.freed() }) {
+        if !is_dead {
+            return Some(state);
+        }
+        if slot.change(state, State { word: 0, high: state.high.freed() }) {
             slot.lower_hint();
         }
-    }
-    recount(segment);
+        slot.state()
+    });
 }
 
 /// Finds the slot of a process that has executed the caller, and gives it to

@@ -107,9 +107,16 @@ impl Mapping {
             .map(drop)
     }
 
-    /// Makes the lowest page inaccessible.
+    /// Makes the lowest page inaccessible: if the kernel knows how (from 6.13 on), without
+    /// making it a mapping of its own. Those are limited in number, each process that ends has
+    /// them counted, and a program with ten thousand threads has enough of them.
     pub(crate) fn guard_lowest_page(self) -> Result<()> {
-        Self { len: PAGE, ..self }.protect(0)
+        const MADV_GUARD_INSTALL: usize = 102;
+        let lowest = Self { len: PAGE, ..self };
+        // SAFETY: memory of ours that nobody has used yet.
+        let guard = || unsafe { syscall!(Sysno::madvise, self.start, PAGE, MADV_GUARD_INSTALL) };
+        // A filter of the program's has seen mprotect before, at the birth of each thread.
+        if !super::is_confined() && guard().is_ok() { Ok(()) } else { lowest.protect(0) }
     }
 
     /// Gives the memory back.

@@ -79,7 +79,7 @@ const REGION: u64 = page_up(PAGE + ENVIRONMENT + (LEVELS as u64 - 1) * STACK_N +
 const BLOCK: u64 = SHARED + 5 * PAGE;
 /// Bytes of the block that lie on a page with the frame of level 0 and the top
 /// of its stack: what nearly all calls need, to the first of those in flight.
-const SHARED: u64 = 1792;
+const SHARED: u64 = 1856;
 
 /// The state of one thread that outlives a call.
 #[repr(C, align(64))]

@@ -25,7 +25,7 @@ use super::inside;
 use super::{ThreadBlock, place, region_len};
 use crate::group::TGSTAT;
 use crate::lock::{Held, Lock};
-use crate::sys;
+use crate::sys::{self, Mapping};
 
 struct Pool {
     oldest: *mut ThreadBlock,
@@ -201,7 +201,11 @@ unsafe fn is_in_use(block: *mut ThreadBlock) -> bool {
 /// The thread is gone.
 unsafe fn release_storage(block: *mut ThreadBlock) {
     // SAFETY: the caller's.
-    let ((start, end), environment) = unsafe { ((*block).storage, (*block).large_environment) };
+    let ((start, end), environment) = unsafe {
+        let environment =
+            core::mem::replace(&mut (*block).large_environment, Mapping { start: 0, len: 0 });
+        (core::mem::take(&mut (*block).storage), environment)
+    };
     if start != 0 {
         // Nobody can have mapped anything there.
         let _ = sys::unmap(&(start..end));
@@ -223,10 +227,13 @@ fn give_one_to_kernel(tid: u32) {
         } else {
             release_storage(block);
             super::seats::forget(block);
-            if let Some(stack) = (*block).given_stack {
+            if let Some(stack) = (*block).given_stack.take() {
                 stack.unmap();
             }
-            let _ = sys::unmap(&(*block).region());
+            // Between others, and with as many mappings as there may be, it has to stay.
+            if sys::unmap(&(*block).region()).is_err() {
+                append(block);
+            }
         }
     }
 }

@@ -10,9 +10,12 @@ use interceptor_tests::{Dist, Missing, Program, guest, installed, need, skip};
 
 /// Runs a scenario in a process that loads the hook.
 fn scenario(name: &str) {
+    run(&Program::new("/bin/true").environment("CENSUS", name));
+}
+
+fn run(program: &Program) {
     let dist = need!(Dist::find());
     let hook = need!(guest("libcensus.so"));
-    let program = Program::new("/bin/true").environment("CENSUS", name);
     let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
     assert_eq!((ended.stdout.as_str(), ended.status.code()), ("ok\n", Some(0)), "{ended:?}");
 }
@@ -30,7 +33,6 @@ macro_rules! scenarios {
 
 scenarios! {
     threads_are_counted_from_birth_to_death: "threads",
-    thousands_of_threads_are_counted: "many",
     processes_are_counted_whatever_makes_them: "processes",
     births_that_fail_leave_no_trace: "failures",
     threads_that_share_storage_are_counted: "sharers",
@@ -41,6 +43,24 @@ scenarios! {
     kill_at_random_moments_is_counted: "kills",
     counting_survives_closed_descriptors: "descriptors",
     monitors_run_are_cancelled_and_hand_over_their_result: "monitors",
+}
+
+#[test]
+fn thousands_of_threads_are_counted_and_leave_nothing_behind() {
+    let mut program = Program::new("/bin/true").environment("CENSUS", "many");
+    if env::var_os("INTERCEPTOR_EVERYTHING").is_some() {
+        let live = "10000";
+        let native = Program::new(need!(guest("threads_many"))).arguments([live]).natively();
+        if native.status.code() != Some(0) {
+            return skip(&Missing(format!("{live} threads at once, which may not be made here")));
+        }
+        program = program
+            .environment("CENSUS_THREADS", live)
+            .environment("CENSUS_BIRTHS", "1000000")
+            .environment("CENSUS_PROCESSES", "20000")
+            .limit(Duration::from_secs(1800));
+    }
+    run(&program);
 }
 
 #[test]

@@ -17,7 +17,9 @@ const KINDS: &[(&str, [&str; 3])] = &[
     ("thread, create and join", ["thread", "2000", "0"]),
     ("… beside 10 others", ["thread", "2000", "10"]),
     ("… beside 3,000 others", ["thread", "2000", "3000"]),
+    ("… beside 10,000 others", ["thread", "2000", "10000"]),
     ("vfork, _exit and wait", ["vfork", "500", "0"]),
+    ("… beside 10,000 threads", ["vfork", "500", "10000"]),
     ("posix_spawn that fails", ["spawn", "500", "0"]),
 ];
 
