@@ -8,9 +8,9 @@
 use core::fmt::Write as _;
 
 use interceptor_abi::env;
-use syscalls::Sysno;
+use syscalls::{Errno, Sysno};
 
-use super::target::{self, Image, Target};
+use super::target::{self, Image, Target, count_not_followed};
 use super::{Observing, Step, descriptors};
 use crate::environment::{self, Carried, NOTHING, PLAIN, PREFIXED, PRELOAD, ROOM};
 use crate::frame::SyscallFrame;
@@ -31,6 +31,9 @@ const LONGEST: usize = 4096;
 const PRELOADS: usize = 4;
 /// Strings that can be carried.
 const STRINGS: usize = 64;
+/// Where an environment that is composed begins in its memory: behind the address of the
+/// program's.
+const BEHIND_ORIGINAL: u64 = 8;
 
 /// exec on its way in.
 pub(super) fn enter(
@@ -41,23 +44,51 @@ pub(super) fn enter(
 ) -> Step {
     let thread = block.thread();
     observing.call(block, |hook| hook.process_exec(&thread));
-    if !sys::is_confined() {
-        carry(block, sysno, frame);
-    }
+    block.is_let_go = false;
+    let is_carried = !sys::is_confined() && carry(block, sysno, frame);
     signal::leave_ignored_to_kernel(true);
     if group::segment().is_none() {
-        return if signal::sees_ignored() { Step::ForwardAndExit } else { Step::Forward };
+        let is_awaited = is_carried || signal::sees_ignored();
+        return if is_awaited { Step::ForwardAndExit } else { Step::Forward };
     }
     block.membership().enter_exec();
     Step::ForwardAndExit
 }
 
-/// Adds ours to the environment, if it is missing.
+/// exec has come out. Whether it goes in again, as it is in the frame then: with the program's
+/// environment alone, if that and ours are too long together.
+pub(super) fn goes_in_again(block: &mut ThreadBlock, frame: &mut SyscallFrame, nr: u64) -> bool {
+    let Some(sysno @ (Sysno::execve | Sysno::execveat)) = super::sysno(nr) else {
+        return false;
+    };
+    let envp = &mut frame.args[environment_of(sysno)];
+    let is_ours = |memory: Mapping| memory.len != 0 && memory.start + BEHIND_ORIGINAL == *envp;
+    let is_too_long = frame.rax as i64 == -i64::from(Errno::E2BIG.into_raw());
+    if !is_too_long || !(is_ours(block.environment()) || is_ours(block.large_environment)) {
+        if core::mem::take(&mut block.is_let_go) {
+            count_not_followed(-1);
+        }
+        return false;
+    }
+    // SAFETY: `Survey::compose` has put it there, in memory that is still the block's.
+    *envp = unsafe { ((*envp - BEHIND_ORIGINAL) as *const u64).read() };
+    frame.rax = nr;
+    block.is_let_go = true;
+    count_not_followed(1);
+    true
+}
+
+/// Which argument the environment is.
+fn environment_of(sysno: Sysno) -> usize {
+    if sysno == Sysno::execveat { 3 } else { 2 }
+}
+
+/// Adds ours to the environment, if it is missing. Returns whether it has.
 ///
 /// Not inlined: with its buffers every lifecycle call would touch four more
 /// pages of the private stack, and a forked child would copy them.
 #[inline(never)]
-fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
+fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) -> bool {
     let is_at = sysno == Sysno::execveat;
     let image = target::report(&if is_at {
         Target { directory: frame.args[0] as i32, path: frame.args[1], flags: frame.args[4] }
@@ -65,9 +96,9 @@ fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
         Target { directory: target::AT_FDCWD, path: frame.args[0], flags: 0 }
     });
     if image == Image::Missing {
-        return;
+        return false;
     }
-    let argument = if is_at { 3 } else { 2 };
+    let argument = environment_of(sysno);
     let member = group::ambiguous_number(block.membership());
     if let Some(wanted) = environment::carried().map(|carried| Wanted::new(block, carried, member))
         && let Some(survey) = Survey::of(frame.args[argument], &wanted)
@@ -76,7 +107,9 @@ fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) {
     {
         frame.keep_original();
         frame.args[argument] = envp;
+        return true;
     }
+    false
 }
 
 /// What the next image is to be told.
@@ -227,13 +260,15 @@ impl Survey {
         let prefixed =
             self.preloads.len() * (PRELOAD.len() + wanted.carried.preload().len() + 1 + LONGEST);
         let text = wanted.strings().map(|(_, string)| string.len() + 1).sum::<usize>();
-        let len = page_up((pointers * 8 + prefixed + text) as u64);
-        let memory = memory(block, len)?;
-        let mut out = Composer { pointer: memory.start, text: memory.start + 8 * pointers as u64 };
+        let len = page_up(BEHIND_ORIGINAL + (pointers * 8 + prefixed + text) as u64);
+        let memory = memory(block, len)?.start;
+        let start = memory + BEHIND_ORIGINAL;
+        let mut out = Composer { pointer: start, text: start + 8 * pointers as u64 };
         // SAFETY: the memory is the block's, and as long as all that is written.
         unsafe {
+            (memory as *mut u64).write(envp);
             if envp != 0 {
-                let own = core::slice::from_raw_parts_mut(memory.start as *mut u64, self.count);
+                let own = core::slice::from_raw_parts_mut(start as *mut u64, self.count);
                 let read = read_pointers(envp, own);
                 out.pointer += 8 * read as u64;
             }
@@ -242,7 +277,7 @@ impl Survey {
                 let theirs = sys::read_guest_string(*pointer, &mut theirs).unwrap_or(b"");
                 let theirs = theirs.strip_prefix(PRELOAD).unwrap_or(b"");
                 let text = out.string(&[PRELOAD, wanted.carried.preload(), b":", theirs]);
-                ((memory.start + 8 * *index as u64) as *mut u64).write(text);
+                ((start + 8 * *index as u64) as *mut u64).write(text);
             }
             let is_prefixed = !self.preloads.is_empty();
             if image == Image::Followed {
@@ -261,7 +296,7 @@ impl Survey {
             }
             out.push(0);
         }
-        Ok(memory.start)
+        Ok(start)
     }
 }
 

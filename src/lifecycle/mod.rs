@@ -218,6 +218,11 @@ pub(crate) fn enter(
     }
 }
 
+/// Whether a call that has come out, and that was changed, goes in again.
+pub(crate) fn goes_in_again(block: &mut ThreadBlock, frame: &mut SyscallFrame, nr: u64) -> bool {
+    exec::goes_in_again(block, frame, nr)
+}
+
 /// A call on its way out. Returns the result that the program sees.
 pub(crate) fn exit(
     block: &mut ThreadBlock,

@@ -55,9 +55,7 @@ fn report_file(target: &Target, status: Status) -> Option<Image> {
     let len = sys::read_guest_string(target.path, &mut path)?.len();
     let name = CStr::from_bytes_with_nul(path.get(..=len)?).ok()?;
     let why = obstacle(target.directory, name, status)?;
-    if let Some(segment) = group::segment() {
-        segment.header.not_followed.fetch_add(1, Relaxed);
-    }
+    count_not_followed(1);
     if diagnostics::is_for_user() && !IS_SAID.swap(true, Relaxed) && is_first_in_group() {
         say(format_args!(
             "{} {why}; its calls are not seen (this is said once)",
@@ -65,6 +63,13 @@ fn report_file(target: &Target, status: Status) -> Option<Image> {
         ));
     }
     Some(Image::Alone)
+}
+
+/// Counts programs that run without us.
+pub(super) fn count_not_followed(more: i32) {
+    if let Some(segment) = group::segment() {
+        segment.header.not_followed.fetch_add(more as u32, Relaxed);
+    }
 }
 
 /// Whether it has been said by this process, or by one that it is forked from.

@@ -146,6 +146,8 @@ pub struct ThreadBlock {
     /// Where environments for exec are composed that need more room than there
     /// is in the region; without a length there is none.
     pub(crate) large_environment: Mapping,
+    /// It has tried an exec without ours, see `lifecycle::exec`.
+    pub(crate) is_let_go: bool,
     /// A word of the thread's that belongs to the hook.
     hook_word: u64,
     /// Whether the thread that gave it up has left it.
