@@ -16,7 +16,7 @@ use super::actions::{
 };
 use super::context::{SigInfo, UContext};
 use super::table::By;
-use super::{alternate, nodefer, signalfd, waiting};
+use super::{alternate, entry, nodefer, signalfd, waiting};
 use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
 use crate::lifecycle::Step;
@@ -128,21 +128,25 @@ pub(super) fn signal_mask() -> u64 {
     if are_caught() { SIGILL_BIT } else { 0 }
 }
 
-/// If the context stands at a trap, makes it continue at the site's stub.
+/// If the context stands at a trap, makes it continue at the site's stub. It may be that of a
+/// signal which the kernel has sent itself at the same moment, and whose handler has yet to
+/// begin: then the trap is beneath.
 ///
 /// # Safety
 ///
 /// `context` is the kernel's.
-pub(super) unsafe fn redirect(context: *mut UContext) -> bool {
-    // SAFETY: the caller's.
-    unsafe {
-        match patch::trap_stub_of((*context).rip) {
-            Some(stub) => {
-                (*context).rip = stub;
-                true
-            }
-            None => false,
+pub(super) unsafe fn redirect(mut context: *mut UContext) -> bool {
+    loop {
+        // SAFETY: the caller's, and the frames of handlers that have done nothing yet.
+        let interrupted = unsafe { &mut *context };
+        if let Some(stub) = patch::trap_stub_of(interrupted.rip) {
+            interrupted.rip = stub;
+            return true;
         }
+        let Some(handler) = entry::interrupted(interrupted) else {
+            return false;
+        };
+        context = handler.frame().context_at() as *mut UContext;
     }
 }
 
