@@ -25,6 +25,8 @@ if pid == 0: os.kill(os.getpid(), signal.SIGKILL)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 6"], os.environ)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+# A thread may be joined and still run; it would take the signal, and end the process.
+while len(os.listdir("/proc/self/task")) > 1: time.sleep(0.01)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
 os.kill(os.getpid(), signal.SIGUSR2)
 print(signal.sigwait([signal.SIGUSR2]))
