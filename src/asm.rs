@@ -18,6 +18,7 @@ global_asm!(
 global_asm!(include_str!("../asm/symfile.S"));
 global_asm!(include_str!("../asm/weak.S"));
 global_asm!(include_str!("../asm/sentinel.S"));
+global_asm!(include_str!("../asm/own_stack.S"));
 
 #[cfg(feature = "own_calls")]
 global_asm!(include_str!("../asm/wait_call.S"), wait_off = const crate::signal::WAIT_OFF);

@@ -17,7 +17,7 @@ use crate::diagnostics::{self, Lossy, Why, say};
 use crate::hook::{Hook, Observer, Signals, Subscription};
 use crate::lifecycle::Kept;
 use crate::stat;
-use crate::sys::{self, Maps, PAGE, page_down};
+use crate::sys::{self, Maps};
 use crate::{
     environment, group, interest, lifecycle, patch, signal, surroundings, thread, thunk, trace,
     vector,
@@ -161,9 +161,7 @@ impl Patched {
             carry_environment(&maps, envp, &config);
         }
         found_group(wishes);
-        let stack = maps.vmas().find(|vma| vma.name == b"[stack]").map(|vma| vma.range.end);
         maps.release();
-        release_stack(stack);
         subscribe(wishes, &config);
         if wishes.observes_remote && group::segment().is_some() {
             lifecycle::subscribe_remote();
@@ -207,7 +205,10 @@ fn patch_process(config: &Config<'_>) -> Result<(Maps, u64), Failure> {
     sys::probe_guest_access();
     let caught = sys::look_at_status();
     let maps = Maps::read().map_err(Failure::Maps)?;
-    patch::patch_everything(&maps, config).map_err(Failure::Text)?;
+    // The program's stack may be a small one.
+    let mut patched = Ok(());
+    thread::on_private_stack(&mut || patched = patch::patch_everything(&maps, config));
+    patched.map_err(Failure::Text)?;
     Ok((maps, caught))
 }
 
@@ -247,22 +248,6 @@ fn carry_environment(maps: &Maps, envp: *const *const c_char, config: &Config<'_
     }
     // SAFETY: what `arguments` found.
     unsafe { environment::hide(envp.cast_mut().cast()) };
-}
-
-/// Gives back the pages of the stack that planning has used, below what is in
-/// use. `stack` is where the first thread's stack ends.
-#[inline(never)]
-fn release_stack(stack: Option<u64>) {
-    /// More than planning needs, and less than the gap that the kernel keeps
-    /// free below a stack.
-    const USED: u64 = 256 * 1024;
-    /// What this function and a signal handler's red zone may occupy.
-    const SPARED: u64 = 2 * PAGE;
-    let here = (&raw const stack) as u64;
-    // Constructors of a library that is loaded later may run on another stack.
-    if stack.is_some_and(|end| here < end && end - here < USED) {
-        sys::release(&(page_down(here) - USED..page_down(here) - SPARED));
-    }
 }
 
 /// Fills the interest table.

@@ -166,7 +166,8 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) -> S
 
 /// The program duplicates a descriptor to the number of one of ours.
 fn make_room(block: &mut ThreadBlock, args: &[u64; 6]) -> Step {
-    if sys::is_confined() || block.shares_descriptors || !sys::is_open(args[0] as i32) {
+    let would_be_forgotten = block.shares_descriptors || !block.parent_is_noted();
+    if sys::is_confined() || would_be_forgotten || !sys::is_open(args[0] as i32) {
         return bad_descriptor();
     }
     for kept in Kept::ALL {

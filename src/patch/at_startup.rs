@@ -120,7 +120,6 @@ impl Piece<'_> {
 /// Makes the pages of the stack present that planning will use, which costs less than a
 /// fault for each.
 fn populate_stack() {
-    /// What planning uses of the first thread's stack, which is larger from the beginning.
     const USED: u64 = 17 * PAGE;
     let here = 0_u8;
     sys::populate(page_down((&raw const here) as u64) - USED, USED);

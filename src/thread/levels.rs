@@ -7,12 +7,42 @@
 //! A signal handler may come in between at any point and do the same: each step leaves every
 //! level in one of these states.
 
+use core::ffi::c_void;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{ThreadBlock, own_block};
+use super::{STACK_0, ThreadBlock, own_block};
 use crate::frame::SyscallFrame;
+use crate::sys::{self, page_down};
 use crate::thunk;
 use crate::tls::{self, LEVELS, PARKED_MARK, Tls};
+
+unsafe extern "C" {
+    /// Calls `function` with `argument`, on the stack that ends at `end`
+    /// (`asm/own_stack.S`).
+    fn interceptor_call_on_stack(
+        end: u64,
+        function: unsafe extern "C" fn(*mut c_void),
+        argument: *mut c_void,
+    );
+}
+
+/// Does `work` on the stack of level 0 of the calling thread, and gives back what it has
+/// used of that. The thread has a block, and no call of it comes in meanwhile.
+pub(crate) fn on_private_stack(work: &mut dyn FnMut()) {
+    unsafe extern "C" fn call(work: *mut c_void) {
+        // SAFETY: what is passed below.
+        unsafe { (*work.cast::<&mut dyn FnMut()>())() }
+    }
+    let mut work = work;
+    // SAFETY: this thread's own words; nobody uses the stack below the frame.
+    let (end, block) = unsafe {
+        let tls = tls::current();
+        let end = (*tls).base[0];
+        interceptor_call_on_stack(end, call, (&raw mut work).cast());
+        (end, (*tls).block as u64)
+    };
+    sys::release(&(block - STACK_0..page_down(end)));
+}
 
 /// Makes every level of the calling thread ready, but the one in use.
 ///

@@ -57,7 +57,8 @@ pub(crate) use inside::{note_entry, wait_until_left};
 pub(crate) use levels::is_in_hook;
 pub(crate) use levels::{
     are_levels_parked, forget_other_levels, hooked, is_level_free, is_level_ready, leave_by_thunk,
-    park_levels, release_level, take_level_for, unhooked, unpark_levels, unpark_one_level,
+    on_private_stack, park_levels, release_level, take_level_for, unhooked, unpark_levels,
+    unpark_one_level,
 };
 #[cfg(feature = "capi")]
 pub(crate) use seats::let_hooks_run_anywhere;

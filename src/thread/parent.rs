@@ -96,18 +96,28 @@ impl ThreadBlock {
         parent.is_some_and(|parent| parent.tid != 0 && parent.free & 1 == 0)
     }
 
-    /// Its signals are the caller's, who may be a parent that has not come out of its call
-    /// yet, while the block still says that its child is there.
-    pub(crate) fn with_own_signals(&mut self) -> &mut Self {
+    /// Whether the process that runs on this block has a parent elsewhere, or one that will
+    /// take back what it changes.
+    pub(crate) fn parent_is_noted(&self) -> bool {
+        self.depth as usize <= DEPTHS
+    }
+
+    /// The depth at which the caller waits, or has waited, if it is a parent that has not
+    /// come out of its call yet, while the block still says that its child is there.
+    fn depth_of_caller(&self) -> Option<usize> {
         if self.depth == 0 || sys::is_confined() {
-            return self;
+            return None;
         }
         let own = sys::gettid();
-        let is_own = |index: &usize| self.parents[*index].tid == own;
-        if own != self.tid
-            && let Some(index) = (0..DEPTHS.min(self.depth as usize)).find(is_own)
-        {
-            self.take_back_signals(index as u32);
+        let depths = DEPTHS.min(self.depth as usize);
+        let found = || self.parents[..depths].iter().position(|parent| parent.tid == own);
+        if own == self.tid { None } else { found() }
+    }
+
+    /// Its signals are the caller's, who may be such a parent.
+    pub(crate) fn with_own_signals(&mut self) -> &mut Self {
+        if let Some(depth) = self.depth_of_caller() {
+            self.take_back_signals(depth as u32);
         }
         self
     }
@@ -121,12 +131,7 @@ impl ThreadBlock {
 
     #[cold]
     fn find_moved_of_caller(&self) -> Moved {
-        if sys::is_confined() {
-            return self.moved;
-        }
-        let own = sys::gettid();
-        let of_parent = || self.parents.iter().find(|parent| parent.tid == own);
-        if own == self.tid { self.moved } else { of_parent().map_or(self.moved, |it| it.moved) }
+        self.depth_of_caller().map_or(self.moved, |depth| self.parents[depth].moved)
     }
 
     /// The block has a new owner, which has made none.

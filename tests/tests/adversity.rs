@@ -275,6 +275,25 @@ fn a_tight_address_space_holds_the_program_and_us() {
 }
 
 #[test]
+fn a_small_stack_is_enough_for_what_runs_on_it_natively() {
+    let dist = need!(Dist::find());
+    let (ls, hook) = (need!(installed("ls")), need!(guest("libforward_all.so")));
+    // What is left of it is for the program: start-up and hooks have their own.
+    for kilobytes in [32, 64, 96] {
+        let limited = format!("ulimit -s {kilobytes}; exec {} -l /usr", ls.display());
+        let [mut native, mut ours] = preloaded(&dist, Path::new("/bin/sh"), &["-c", &limited]);
+        let mut hooked = Command::new(dist.command());
+        hooked.args(["run", "--hook"]).arg(&hook).args(["--", "sh", "-c", &limited]);
+        let native = run(&mut native);
+        assert_eq!((native.status.as_str(), native.stderr.as_str()), ("exit status: 0", ""));
+        for ended in [run(&mut ours), run(&mut hooked)] {
+            assert_eq!(ended.theirs(), native.theirs(), "{kilobytes} KiB: {ended:?}");
+            assert_eq!(ended.ours, [""; 0], "{kilobytes} KiB");
+        }
+    }
+}
+
+#[test]
 fn without_standard_streams_nothing_of_ours_is_written_elsewhere() {
     let dist = need!(Dist::find());
     let scratch = Scratch::new();

@@ -23,7 +23,6 @@ const PROGRAMS: &[&[&str]] = &[
     &["cat", "/etc/passwd"],
     &["sed", "s/a/b/", "/etc/passwd"],
     // Not grep, nor gawk: they read their own mappings, by as many calls as their list is long.
-    &["sed", "-n", "/root/p", "/etc/passwd", "/etc/group"],
     &["cut", "-d:", "-f1", "/etc/passwd"],
     &["perl", "-e", "print 1; open my $f, '<', '/etc/passwd'; print while <$f>"],
     &["/usr/bin/python3", "-c", "import json; print(json.dumps(list(range(100))))"],
