@@ -16,7 +16,7 @@ use super::actions::{
 };
 use super::alternate::{block_all, set_mask};
 use super::context::{self, SigInfo, UContext, View};
-use super::defer::is_fault;
+use super::defer::{bit, is_fault};
 use super::table::By;
 use super::{SIGNALS, crash};
 use crate::hook::{Disposition, Observer, SignalDecision, SignalDelivery, Signals};
@@ -27,6 +27,7 @@ use crate::thread;
 static WANTED: AtomicU8 = AtomicU8::new(0);
 /// Whose hook it is.
 static OBSERVER: Once<&'static dyn Observer> = Once::new();
+const SIGCONT: u64 = 18;
 const SIGTTIN: u64 = 21;
 const SIGTTOU: u64 = 22;
 /// Fatal signals are reported.
@@ -46,7 +47,6 @@ enum Default {
 }
 
 fn default_of(signal: u64) -> Default {
-    const SIGCONT: u64 = 18;
     const SIGTSTP: u64 = 20;
     const SIGURG: u64 = 23;
     const SIGWINCH: u64 = 28;
@@ -139,7 +139,8 @@ pub(super) fn action(
         handler,
         flags: flags | SA_SIGINFO | SA_RESTORER | SA_RESTART | SA_ONSTACK | SA_NODEFER,
         restorer: interceptor_restorer as *const () as u64,
-        mask: 0,
+        // See `stop`.
+        mask: if default_of(signal) == Default::Stop { bit(SIGCONT as u32) } else { 0 },
     }
 }
 
@@ -246,8 +247,13 @@ pub(super) unsafe fn act_as_kernel(
 /// Stops the process, until it is continued.
 fn stop(signal: u64, action: &SigAction) {
     const SIG_UNBLOCK: usize = 1;
+    // Sent since this one came: the process would go on by now, and would not again, since one
+    // that stops takes it away.
+    if sys::pending_signals() & bit(SIGCONT as u32) != 0 {
+        return;
+    }
     actions::install(signal, &SigAction { handler: SIG_DFL, ..*action });
-    let (set, mut mask) = (1u64 << (signal - 1), 0u64);
+    let (set, mut mask) = (bit(signal as u32), 0u64);
     // SAFETY: the kernel reads and writes one word each. The process stops before
     // the first call returns.
     unsafe {
@@ -290,7 +296,7 @@ unsafe fn end(signal: u64, info: *mut SigInfo, context: *mut UContext, is_fault:
     let is_forced = unsafe { (*info).code } == SI_KERNEL;
     if !is_fault || is_forced || matches!(signal, SIGTRAP | SIGSYS) {
         const SIG_BLOCK: usize = 0;
-        let set = 1u64 << (signal - 1);
+        let set = bit(signal as u32);
         // SAFETY: the kernel reads one word, and the siginfo_t that it made.
         unsafe {
             let _ = syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const set, 0, 8);

@@ -33,7 +33,7 @@ pub(crate) use maps::{Maps, Vma, Vmas};
 pub(crate) use memory::{
     Mapping, PAGE, look_at_status, page_down, page_up, populate, release, unmap,
 };
-pub(crate) use quiet::{MayBreak, write_all_quietly};
+pub(crate) use quiet::{MayBreak, pending_signals, write_all_quietly};
 
 /// A result of the kernel: a value, or the error it returned.
 pub(crate) type Result<T> = core::result::Result<T, Errno>;

@@ -23,7 +23,7 @@ pub(crate) fn write_all_quietly(fd: i32, bytes: &[u8]) -> Result<()> {
     let blocked =
         unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const set, &raw mut mask, 8) };
     // What is blocked by the program may be pending, too, and is to stay so.
-    let pending = if mask & SIGNALS == 0 { 0 } else { pending() };
+    let pending = if mask & SIGNALS == 0 { 0 } else { pending_signals() };
     let written = write_all(fd, bytes);
     let signal = match written {
         Err(Errno::EPIPE) => 1 << (SIGPIPE - 1),
@@ -41,7 +41,7 @@ pub(crate) fn write_all_quietly(fd: i32, bytes: &[u8]) -> Result<()> {
 }
 
 /// Signals that wait for the thread or the process.
-fn pending() -> u64 {
+pub(crate) fn pending_signals() -> u64 {
     let mut set = 0u64;
     // SAFETY: the kernel writes one set.
     let _ = unsafe { syscall!(Sysno::rt_sigpending, &raw mut set, 8) };

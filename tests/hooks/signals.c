@@ -22,7 +22,7 @@
 
 static volatile int shown, handled, hooked_calls, last_shown, swallows, swallowed;
 static volatile pid_t sender;
-static volatile int sent;
+static volatile int sent, continues;
 static sigjmp_buf out;
 
 static void hook(int sig, siginfo_t *info, void *context, int *forward) {
@@ -34,6 +34,8 @@ static void hook(int sig, siginfo_t *info, void *context, int *forward) {
     // No hook sees these; errno is not the program's.
     getppid();
     close(-1);
+    if (continues && sig != SIGCONT)
+        kill(getpid(), SIGCONT);
     *forward = !swallows && sig != swallowed;
 }
 
@@ -223,6 +225,22 @@ static void stopped_ones(void) {
             CHECK(write(go_on[1], "x", 1) == 1, "write");
         }
         CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7, "status %#x", status);
+    }
+    // One that is continued before it has stopped goes on, by its handler or without one.
+    continues = 1;
+    for (unsigned i = 0; i < 6; i++) {
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+            end_with_parent();
+            setpgid(0, 0);
+            if (i % 2)
+                signal(SIGCONT, handle);
+            raise(stops[i / 2]);
+            _exit(shown == (i % 2 ? 2 : 1) && handled == (int)i % 2 ? 7 : 8);
+        }
+        CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7,
+              "continued at once, %d: status %#x", stops[i / 2], status);
     }
 }
 
