@@ -93,6 +93,12 @@ pub const KNOWN_IN_PROGRAMS: &[Known] = &[
         reason: "what gdb starts by vfork is traced before it executes the program, and stops at the signal of a trap, \
                  which gdb, the parent that waits, can never see",
     },
+    Known {
+        guest: "sshd",
+        modes: Where::In(&["trap", "trap_hook"]),
+        differs: Differs::Always,
+        reason: "its filter lets no rt_sigreturn through, by which a trap ends",
+    },
 ];
 
 /// Those of tests that others have written.
