@@ -280,11 +280,27 @@ impl<'r> Image<'r> {
 
     /// Whether the dynamic linker writes to the text.
     pub(super) fn relocates_text(&self) -> bool {
-        const DT_TEXTREL: u64 = 22;
-        const DT_FLAGS: u64 = 30;
-        const DF_TEXTREL: u64 = 4;
-        self.entry(DT_TEXTREL).is_some()
-            || self.entry(DT_FLAGS).is_some_and(|flags| flags & DF_TEXTREL != 0)
+        let dynamic = self.segments().find(|segment| segment.kind == PT_DYNAMIC);
+        let bytes = dynamic.and_then(|segment| self.segment_bytes(&segment));
+        bytes.is_some_and(relocate_text)
+    }
+
+    /// The same of an image that has not been mapped whole; also if that is not said. `read`
+    /// gives the bytes of its file at an offset, and returns how many there are.
+    pub(super) fn will_relocate_text(&self, read: impl Fn(&mut [u8], u64) -> usize) -> bool {
+        let Some(dynamic) = self.segments().find(|segment| segment.kind == PT_DYNAMIC) else {
+            return false;
+        };
+        let mut done = 0;
+        while done < dynamic.size {
+            let mut entries = [0; 512];
+            let len = read(&mut entries, dynamic.offset.wrapping_add(done));
+            if len == 0 || relocate_text(&entries) {
+                return true;
+            }
+            done += len as u64;
+        }
+        false
     }
 
     /// What is added to addresses in the file.
@@ -312,6 +328,18 @@ impl interceptor_rewrite::Data for Image<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
         self.from(address)
     }
+}
+
+/// Whether one of the entries of a dynamic section says that text is written to.
+fn relocate_text(entries: &[u8]) -> bool {
+    const DT_TEXTREL: u64 = 22;
+    const DT_FLAGS: u64 = 30;
+    const DF_TEXTREL: u64 = 4;
+    entries.chunks_exact(16).any(|entry| match u64_at(entry, 0) {
+        Some(DT_TEXTREL) => true,
+        Some(DT_FLAGS) => u64_at(entry, 8).is_some_and(|flags| flags & DF_TEXTREL != 0),
+        _ => false,
+    })
 }
 
 /// The counts a GNU hash table tells: symbols that are not in it, which come

@@ -107,6 +107,19 @@ pub(super) fn forget(range: &Range<u64>) {
     }
 }
 
+/// Calls `act` with what is patched in the range, and its area.
+pub(super) fn for_each_in(range: &Range<u64>, mut act: impl FnMut(Range<u64>, Mapping)) {
+    for entry in used() {
+        let Some(text) = entry.text() else {
+            continue;
+        };
+        let text = text.start.max(range.start)..text.end.min(range.end);
+        if !text.is_empty() {
+            act(text, entry.area());
+        }
+    }
+}
+
 /// All areas.
 pub(super) fn areas() -> impl Iterator<Item = Mapping> {
     fence(SeqCst);
