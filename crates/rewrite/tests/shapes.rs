@@ -475,6 +475,33 @@ fn a_span_that_does_not_end_at_the_next_function_is_not_believed() {
 }
 
 #[test]
+fn a_span_in_which_a_jump_leads_into_an_instruction_is_not_believed() {
+    // a symbol without size: mov; syscall; cmp; jmp over; data: half an instruction; over: mov;
+    // syscall; ret |
+    let code = [NUMBER, SYSCALL, CHECK, &[0xeb, 1], &[0x48], NUMBER, SYSCALL, RET].concat();
+    let program = Program::default().symbol(0).bytes(&code).function(&[RET]);
+    assert_eq!(program.verdicts(), [Verdict::Missed(Reason::Undecodable); 2]);
+    // je over; lock; over: cmpxchg %ecx, (%rdi); mov; syscall; cmp; ret |
+    let unlocked = [&[0x74, 1, 0xf0, 0x0f, 0xb1, 0x0f], NUMBER, SYSCALL, CHECK, RET].concat();
+    let program = Program::default().symbol(0).bytes(&unlocked).function(&[RET]);
+    assert_eq!(rung(program.patch()), Some(Rung::After));
+}
+
+#[test]
+fn what_a_function_without_a_name_begins_with_is_no_padding() {
+    // a symbol without size: nop; mov; syscall; ret, up to a multiple of 16; without a name:
+    // nopw; ret |
+    let code = [&[0x90; 8], NUMBER, SYSCALL, RET, NOP9, RET].concat();
+    let program = Program::default().symbol(0).bytes(&code).function(&[RET]);
+    let only_hole = program.plan_with(Ladder::Only(Rung::Hole));
+    assert_eq!(only_hole, [(13, SiteKind::Syscall, Verdict::Trap)]);
+    // The same, up to one less.
+    let code = [&[0x90; 7], NUMBER, SYSCALL, RET, NOP9, RET].concat();
+    let program = Program::default().symbol(0).bytes(&code).function(&[RET]);
+    assert_eq!(program.patch().hole(), Some(BASE + 15..BASE + 20));
+}
+
+#[test]
 fn a_symbol_of_data_in_a_span_keeps_it_as_it_is() {
     // a symbol without size: ret; data: mov; syscall; cmp; ret |
     let data = [NUMBER, SYSCALL, CHECK, RET].concat();
