@@ -83,7 +83,7 @@ pub(crate) fn patch_image(fd: i32, image: Range<u64>, piece: Range<u64>, prot: u
         return;
     }
     let begun = Begun::new(&image, &text.range);
-    let image = Image::at(image.start, begun.memory());
+    let image = Image::at(image.start, begun.memory()).map(Image::not_relocated);
     let read = |bytes: &mut [u8], offset| sys::read_at(fd, bytes, offset).unwrap_or(0);
     if image.as_ref().is_some_and(|image| image.will_relocate_text(read)) {
         // It is made writable for that, and counted when it is so no more.

@@ -83,6 +83,8 @@ pub(crate) struct Image<'r> {
     headers: Range<u64>,
     /// Where its segments lie in memory.
     loaded: heapless::Vec<Range<u64>, 16>,
+    /// The dynamic linker has written to it.
+    is_relocated: bool,
     /// [`Self::symbol_counts`], which of a large image take time.
     counts: OnceCell<Option<(u64, u64)>>,
 }
@@ -103,6 +105,7 @@ impl<'r> Image<'r> {
             bias: 0,
             headers: 0..0,
             loaded: heapless::Vec::new(),
+            is_relocated: true,
             counts: OnceCell::new(),
         };
         let header = image.bytes(base..base + 64)?;
@@ -128,6 +131,11 @@ impl<'r> Image<'r> {
             let _ = image.loaded.push(start..end);
         }
         Some(image)
+    }
+
+    /// The same, of which the dynamic linker has mapped no more than its text yet.
+    pub(super) fn not_relocated(self) -> Self {
+        Self { is_relocated: false, ..self }
     }
 
     /// The segments that are mapped from the file, where they are to lie.
@@ -327,6 +335,12 @@ impl<'r> Image<'r> {
 impl interceptor_rewrite::Data for Image<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
         self.from(address)
+    }
+
+    fn is_unwritten(&self, address: u64) -> bool {
+        let mut segments = self.segments_in_memory();
+        !self.is_relocated
+            && segments.any(|segment| segment.is_writable && segment.range.contains(&address))
     }
 }
 

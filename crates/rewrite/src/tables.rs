@@ -16,6 +16,12 @@ use crate::bytes::{i32_at, u64_at};
 pub trait Data {
     /// The readable bytes from an address on, as many as there are.
     fn bytes_from(&self, address: u64) -> Option<&[u8]>;
+
+    /// Whether the dynamic linker has yet to write to an address, so that nobody knows what
+    /// tables are there.
+    fn is_unwritten(&self, _address: u64) -> bool {
+        false
+    }
 }
 
 /// Entries of a table that are looked at; a longer table may lead anywhere.
@@ -24,8 +30,16 @@ const ENTRIES: usize = 4096;
 /// of a `switch` is not 0, its table is addressed as if there were some.
 const MISSING: usize = 64;
 
-/// Whether the first entry of a table at `address` leads into the text.
+/// Whether nobody knows yet what a table at `address` holds, which may be indexed from there.
+pub(crate) fn is_unknown(data: &dyn Data, address: u64) -> bool {
+    data.is_unwritten(address) || data.is_unwritten(address.wrapping_add(8 * MISSING as u64))
+}
+
+/// Whether the first entry of a table at `address` leads into the text, or may do so.
 pub(crate) fn may_start_at(data: &dyn Data, address: u64, text: &Range<u64>) -> bool {
+    if is_unknown(data, address) {
+        return true;
+    }
     let Some(bytes) = data.bytes_from(address) else {
         return false;
     };

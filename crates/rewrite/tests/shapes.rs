@@ -21,14 +21,20 @@ struct Program {
     instructions: [u8; 3],
     /// An address, and the bytes there.
     data: Option<(u64, Vec<u8>)>,
+    /// The dynamic linker has yet to write to them.
+    is_unwritten: bool,
 }
 
-struct OneRange<'d>(u64, &'d [u8]);
+struct OneRange<'d>(u64, &'d [u8], bool);
 
 impl Data for OneRange<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
         let at = usize::try_from(address.checked_sub(self.0)?).ok()?;
         self.1.get(at..).filter(|bytes| !bytes.is_empty())
+    }
+
+    fn is_unwritten(&self, address: u64) -> bool {
+        self.2 && (self.0..self.0 + self.1.len() as u64).contains(&address)
     }
 }
 
@@ -73,7 +79,8 @@ impl Program {
         assert_eq!(address, frames.0);
         let code = CodeMap::new((header.0, &header.1), (frames.0, &frames.1)).expect("a map");
         let code = code.with_symbols(&self.symbols, 0);
-        let data = self.data.as_ref().map(|(address, bytes)| OneRange(*address, bytes));
+        let data = self.data.as_ref();
+        let data = data.map(|(address, bytes)| OneRange(*address, bytes, self.is_unwritten));
         let mut plans = Vec::new();
         plan(&text, &code, data.as_ref().map(|data| data as &dyn Data), ladder, &mut |site| {
             plans.push((site.address - BASE, site.kind, site.verdict));
@@ -324,6 +331,21 @@ fn an_entry_of_a_jump_table_inside_a_window_forbids_it() {
     // Without the table nothing proves the site.
     program.data = None;
     assert_eq!(program.verdicts(), [Verdict::Missed(Reason::Unproven)]);
+}
+
+#[test]
+fn a_jump_table_that_is_yet_to_be_written_may_lead_anywhere() {
+    let table = BASE + 0x1000;
+    // je over; lea table(%rip), %rdx; jmp *(%rdx, %rdi, 8); over: mov; syscall; cmp; call *%rax;
+    // ret
+    let lea = (table - (BASE + 9)) as u32;
+    let start = &[&[0x74, 10, 0x48, 0x8d, 0x15][..], &lea.to_le_bytes(), &[0xff, 0x24, 0xfa]];
+    let code = [&start.concat(), NUMBER, SYSCALL, CHECK, CALL, RET];
+    let mut program = Program::default().function(&code);
+    program.data = Some((table, vec![0; 16]));
+    assert_eq!(rung(program.patch()), Some(Rung::After));
+    program.is_unwritten = true;
+    assert_eq!(program.verdicts(), [Verdict::Trap]);
 }
 
 #[test]
