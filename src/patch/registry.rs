@@ -12,6 +12,7 @@ use core::sync::atomic::{
     fence,
 };
 
+use super::trap;
 use crate::sys::Mapping;
 use crate::{thunk, tls};
 
@@ -100,6 +101,7 @@ pub(super) fn forget(range: &Range<u64>) {
             let taken = entry.text_start.compare_exchange(text.start, RESERVED, Acquire, Relaxed);
             if taken.is_ok() {
                 let area = entry.area();
+                trap::forget(&text);
                 entry.text_start.store(0, Release);
                 area.unmap();
             }
