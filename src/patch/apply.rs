@@ -12,7 +12,9 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use interceptor_abi::plans::{SITES, Sum};
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Width};
+use interceptor_rewrite::{
+    self as rewrite, CodeMap, Ladder, Patch, Reason, SitePlan, Verdict, Width,
+};
 use syscalls::Errno;
 
 use super::begun::Begun;
@@ -83,11 +85,14 @@ pub(crate) fn patch_image(fd: i32, image: Range<u64>, piece: Range<u64>, prot: u
         return;
     }
     let begun = Begun::new(&image, &text.range);
-    let image = Image::at(image.start, begun.memory()).map(Image::not_relocated);
-    let read = |bytes: &mut [u8], offset| sys::read_at(fd, bytes, offset).unwrap_or(0);
-    if image.as_ref().is_some_and(|image| image.will_relocate_text(read)) {
-        // It is made writable for that, and counted when it is so no more.
-        return;
+    let mut image = Image::at(image.start, begun.memory());
+    if let Some(image) = &mut image {
+        let read = |bytes: &mut [u8], offset| sys::read_at(fd, bytes, offset).unwrap_or(0);
+        if image.will_relocate_text(read) {
+            // It is made writable for that, and counted when it is so no more.
+            return;
+        }
+        image.is_to_be_relocated();
     }
     let plan = |sink: &mut dyn FnMut(SitePlan)| plan(&text, image.as_ref(), None, sink);
     let (tally, _) = patch_text(&text, &plan, &near::map_by_asking, &Memory::default());
@@ -107,12 +112,11 @@ pub(crate) fn count_missed(range: Range<u64>, prot: u64) {
     }
     // SAFETY: it is mapped readable. Nobody has executed it yet, so it has been written.
     let bytes = unsafe { bytes_at(&range) };
-    let text = rewrite::Text { base: range.start, bytes, width: Width::default() };
-    if rewrite::has_candidates(text.bytes, text.width) {
-        let (mut tally, unknown) = (Tally::default(), CodeMap::default());
-        rewrite::plan(&text, &unknown, None, Ladder::Full, &mut |site| {
-            tally.count(outcome_unpatched(&site));
-        });
+    let mut tally = Tally::default();
+    for (_, kind) in rewrite::candidates(bytes, Width::default()) {
+        tally.count(coverage::outcome_of_report(kind, &Verdict::Missed(Reason::NoFunction)));
+    }
+    if !tally.is_empty() {
         coverage::report(b"[not patched]", &tally, false);
     }
 }

@@ -133,9 +133,9 @@ impl<'r> Image<'r> {
         Some(image)
     }
 
-    /// The same, of which the dynamic linker has mapped no more than its text yet.
-    pub(super) fn not_relocated(self) -> Self {
-        Self { is_relocated: false, ..self }
+    /// The dynamic linker has mapped no more of it than its text yet.
+    pub(super) fn is_to_be_relocated(&mut self) {
+        self.is_relocated = false;
     }
 
     /// The segments that are mapped from the file, where they are to lie.
@@ -334,13 +334,11 @@ impl<'r> Image<'r> {
 
 impl interceptor_rewrite::Data for Image<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
-        self.from(address)
-    }
-
-    fn is_unwritten(&self, address: u64) -> bool {
         let mut segments = self.segments_in_memory();
-        !self.is_relocated
-            && segments.any(|segment| segment.is_writable && segment.range.contains(&address))
+        if !self.is_relocated && segments.any(|it| it.is_writable && it.range.contains(&address)) {
+            return Some(&[]);
+        }
+        self.from(address)
     }
 }
 

@@ -84,6 +84,7 @@ fn map_in_nearest<'a>(
 
 /// The place in a gap that is nearest to the text, if the gap has one in reach. Where the heap
 /// grows from below, it is the farthest: a program may have all that is behind its heap.
+#[inline(never)]
 fn place(text: &Range<u64>, len: u64, gap: &Range<u64>, is_heaps: bool) -> Option<u64> {
     let low = page_up(gap.start + MARGIN);
     let high = page_down(gap.end.checked_sub(MARGIN)?).checked_sub(len)?;

@@ -14,14 +14,9 @@ use crate::bytes::{i32_at, u64_at};
 
 /// Data of the object that is planned.
 pub trait Data {
-    /// The readable bytes from an address on, as many as there are.
+    /// The readable bytes from an address on, as many as there are. Empty where the dynamic
+    /// linker has yet to write, so that nobody knows what tables are there.
     fn bytes_from(&self, address: u64) -> Option<&[u8]>;
-
-    /// Whether the dynamic linker has yet to write to an address, so that nobody knows what
-    /// tables are there.
-    fn is_unwritten(&self, _address: u64) -> bool {
-        false
-    }
 }
 
 /// Entries of a table that are looked at; a longer table may lead anywhere.
@@ -32,7 +27,8 @@ const MISSING: usize = 64;
 
 /// Whether nobody knows yet what a table at `address` holds, which may be indexed from there.
 pub(crate) fn is_unknown(data: &dyn Data, address: u64) -> bool {
-    data.is_unwritten(address) || data.is_unwritten(address.wrapping_add(8 * MISSING as u64))
+    let last = address.wrapping_add(8 * MISSING as u64);
+    [address, last].iter().any(|at| data.bytes_from(*at).is_some_and(<[u8]>::is_empty))
 }
 
 /// Whether the first entry of a table at `address` leads into the text, or may do so.

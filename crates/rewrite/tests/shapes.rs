@@ -30,11 +30,8 @@ struct OneRange<'d>(u64, &'d [u8], bool);
 impl Data for OneRange<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
         let at = usize::try_from(address.checked_sub(self.0)?).ok()?;
-        self.1.get(at..).filter(|bytes| !bytes.is_empty())
-    }
-
-    fn is_unwritten(&self, address: u64) -> bool {
-        self.2 && (self.0..self.0 + self.1.len() as u64).contains(&address)
+        let bytes = self.1.get(at..).filter(|bytes| !bytes.is_empty())?;
+        Some(if self.2 { &[] } else { bytes })
     }
 }
 

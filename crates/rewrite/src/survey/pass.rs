@@ -124,7 +124,7 @@ impl Pass<'_> {
                 self.straight.clear();
             }
             // A function without a name may begin so, perhaps to be patched there.
-            let is_aligned = address % ALIGNMENT == 0 && rest.first() != Some(&INT3);
+            let is_aligned = address.is_multiple_of(ALIGNMENT) && rest.first() != Some(&INT3);
             falls_through |= trust == Trust::Linear && is_aligned;
             if !falls_through && self.pass_padding(rest, &mut address, is_doubtful) {
                 continue;
