@@ -1,6 +1,6 @@
 //! Executable memory that comes and goes: dlopen, dlclose, generated code.
 //!
-//! New executable memory is patched when the call that made it so comes out of
+//! New text of files is patched when the call that mapped it comes out of
 //! the kernel, before the program sees its result. An image is mapped by ld.so
 //! in pieces, the first of which covers the whole with the file's beginning;
 //! it is remembered, for the unwind tables that tell functions apart.
@@ -23,6 +23,9 @@ pub(super) const MUNMAP: u32 = Sysno::munmap as u32;
 pub(super) const MREMAP: u32 = Sysno::mremap as u32;
 
 const PROT_EXEC: u64 = 4;
+/// Of flags, what kind of mapping it is.
+const MAP_TYPE: u64 = 0xf;
+const MAP_PRIVATE: u64 = 2;
 const MAP_FIXED: u64 = 0x10;
 const MAP_ANONYMOUS: u64 = 0x20;
 
@@ -104,13 +107,28 @@ pub(super) fn exit(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6], resul
     match sysno {
         Sysno::mmap => mapped(block, args, result as u64),
         Sysno::mprotect | Sysno::pkey_mprotect if !sys::is_confined() => {
-            let range = args[0]..args[0] + page_up(args[1]);
-            patch::patch_generated(range, args[2]);
+            patch::count_missed(args[0]..args[0] + page_up(args[1]), args[2]);
         }
-        Sysno::munmap | Sysno::mremap => patch::forget(args[0], args[1]),
+        Sysno::munmap => patch::forget(args[0], args[1]),
+        Sysno::mremap => remapped(args, result as u64),
         _ => {}
     }
     result
+}
+
+/// Text was moved to another address, or what is mapped of it has become shorter or longer.
+fn remapped(args: &[u64; 6], to: u64) {
+    const MREMAP_DONTUNMAP: u64 = 4;
+    let [from, old_len, new_len, flags, ..] = *args;
+    let (old_len, new_len) = (page_up(old_len), page_up(new_len));
+    if to == from {
+        patch::forget(from + new_len, old_len.saturating_sub(new_len));
+        return;
+    }
+    patch::restore_moved(from, old_len.min(new_len), to);
+    if flags & MREMAP_DONTUNMAP == 0 {
+        patch::forget(from, old_len);
+    }
 }
 
 fn mapped(block: &mut ThreadBlock, args: &[u64; 6], start: u64) {
@@ -143,7 +161,13 @@ fn mapped(block: &mut ThreadBlock, args: &[u64; 6], start: u64) {
     let range = start..until(start, range.end, offset);
     let image =
         if is_piece { image_start..until(image_start, image_end, 0) } else { range.clone() };
-    if !range.is_empty() {
-        patch::patch_image(image, range, prot);
+    if range.is_empty() {
+        return;
+    }
+    if flags & MAP_TYPE == MAP_PRIVATE {
+        patch::patch_image(fd as i32, image, range, prot);
+    } else {
+        // What is written to it comes into the file.
+        patch::count_missed(range, prot);
     }
 }

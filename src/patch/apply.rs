@@ -12,7 +12,9 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use interceptor_abi::plans::{SITES, Sum};
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Patch, SitePlan, Width};
+use interceptor_rewrite::{
+    self as rewrite, CodeMap, Ladder, Patch, Reason, SitePlan, Verdict, Width,
+};
 use syscalls::Errno;
 
 use super::begun::Begun;
@@ -31,9 +33,9 @@ use crate::vector;
 const ROUND: usize = 2048;
 // Plans of before are for one round: all or none of them fit.
 const _: () = assert!(SITES <= ROUND);
-/// Generated code is scanned only up to this many bytes at a time: garbage
+/// What is not patched is scanned only up to this many bytes at a time: garbage
 /// collectors of JIT compilers change the protection of large heaps often.
-const GENERATED_LIMIT: u64 = 256 * 1024;
+const COUNTED_LIMIT: u64 = 256 * 1024;
 
 pub(super) const PROT_READ: usize = 1;
 const PROT_WRITE: usize = 2;
@@ -64,8 +66,8 @@ impl Drop for Memory {
     }
 }
 
-/// Patches one executable piece of an image that was just mapped.
-pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
+/// Patches one executable piece of an image that was just mapped from a file.
+pub(crate) fn patch_image(fd: i32, image: Range<u64>, piece: Range<u64>, prot: u64) {
     if prot as usize & PROT_READ == 0 {
         // A key may keep reads from text that is only executable (pkeys(7)).
         return;
@@ -74,7 +76,6 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
         range: piece,
         prot: prot as usize,
         name: b"[dlopen]",
-        is_file: true,
         is_pristine: false,
         source: None,
         expected: None,
@@ -84,45 +85,48 @@ pub(crate) fn patch_image(image: Range<u64>, piece: Range<u64>, prot: u64) {
         return;
     }
     let begun = Begun::new(&image, &text.range);
-    patch_later(&text, Image::at(image.start, begun.memory()).as_ref());
-}
-
-/// Patches memory that the program wrote and made executable.
-pub(crate) fn patch_generated(range: Range<u64>, prot: u64) {
-    let is_small = range.end.saturating_sub(range.start) <= GENERATED_LIMIT;
-    if !is_small || prot as usize & PROT_READ == 0 || prot as usize & PROT_WRITE != 0 {
-        return;
+    let mut image = Image::at(image.start, begun.memory());
+    if let Some(image) = &mut image {
+        let read = |bytes: &mut [u8], offset| sys::read_at(fd, bytes, offset).unwrap_or(0);
+        if image.will_relocate_text(read) {
+            // It is made writable for that, and counted when it is so no more.
+            return;
+        }
+        image.is_to_be_relocated();
     }
-    let text = Text {
-        range: sys::readable(&range),
-        prot: prot as usize,
-        name: b"[generated]",
-        is_file: false,
-        is_pristine: false,
-        source: None,
-        expected: None,
-        is_early: false,
-    };
-    if text.has_candidates() {
-        patch_later(&text, None);
-    }
-}
-
-/// Patches text that has come when the program ran already.
-fn patch_later(text: &Text<'_>, image: Option<&Image<'_>>) {
-    let plan = |sink: &mut dyn FnMut(SitePlan)| plan(text, image, None, sink);
-    let (tally, _) = patch_text(text, &plan, &near::map_by_asking, &Memory::default());
+    let plan = |sink: &mut dyn FnMut(SitePlan)| plan(&text, image.as_ref(), None, sink);
+    let (tally, _) = patch_text(&text, &plan, &near::map_by_asking, &Memory::default());
     coverage::report(text.name, &tally, false);
 }
 
-/// One executable range.
+/// Counts what looks like sites in memory that is executable now and is left alone: nothing
+/// tells where its functions are, or others may have it mapped, too.
+pub(crate) fn count_missed(range: Range<u64>, prot: u64) {
+    let is_small = range.end.saturating_sub(range.start) <= COUNTED_LIMIT;
+    if !is_small || prot as usize & PROT_READ == 0 || prot as usize & PROT_WRITE != 0 {
+        return;
+    }
+    let range = sys::readable(&range);
+    if range.is_empty() {
+        return;
+    }
+    // SAFETY: it is mapped readable. Nobody has executed it yet, so it has been written.
+    let bytes = unsafe { bytes_at(&range) };
+    let mut tally = Tally::default();
+    for (_, kind) in rewrite::candidates(bytes, Width::default()) {
+        tally.count(coverage::outcome_of_report(kind, &Verdict::Missed(Reason::NoFunction)));
+    }
+    if !tally.is_empty() {
+        coverage::report(b"[not patched]", &tally, false);
+    }
+}
+
+/// One executable range of a file, all of it that is mapped there.
 pub(super) struct Text<'a> {
     pub range: Range<u64>,
     /// PROT_* bits that it has and keeps.
     pub prot: usize,
     pub name: &'a [u8],
-    /// It is all of what is mapped executable there, from a file.
-    pub is_file: bool,
     /// Nobody has written to it since it was mapped.
     pub is_pristine: bool,
     /// Where all of it can be had again.
@@ -140,14 +144,12 @@ impl Text<'_> {
     fn make_writable(&self, pages: &Range<u64>) -> sys::Result<Mapping> {
         let of = |pages: Range<u64>| Mapping { start: pages.start, len: pages.end - pages.start };
         let prot = PROT_READ | PROT_WRITE;
-        if self.is_file {
-            // The kernel charges memory for private pages of a file that become writable,
-            // and remembers that it did (VM_ACCOUNT, mm/mprotect.c). So a part of a
-            // mapping would stay a mapping of its own, which profilers take for another object.
-            let whole = of(self.range.clone());
-            if whole.protect(prot).is_ok() {
-                return Ok(whole);
-            }
+        // The kernel charges memory for private pages of a file that become writable,
+        // and remembers that it did (VM_ACCOUNT, mm/mprotect.c). So a part of a
+        // mapping would stay a mapping of its own, which profilers take for another object.
+        let whole = of(self.range.clone());
+        if whole.protect(prot).is_ok() {
+            return Ok(whole);
         }
         let pages = of(pages.clone());
         pages.protect(prot).map(|()| pages)

@@ -148,7 +148,6 @@ impl Patcher<'_> {
             range,
             prot,
             name: vma.name,
-            is_file: true,
             is_pristine: true,
             source,
             expected: None,

@@ -83,6 +83,8 @@ pub(crate) struct Image<'r> {
     headers: Range<u64>,
     /// Where its segments lie in memory.
     loaded: heapless::Vec<Range<u64>, 16>,
+    /// The dynamic linker has written to it.
+    is_relocated: bool,
     /// [`Self::symbol_counts`], which of a large image take time.
     counts: OnceCell<Option<(u64, u64)>>,
 }
@@ -103,6 +105,7 @@ impl<'r> Image<'r> {
             bias: 0,
             headers: 0..0,
             loaded: heapless::Vec::new(),
+            is_relocated: true,
             counts: OnceCell::new(),
         };
         let header = image.bytes(base..base + 64)?;
@@ -128,6 +131,11 @@ impl<'r> Image<'r> {
             let _ = image.loaded.push(start..end);
         }
         Some(image)
+    }
+
+    /// The dynamic linker has mapped no more of it than its text yet.
+    pub(super) fn is_to_be_relocated(&mut self) {
+        self.is_relocated = false;
     }
 
     /// The segments that are mapped from the file, where they are to lie.
@@ -280,11 +288,27 @@ impl<'r> Image<'r> {
 
     /// Whether the dynamic linker writes to the text.
     pub(super) fn relocates_text(&self) -> bool {
-        const DT_TEXTREL: u64 = 22;
-        const DT_FLAGS: u64 = 30;
-        const DF_TEXTREL: u64 = 4;
-        self.entry(DT_TEXTREL).is_some()
-            || self.entry(DT_FLAGS).is_some_and(|flags| flags & DF_TEXTREL != 0)
+        let dynamic = self.segments().find(|segment| segment.kind == PT_DYNAMIC);
+        let bytes = dynamic.and_then(|segment| self.segment_bytes(&segment));
+        bytes.is_some_and(relocate_text)
+    }
+
+    /// The same of an image that has not been mapped whole; also if that is not said. `read`
+    /// gives the bytes of its file at an offset, and returns how many there are.
+    pub(super) fn will_relocate_text(&self, read: impl Fn(&mut [u8], u64) -> usize) -> bool {
+        let Some(dynamic) = self.segments().find(|segment| segment.kind == PT_DYNAMIC) else {
+            return false;
+        };
+        let mut done = 0;
+        while done < dynamic.size {
+            let mut entries = [0; 512];
+            let len = read(&mut entries, dynamic.offset.wrapping_add(done));
+            if len == 0 || relocate_text(&entries) {
+                return true;
+            }
+            done += len as u64;
+        }
+        false
     }
 
     /// What is added to addresses in the file.
@@ -310,8 +334,24 @@ impl<'r> Image<'r> {
 
 impl interceptor_rewrite::Data for Image<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
+        let mut segments = self.segments_in_memory();
+        if !self.is_relocated && segments.any(|it| it.is_writable && it.range.contains(&address)) {
+            return Some(&[]);
+        }
         self.from(address)
     }
+}
+
+/// Whether one of the entries of a dynamic section says that text is written to.
+fn relocate_text(entries: &[u8]) -> bool {
+    const DT_TEXTREL: u64 = 22;
+    const DT_FLAGS: u64 = 30;
+    const DF_TEXTREL: u64 = 4;
+    entries.chunks_exact(16).any(|entry| match u64_at(entry, 0) {
+        Some(DT_TEXTREL) => true,
+        Some(DT_FLAGS) => u64_at(entry, 8).is_some_and(|flags| flags & DF_TEXTREL != 0),
+        _ => false,
+    })
 }
 
 /// The counts a GNU hash table tells: symbols that are not in it, which come

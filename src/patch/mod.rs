@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::frame::ANCHOR_AHEAD;
 use crate::sys::{self, Maps, page_up};
 
-pub(crate) use apply::{patch_generated, patch_image};
+pub(crate) use apply::{count_missed, patch_image};
 pub(crate) use at_startup::{is_in_libc, stack_of_libc};
 pub(crate) use clients::are_for_drop_in;
 pub(crate) use image::{Image, ImageVmas};
@@ -69,6 +69,18 @@ pub(crate) fn forget(start: u64, len: u64) {
     }
 }
 
+/// Text in `len` bytes from `from` is at `to` now. The jumps in it, which lead to our stubs from
+/// where it was, are taken out again: the file's own pages take its place.
+pub(crate) fn restore_moved(from: u64, len: u64, to: u64) {
+    let (moved, distance) = (range(from, len), to.wrapping_sub(from));
+    registry::for_each_in(&moved, |text, area| {
+        if stub::is_reached_from(area, distance) {
+            let at = |address: u64| address.wrapping_add(distance);
+            sys::drop_pages(&(at(text.start)..at(text.end)));
+        }
+    });
+}
+
 /// The place of an address in a stub; `None` for any other.
 fn place_in_stub(address: u64) -> Option<Place> {
     stub::place_in(registry::area_at(address)?, address)
@@ -77,17 +89,13 @@ fn place_in_stub(address: u64) -> Option<Place> {
 /// The place of an address in padding, where a site's short jump leads to a
 /// longer one: the site, with all registers the program's.
 fn place_in_hole(address: u64) -> Option<Place> {
-    const LEN: u64 = 5;
     let (text, area) = registry::text_and_area_of(address)?;
-    if address + LEN > text.end {
+    if address + stub::JUMP as u64 > text.end {
         return None;
     }
     // SAFETY: patched text that is mapped; patches leave it readable.
-    let code = unsafe { (address as *const [u8; LEN as usize]).read() };
-    let [0xe9, displacement @ ..] = code else {
-        return None;
-    };
-    let target = (address + LEN).wrapping_add_signed(i64::from(i32::from_le_bytes(displacement)));
+    let code = unsafe { (address as *const [u8; stub::JUMP]).read() };
+    let target = stub::jump_target(address, code)?;
     let place = stub::place_in(area, target)?;
     let is_stubs_start = place.start == target && place.address != address;
     is_stubs_start.then_some(Place { phase: Phase::Moved, ..place })

@@ -56,6 +56,7 @@ fn map_in_nearest<'a>(
     len: u64,
     vmas: impl Iterator<Item = Vma<'a>>,
 ) -> sys::Result<Mapping> {
+    let heap_end = page_up(sys::heap_end());
     let mut best: Option<(u64, u64)> = None;
     let mut previous_end = LOWEST;
     for vma in vmas {
@@ -65,10 +66,13 @@ fn map_in_nearest<'a>(
         if grows_into_gap || gap.end < gap.start {
             continue;
         }
-        if let Some(start) = place(text, len, &gap) {
-            let distance = start.abs_diff(text.start);
-            if best.is_none_or(|(_, best)| distance < best) {
-                best = Some((start, distance));
+        let heap = heap_end.clamp(gap.start, gap.end);
+        for (piece, is_heaps) in [(gap.start..heap, false), (heap..gap.end, heap == heap_end)] {
+            if let Some(start) = place(text, len, &piece, is_heaps) {
+                let distance = start.abs_diff(text.start);
+                if best.is_none_or(|(_, best)| distance < best) {
+                    best = Some((start, distance));
+                }
             }
         }
     }
@@ -78,14 +82,20 @@ fn map_in_nearest<'a>(
     }
 }
 
-/// The place in a gap that is nearest to the text, if the gap has one in reach.
-fn place(text: &Range<u64>, len: u64, gap: &Range<u64>) -> Option<u64> {
+/// The place in a gap that is nearest to the text, if the gap has one in reach. Where the heap
+/// grows from below, it is the farthest: a program may have all that is behind its heap.
+#[inline(never)]
+fn place(text: &Range<u64>, len: u64, gap: &Range<u64>, is_heaps: bool) -> Option<u64> {
     let low = page_up(gap.start + MARGIN);
     let high = page_down(gap.end.checked_sub(MARGIN)?).checked_sub(len)?;
     if low > high {
         return None;
     }
-    let start = if gap.end <= text.start { high } else { low };
+    let start = match () {
+        () if gap.end <= text.start => high,
+        () if is_heaps => high.min(page_down(text.start + REACH - len - PAGE)).max(low),
+        () => low,
+    };
     is_in_reach(text, start, len).then_some(start)
 }
 

@@ -12,6 +12,7 @@ use core::sync::atomic::{
     fence,
 };
 
+use super::trap;
 use crate::sys::Mapping;
 use crate::{thunk, tls};
 
@@ -100,9 +101,23 @@ pub(super) fn forget(range: &Range<u64>) {
             let taken = entry.text_start.compare_exchange(text.start, RESERVED, Acquire, Relaxed);
             if taken.is_ok() {
                 let area = entry.area();
+                trap::forget(&text);
                 entry.text_start.store(0, Release);
                 area.unmap();
             }
+        }
+    }
+}
+
+/// Calls `act` with what is patched in the range, and its area.
+pub(super) fn for_each_in(range: &Range<u64>, mut act: impl FnMut(Range<u64>, Mapping)) {
+    for entry in used() {
+        let Some(text) = entry.text() else {
+            continue;
+        };
+        let text = text.start.max(range.start)..text.end.min(range.end);
+        if !text.is_empty() {
+            act(text, entry.area());
         }
     }
 }

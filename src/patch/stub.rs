@@ -11,9 +11,14 @@ use interceptor_rewrite::{Patch, RelocateError};
 
 use super::symfile;
 use crate::frame::{AFTER_AHEAD, GATE_BACK, GATE_IN_LINE, LINE, RESUME_AHEAD};
-use crate::sys::Mapping;
+use crate::sys::{self, Mapping};
 use crate::{interest, thunk};
 
+/// `jmp rel8` and `jmp rel32`.
+const SHORT_JUMP: u8 = 0xeb;
+const LONG_JUMP: u8 = 0xe9;
+/// Length of the latter.
+pub(super) const JUMP: usize = 5;
 /// What is never executed.
 const INT3: u8 = 0xcc;
 /// Bytes from one stub to the next, whose gate has the same place in a line. The longest
@@ -176,6 +181,34 @@ pub(super) fn moved_in(area: Mapping, address: u64) -> Option<u64> {
     })
 }
 
+/// Whether text that an area is for has been moved by `distance`, with a jump that would lead to
+/// one of the stubs from where it was. What else may be there has none.
+pub(super) fn is_reached_from(area: Mapping, distance: u64) -> bool {
+    index_of(area).any(|IndexEntry { site, stub, start, before, .. }| {
+        let mut at = (site - u64::from(before)).wrapping_add(distance);
+        let mut code = [0; JUMP];
+        if sys::read_guest(at, &mut code) == 0 {
+            return false;
+        }
+        if let [SHORT_JUMP, displacement, ..] = code {
+            // To a long one.
+            at = (at + 2).wrapping_add_signed(i64::from(displacement as i8));
+            sys::read_guest(at, &mut code);
+        }
+        let target = area.start + u64::from(stub) + u64::from(start);
+        jump_target(at, code) == Some(target.wrapping_add(distance))
+    })
+}
+
+/// Where code at an address leads, if it begins with a long jump.
+pub(super) fn jump_target(address: u64, code: [u8; JUMP]) -> Option<u64> {
+    let [LONG_JUMP, displacement @ ..] = code else {
+        return None;
+    };
+    let end = address.wrapping_add(JUMP as u64);
+    Some(end.wrapping_add_signed(i64::from(i32::from_le_bytes(displacement))))
+}
+
 /// The whole index of an area, with the room for entries that it has not.
 fn index_slice(area: Mapping) -> &'static [IndexEntry] {
     let first = (area.start + index_offset()) as *const IndexEntry;
@@ -329,8 +362,8 @@ impl Writer<'_> {
 
     fn jump(&mut self, target: u64) -> Result<(), RelocateError> {
         let opcode = self.out.get_mut(self.at).ok_or(RelocateError::NoRoom)?;
-        *opcode = 0xe9;
-        self.at += 5;
+        *opcode = LONG_JUMP;
+        self.at += JUMP;
         self.displacement(self.at, target)
     }
 

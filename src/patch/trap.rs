@@ -5,9 +5,11 @@
 //! on a trapped call is like any other. The program's own SIGILL handler, if it
 //! has one, gets every other SIGILL (see `signal::traps`).
 //!
-//! The table is only added to, under a lock that nobody waits for; readers use
-//! a published length, so the handler takes no lock.
+//! The table is added to under a lock that nobody waits for; readers use
+//! a published length, so the handler takes no lock. Sites that are gone leave
+//! places for others.
 
+use core::ops::Range;
 use core::sync::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
@@ -19,6 +21,9 @@ use crate::sys;
 
 /// Trapped sites a process can have.
 const CAPACITY: usize = 4096;
+
+/// The site of a place that is free again.
+const GONE: u64 = 0;
 
 struct Trap {
     site: AtomicU64,
@@ -41,8 +46,8 @@ pub(super) fn add(site: u64, stub: u64) -> bool {
         return false;
     };
     let used = USED.load(Relaxed);
-    // A site that was trapped before, in an object since unmapped.
-    let slot = TRAPS.iter().take(used).position(|trap| trap.site.load(Relaxed) == site);
+    let is_free = |trap: &Trap| [site, GONE].contains(&trap.site.load(Relaxed));
+    let slot = TRAPS.iter().take(used).position(is_free);
     let Some(trap) = TRAPS.get(slot.unwrap_or(used)) else {
         return false;
     };
@@ -59,6 +64,16 @@ pub(super) fn add(site: u64, stub: u64) -> bool {
         USED.store(used + 1, Release);
     }
     true
+}
+
+/// Forgets the traps in text that is gone: what is illegal there from now on is the program's.
+pub(super) fn forget(text: &Range<u64>) {
+    for trap in TRAPS.iter().take(USED.load(Acquire)) {
+        let site = trap.site.load(Relaxed);
+        if text.contains(&site) {
+            let _ = trap.site.compare_exchange(site, GONE, Relaxed, Relaxed);
+        }
+    }
 }
 
 /// The stub of a trapped site.

@@ -67,9 +67,7 @@ impl File {
 
     /// Reads some bytes at an offset.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        let (to, len) = (buffer.as_mut_ptr(), buffer.len());
-        // SAFETY: the kernel writes within the slice.
-        unsafe { syscall!(Sysno::pread64, self.0, to, len, offset) }
+        read_at(self.0, buffer, offset)
     }
 
     /// Fills `words` from an offset on. Fails if there are fewer.
@@ -119,6 +117,13 @@ impl Drop for File {
     fn drop(&mut self) {
         close(self.0);
     }
+}
+
+/// Reads some bytes of an open file at an offset; 0 means that it has ended.
+pub(crate) fn read_at(fd: i32, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    let (to, len) = (buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: the kernel writes within the slice.
+    unsafe { syscall!(Sysno::pread64, fd, to, len, offset) }
 }
 
 /// Type, permissions and owners of a file by its path; with `flags` AT_EMPTY_PATH

@@ -160,6 +160,23 @@ pub(crate) fn release(range: &Range<u64>) {
     }
 }
 
+/// Lets go of pages of a file, whoever has written them: what the file has comes back.
+pub(crate) fn drop_pages(range: &Range<u64>) {
+    const MADV_DONTNEED: usize = 4;
+    /// Also those that are locked in memory; from Linux 5.18 on.
+    const MADV_DONTNEED_LOCKED: usize = 24;
+    let len = range.end - range.start;
+    // SAFETY: the caller knows what the pages hold.
+    let drop = |how| unsafe { syscall!(Sysno::madvise, range.start, len, how) };
+    let _ = drop(MADV_DONTNEED_LOCKED).or_else(|_| drop(MADV_DONTNEED));
+}
+
+/// Where the heap ends that grows upwards, or where it will begin.
+pub(crate) fn heap_end() -> u64 {
+    // SAFETY: asks only.
+    unsafe { syscall!(Sysno::brk, 0) }.map_or(0, |end| end as u64)
+}
+
 /// Makes whole writable pages present and private at once, which costs less than
 /// a page fault for each. Kernels before 5.14 do not know how; then the faults
 /// come.

@@ -21,8 +21,8 @@ use core::time::Duration;
 use syscalls::{Errno, Sysno, syscall};
 
 pub(crate) use file::{
-    File, Status, close, duplicate_above, file_identity, file_size, is_open, memory_file, reopen,
-    state_of, status_at, status_at_guests, with_path,
+    File, Status, close, duplicate_above, file_identity, file_size, is_open, memory_file, read_at,
+    reopen, state_of, status_at, status_at_guests, with_path,
 };
 pub(crate) use guest::{
     GuestRange, copy_guest_string, probe_guest_access, read_guest, read_guest_near,
@@ -31,7 +31,8 @@ pub(crate) use guest::{
 };
 pub(crate) use maps::{Maps, Vma, Vmas};
 pub(crate) use memory::{
-    Mapping, PAGE, look_at_status, page_down, page_up, populate, release, unmap,
+    Mapping, PAGE, drop_pages, heap_end, look_at_status, page_down, page_up, populate, release,
+    unmap,
 };
 pub(crate) use quiet::{MayBreak, pending_signals, write_all_quietly};
 

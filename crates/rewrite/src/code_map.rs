@@ -41,7 +41,7 @@ pub(crate) enum Extent {
 }
 
 /// Compilers align functions to this.
-const ALIGNMENT: u64 = 16;
+pub(crate) const ALIGNMENT: u64 = 16;
 
 impl<'a> CodeMap<'a> {
     /// A map from `.eh_frame_hdr` and `.eh_frame`, each at its address; the

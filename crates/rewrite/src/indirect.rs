@@ -64,6 +64,10 @@ impl Memory<'_> {
             return None;
         }
         let data = self.data?;
+        if taken.as_slice().iter().chain(indexed.as_slice()).any(|at| tables::is_unknown(data, *at))
+        {
+            return None;
+        }
         for table in taken.as_slice() {
             tables::for_each_entry(data, *table, &self.text, &mut *note)?;
         }

@@ -14,7 +14,8 @@ use crate::bytes::{i32_at, u64_at};
 
 /// Data of the object that is planned.
 pub trait Data {
-    /// The readable bytes from an address on, as many as there are.
+    /// The readable bytes from an address on, as many as there are. Empty where the dynamic
+    /// linker has yet to write, so that nobody knows what tables are there.
     fn bytes_from(&self, address: u64) -> Option<&[u8]>;
 }
 
@@ -24,8 +25,17 @@ const ENTRIES: usize = 4096;
 /// of a `switch` is not 0, its table is addressed as if there were some.
 const MISSING: usize = 64;
 
-/// Whether the first entry of a table at `address` leads into the text.
+/// Whether nobody knows yet what a table at `address` holds, which may be indexed from there.
+pub(crate) fn is_unknown(data: &dyn Data, address: u64) -> bool {
+    let last = address.wrapping_add(8 * MISSING as u64);
+    [address, last].iter().any(|at| data.bytes_from(*at).is_some_and(<[u8]>::is_empty))
+}
+
+/// Whether the first entry of a table at `address` leads into the text, or may do so.
 pub(crate) fn may_start_at(data: &dyn Data, address: u64, text: &Range<u64>) -> bool {
+    if is_unknown(data, address) {
+        return true;
+    }
     let Some(bytes) = data.bytes_from(address) else {
         return false;
     };

@@ -21,14 +21,17 @@ struct Program {
     instructions: [u8; 3],
     /// An address, and the bytes there.
     data: Option<(u64, Vec<u8>)>,
+    /// The dynamic linker has yet to write to them.
+    is_unwritten: bool,
 }
 
-struct OneRange<'d>(u64, &'d [u8]);
+struct OneRange<'d>(u64, &'d [u8], bool);
 
 impl Data for OneRange<'_> {
     fn bytes_from(&self, address: u64) -> Option<&[u8]> {
         let at = usize::try_from(address.checked_sub(self.0)?).ok()?;
-        self.1.get(at..).filter(|bytes| !bytes.is_empty())
+        let bytes = self.1.get(at..).filter(|bytes| !bytes.is_empty())?;
+        Some(if self.2 { &[] } else { bytes })
     }
 }
 
@@ -73,7 +76,8 @@ impl Program {
         assert_eq!(address, frames.0);
         let code = CodeMap::new((header.0, &header.1), (frames.0, &frames.1)).expect("a map");
         let code = code.with_symbols(&self.symbols, 0);
-        let data = self.data.as_ref().map(|(address, bytes)| OneRange(*address, bytes));
+        let data = self.data.as_ref();
+        let data = data.map(|(address, bytes)| OneRange(*address, bytes, self.is_unwritten));
         let mut plans = Vec::new();
         plan(&text, &code, data.as_ref().map(|data| data as &dyn Data), ladder, &mut |site| {
             plans.push((site.address - BASE, site.kind, site.verdict));
@@ -327,6 +331,21 @@ fn an_entry_of_a_jump_table_inside_a_window_forbids_it() {
 }
 
 #[test]
+fn a_jump_table_that_is_yet_to_be_written_may_lead_anywhere() {
+    let table = BASE + 0x1000;
+    // je over; lea table(%rip), %rdx; jmp *(%rdx, %rdi, 8); over: mov; syscall; cmp; call *%rax;
+    // ret
+    let lea = (table - (BASE + 9)) as u32;
+    let start = &[&[0x74, 10, 0x48, 0x8d, 0x15][..], &lea.to_le_bytes(), &[0xff, 0x24, 0xfa]];
+    let code = [&start.concat(), NUMBER, SYSCALL, CHECK, CALL, RET];
+    let mut program = Program::default().function(&code);
+    program.data = Some((table, vec![0; 16]));
+    assert_eq!(rung(program.patch()), Some(Rung::After));
+    program.is_unwritten = true;
+    assert_eq!(program.verdicts(), [Verdict::Trap]);
+}
+
+#[test]
 fn a_part_that_another_function_may_switch_into_is_not_moved() {
     let mut program = Program::default().function(&[NUMBER, SYSCALL, CHECK, RET]);
     assert_eq!(rung(program.patch()), Some(Rung::After));
@@ -472,6 +491,33 @@ fn a_span_that_does_not_end_at_the_next_function_is_not_believed() {
     assert_eq!(rung(whole.patch()), Some(Rung::After));
     let half = Program::default().symbol(0).bytes(&code).bytes(&[0x48]).function(&[RET]);
     assert_eq!(half.verdicts(), [Verdict::Missed(Reason::Undecodable)]);
+}
+
+#[test]
+fn a_span_in_which_a_jump_leads_into_an_instruction_is_not_believed() {
+    // a symbol without size: mov; syscall; cmp; jmp over; data: half an instruction; over: mov;
+    // syscall; ret |
+    let code = [NUMBER, SYSCALL, CHECK, &[0xeb, 1], &[0x48], NUMBER, SYSCALL, RET].concat();
+    let program = Program::default().symbol(0).bytes(&code).function(&[RET]);
+    assert_eq!(program.verdicts(), [Verdict::Missed(Reason::Undecodable); 2]);
+    // je over; lock; over: cmpxchg %ecx, (%rdi); mov; syscall; cmp; ret |
+    let unlocked = [&[0x74, 1, 0xf0, 0x0f, 0xb1, 0x0f], NUMBER, SYSCALL, CHECK, RET].concat();
+    let program = Program::default().symbol(0).bytes(&unlocked).function(&[RET]);
+    assert_eq!(rung(program.patch()), Some(Rung::After));
+}
+
+#[test]
+fn what_a_function_without_a_name_begins_with_is_no_padding() {
+    // a symbol without size: nop; mov; syscall; ret, up to a multiple of 16; without a name:
+    // nopw; ret |
+    let code = [&[0x90; 8], NUMBER, SYSCALL, RET, NOP9, RET].concat();
+    let program = Program::default().symbol(0).bytes(&code).function(&[RET]);
+    let only_hole = program.plan_with(Ladder::Only(Rung::Hole));
+    assert_eq!(only_hole, [(13, SiteKind::Syscall, Verdict::Trap)]);
+    // The same, up to one less.
+    let code = [&[0x90; 7], NUMBER, SYSCALL, RET, NOP9, RET].concat();
+    let program = Program::default().symbol(0).bytes(&code).function(&[RET]);
+    assert_eq!(program.patch().hole(), Some(BASE + 15..BASE + 20));
 }
 
 #[test]

@@ -10,13 +10,17 @@ use core::ops::Range;
 
 use super::{HISTORY, STEPS, Status, Survey, Trust};
 use crate::bytes::{i32_at, u64_at};
-use crate::decode::{Decoded, Flow, Reference, Step, begins_padding, decode, padding_len};
+use crate::code_map::ALIGNMENT;
+use crate::decode::{Decoded, Flow, Reference, Step, begins_padding, decode, length, padding_len};
 use crate::indirect::Memory;
 use crate::list::Recent;
 use crate::scan::SITE_LEN;
 
 /// Numbers of 32 bits are addresses below this.
 const LOW: u64 = 1 << 33;
+
+/// Padding that no function begins with.
+const INT3: u8 = 0xcc;
 
 /// A pass on its way.
 pub(super) struct Pass<'s> {
@@ -70,7 +74,31 @@ impl Pass<'_> {
     /// Passes over the whole function.
     pub(super) fn run(&mut self, bytes: &[u8], trust: Trust) {
         let end = self.pass(bytes, self.range.start, trust);
-        self.survey.complete = end == Some(self.range.end);
+        let is_sound = trust != Trust::Linear || self.targets_are_instructions(bytes);
+        self.survey.complete = end == Some(self.range.end) && is_sound;
+    }
+
+    /// Whether all that is jumped to is the start of an instruction, when all is decoded as if
+    /// each led to the next. If not, there is data among them. (Jumps over the prefix alone of
+    /// a locked instruction are written by hand.)
+    fn targets_are_instructions(&self, bytes: &[u8]) -> bool {
+        const LOCK: u8 = 0xf0;
+        let (mut address, mut known) = (self.range.start, self.range.start);
+        while let Some(target) = self.survey.proven.next_from(known) {
+            while address < target {
+                let rest = bytes.get((address - self.range.start) as usize..).unwrap_or(&[]);
+                let Some(len) = length(rest) else {
+                    return false;
+                };
+                let is_unlocked = address + 1 == target && rest.first() == Some(&LOCK);
+                address += if is_unlocked { 1 } else { len as u64 };
+            }
+            if address != target {
+                return false;
+            }
+            known = target + 1;
+        }
+        true
     }
 
     /// Passes once more over a stretch that is proven by now. Whether its end was met.
@@ -95,6 +123,9 @@ impl Pass<'_> {
                 self.survey.end_doubt(address);
                 self.straight.clear();
             }
+            // A function without a name may begin so, perhaps to be patched there.
+            let is_aligned = address.is_multiple_of(ALIGNMENT) && rest.first() != Some(&INT3);
+            falls_through |= trust == Trust::Linear && is_aligned;
             if !falls_through && self.pass_padding(rest, &mut address, is_doubtful) {
                 continue;
             }
