@@ -74,11 +74,11 @@ impl ThreadBlock {
     /// The number of a descriptor of ours, in the process that runs on this block; -1 without
     /// one.
     pub(crate) fn descriptor(&self, kept: Kept) -> i32 {
-        self.moved_of_caller().number(kept)
+        self.moved.number(kept)
     }
 
     fn descriptors(&self) -> impl Iterator<Item = u32> {
-        let moved = self.moved_of_caller();
+        let moved = self.moved;
         Kept::ALL.into_iter().filter_map(move |kept| u32::try_from(moved.number(kept)).ok())
     }
 

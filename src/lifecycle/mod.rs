@@ -25,7 +25,9 @@ use crate::signal::{self, MaskChange};
 use crate::thread::{self, Call, ThreadBlock};
 use crate::trace;
 
-pub(crate) use birth::{Birth, is_unobserved_start, joins_late, sharer_begins, thread_begins};
+pub(crate) use birth::{
+    Birth, handler_runs, is_unobserved_start, joins_late, sharer_begins, thread_begins,
+};
 pub(crate) use descriptors::{Kept, Moved, first_descriptor, keep as keep_descriptor};
 
 /// What becomes of a lifecycle call.

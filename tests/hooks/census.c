@@ -280,6 +280,18 @@ static int has_own_memory(void *argument) {
     _exit(3);
 }
 
+/* A handler that runs when a vfork comes out, before anything of that is known. */
+static void on_usr1(int sig) {
+    (void)sig;
+    check_own_identity();
+    for (int i = 0; i < 4; i++) {
+        pid_t child = i % 2 ? vfork() : fork();
+        if (child == 0)
+            _exit(5);
+        await(child, 5 << 8);
+    }
+}
+
 static void processes(void) {
     begin();
     pid_t self = getpid();
@@ -323,6 +335,14 @@ static void processes(void) {
     expect("failing spawn", 31, 0, 0);
     CHECK(system("exit 5") == 5 << 8, "system");
     expect("system", 32, 0, 0);
+    signal(SIGUSR1, on_usr1);
+    child = vfork();
+    if (child == 0) {
+        kill(self, SIGUSR1);
+        _exit(6);
+    }
+    await(child, 6 << 8);
+    expect("born in a handler", 37, 0, 0);
     check_own_identity();
     CHECK(interceptor_tgstat.tgid == self && interceptor_tgstat.nr_local_thread == 1, "tgstat");
 }
