@@ -271,7 +271,7 @@ fn exit_of_others(
         Sysno::wait4 | Sysno::waitid => group::sync(),
         Sysno::set_robust_list => robust_list::was_set(block, frame, args, result),
         Sysno::arch_prctl => storage::exit(),
-        Sysno::unshare | Sysno::setns => process::entered_namespace(block, sysno, args, result),
+        Sysno::unshare | Sysno::setns => process::unshared(block, sysno, args, result),
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             return mapping::exit(block, sysno, args, result);
         }
