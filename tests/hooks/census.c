@@ -624,8 +624,36 @@ static void deaths(void) {
     }
 }
 
+static void fail_to_execute(int unused) {
+    (void)unused;
+    int saved = errno;
+    execl("/no/such/program", "program", NULL);
+    errno = saved;
+}
+
+static atomic_int failing;
+
+/* Each, perhaps, with a handler that fails to, too. */
+static void *fails_to_execute(void *unused) {
+    for (int i = 0; i < 20000; i++)
+        fail_to_execute(0);
+    failing = 0;
+    return wait_at_gate(unused);
+}
+
 /* exec keeps the thread that calls it, and its number. */
 static void execs(void) {
+    begin();
+    pthread_t thread;
+    failing = 1;
+    signal(SIGUSR1, fail_to_execute);
+    CHECK(!pthread_create(&thread, NULL, fails_to_execute, NULL), "pthread_create");
+    while (failing)
+        pthread_kill(thread, SIGUSR1);
+    interceptor_group_sync();
+    expect("failed to execute", 1, 0, 1);
+    open_gate();
+    pthread_join(thread, NULL);
     begin();
     int pipes[2];
     CHECK(!pipe(pipes), "pipe");
