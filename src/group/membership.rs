@@ -371,7 +371,10 @@ impl Membership {
 
     /// The calling thread is about to execute a program.
     pub(crate) fn enter_exec(&mut self) {
-        self.before_exec = self.slot().and_then(|slot| slot.enter_exec());
+        // One that has failed may not have come out yet, when a handler of a signal tries again.
+        if let Some(was) = self.slot().and_then(|slot| slot.enter_exec()) {
+            self.before_exec = Some(was);
+        }
     }
 
     /// It could not.

@@ -2,7 +2,8 @@
 //!
 //! To the program they behave as if they were not open: what it wants to put
 //! at one of their numbers it gets there, and ours moves. A vfork child has descriptors of its
-//! own and shares our memory with its parent, so its block says where it has moved them.
+//! own and shares our memory with its parent, so its block says where it has moved them; as that
+//! of a thread that shares its own no more.
 
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
@@ -10,6 +11,7 @@ use interceptor_abi::env;
 use syscalls::{Errno, Sysno, syscall};
 
 use super::Step;
+use crate::group;
 use crate::interest::{self, LIFECYCLE};
 use crate::sys;
 use crate::thread::ThreadBlock;
@@ -55,8 +57,8 @@ impl Kept {
     }
 }
 
-/// The numbers to which a process on its parent's memory has moved descriptors; 0 for those
-/// that are where its parent has them.
+/// The numbers to which a process on its parent's memory, or a thread with descriptors of its
+/// own, has moved ours; 0 for those that are where the others have them.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
 pub(crate) struct Moved([i32; KINDS]);
@@ -74,11 +76,11 @@ impl ThreadBlock {
     /// The number of a descriptor of ours, in the process that runs on this block; -1 without
     /// one.
     pub(crate) fn descriptor(&self, kept: Kept) -> i32 {
-        self.moved_of_caller().number(kept)
+        self.moved.number(kept)
     }
 
     fn descriptors(&self) -> impl Iterator<Item = u32> {
-        let moved = self.moved_of_caller();
+        let moved = self.moved;
         Kept::ALL.into_iter().filter_map(move |kept| u32::try_from(moved.number(kept)).ok())
     }
 
@@ -86,8 +88,19 @@ impl ThreadBlock {
         self.descriptors().any(|kept| kept == fd as u32)
     }
 
+    /// The calling thread does not share its descriptors any more.
+    pub(super) fn unshare_descriptors(&mut self) {
+        if self.depth > 0 {
+            return;
+        }
+        self.shares_descriptors = false;
+        // Of the only thread all that come after it have them.
+        self.has_own_descriptors |= group::TGSTAT.nr_local_thread.load(Relaxed) > 1;
+    }
+
     /// In a forked child: this memory is its own, so all of it says where its descriptors are.
     pub(super) fn settle_descriptors(&mut self) {
+        self.has_own_descriptors = false;
         for (kept, moved) in Kept::ALL.into_iter().zip(core::mem::take(&mut self.moved).0) {
             if moved != 0 {
                 kept.number().store(moved, Relaxed);
@@ -175,7 +188,7 @@ fn make_room(block: &mut ThreadBlock, args: &[u64; 6]) -> Step {
             let Ok(fd) = sys::duplicate_above(args[1] as i32, args[1] as i32) else {
                 return bad_descriptor();
             };
-            if block.depth > 0 {
+            if block.depth > 0 || block.has_own_descriptors {
                 block.moved.0[kept as usize] = fd;
             } else {
                 kept.number().store(fd, Relaxed);
@@ -199,8 +212,13 @@ fn names_kept(block: &ThreadBlock, args: &[u64; 6], flags: u64) -> bool {
 }
 
 /// Closes the pieces of the range between our descriptors.
-fn close_range(block: &ThreadBlock, args: &[u64; 6]) -> Step {
+fn close_range(block: &mut ThreadBlock, args: &[u64; 6]) -> Step {
+    const CLOSE_RANGE_UNSHARE: u32 = 2;
+    const CLOSE_RANGE_CLOEXEC: u32 = 4;
     let (mut first, last) = (args[0] as u32, args[1] as u32);
+    if first <= last && args[2] as u32 & !CLOSE_RANGE_CLOEXEC == CLOSE_RANGE_UNSHARE {
+        block.unshare_descriptors();
+    }
     if first > last || !block.descriptors().any(|fd| (first..=last).contains(&fd)) {
         return Step::Forward;
     }

@@ -25,7 +25,9 @@ use crate::signal::{self, MaskChange};
 use crate::thread::{self, Call, ThreadBlock};
 use crate::trace;
 
-pub(crate) use birth::{Birth, is_unobserved_start, joins_late, sharer_begins, thread_begins};
+pub(crate) use birth::{
+    Birth, handler_runs, is_unobserved_start, joins_late, sharer_begins, thread_begins,
+};
 pub(crate) use descriptors::{Kept, Moved, first_descriptor, keep as keep_descriptor};
 
 /// What becomes of a lifecycle call.
@@ -269,7 +271,7 @@ fn exit_of_others(
         Sysno::wait4 | Sysno::waitid => group::sync(),
         Sysno::set_robust_list => robust_list::was_set(block, frame, args, result),
         Sysno::arch_prctl => storage::exit(),
-        Sysno::unshare | Sysno::setns => process::entered_namespace(block, sysno, args, result),
+        Sysno::unshare | Sysno::setns => process::unshared(block, sysno, args, result),
         Sysno::mmap | Sysno::mprotect | Sysno::pkey_mprotect | Sysno::munmap | Sysno::mremap => {
             return mapping::exit(block, sysno, args, result);
         }

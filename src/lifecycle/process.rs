@@ -14,14 +14,13 @@ pub(super) fn exit_group(block: &mut ThreadBlock, status: u64, observing: &Obser
     Step::NeverReturns
 }
 
-/// unshare and setns came out.
-pub(super) fn entered_namespace(
-    block: &mut ThreadBlock,
-    sysno: Sysno,
-    args: &[u64; 6],
-    result: i64,
-) {
+/// unshare and setns came out: what the calling thread has of its own now, or its children.
+pub(super) fn unshared(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6], result: i64) {
     const CLONE_NEWPID: u64 = 0x2000_0000;
+    const CLONE_FILES: u64 = 0x400;
+    if result == 0 && sysno == Sysno::unshare && args[0] & CLONE_FILES != 0 {
+        block.unshare_descriptors();
+    }
     let flags = if sysno == Sysno::unshare { args[0] } else { args[1] };
     // setns with 0 takes any namespace; a PID namespace more is no harm.
     if result == 0 && (flags & CLONE_NEWPID != 0 || flags == 0) {

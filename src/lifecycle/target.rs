@@ -145,7 +145,7 @@ fn format(file: &File, beginning: &[u8]) -> Option<&'static str> {
         // Another binary format: its interpreter is somebody else's matter.
         return None;
     }
-    if beginning.get(4) != Some(&ELFCLASS64) || half(beginning, 18)? != EM_X86_64 {
+    if *beginning.get(4)? != ELFCLASS64 || half(beginning, 18)? != EM_X86_64 {
         return Some("is not an x86-64 program");
     }
     let mut dynamic = None;

@@ -152,7 +152,7 @@ pub(super) fn mask() -> u64 {
 }
 
 /// Blocks all signals from elsewhere. Returns what was blocked before.
-pub(super) fn block_all() -> u64 {
+pub(crate) fn block_all() -> u64 {
     block(ASYNCHRONOUS)
 }
 

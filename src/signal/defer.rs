@@ -24,6 +24,7 @@ use syscalls::{Sysno, syscall};
 use super::context::{self, SigInfo, UContext};
 use super::words::*;
 use super::{SIGNALS, alternate, entry, interrupted_hook as hook, leave, traps};
+use crate::lifecycle;
 use crate::stat;
 use crate::sys;
 use crate::thread::ThreadBlock;
@@ -123,7 +124,8 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext, arriv
         // SAFETY: the caller's; this thread's own words and block.
         unsafe {
             let block = (&raw const (*tls::current()).block).read_volatile().as_mut();
-            if let Some(block) = block.map(ThreadBlock::with_own_signals) {
+            let mut block = block.map(ThreadBlock::with_own_signals);
+            if let Some(block) = &mut block {
                 let is_in_hook = hook::is_interrupted(block, signal, &*context);
                 if is_in_hook || is_inside(block, &*context) {
                     if arrival.held.is_none() && !sys::is_confined() {
@@ -139,6 +141,9 @@ pub(super) unsafe fn put_aside(info: *mut SigInfo, context: *mut UContext, arriv
                 }
             }
             context::begin_anew(&mut *context);
+            if let Some(block) = block {
+                lifecycle::handler_runs(block);
+            }
         }
     }
     if let Some(mask) = arrival.held {

@@ -45,7 +45,7 @@ mod words;
 
 use actions::SigAction;
 pub(crate) use actions::{adopt, is_left_to_kernel, rt_sigaction};
-pub(crate) use alternate::{is_on, set_mask};
+pub(crate) use alternate::{block_all, is_on, set_mask};
 pub(crate) use context::{MASK_AT, OLD_MASK_AT, REGISTERS_AT};
 pub(crate) use defer::{Aside, CONTEXT_BEHIND_WAITS, KEPT, Kept, Waiting};
 #[cfg(feature = "own_calls")]

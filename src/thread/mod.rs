@@ -94,6 +94,8 @@ pub struct ThreadBlock {
     pub(crate) moved: lifecycle::Moved,
     /// It has its parent's descriptors, not a copy of them.
     pub(crate) shares_descriptors: bool,
+    /// The thread has a table of descriptors that other threads of its process do not have.
+    pub(crate) has_own_descriptors: bool,
     /// The level at which a hook of the user runs, plus one; 0 when none does.
     pub(crate) hook_level: u32,
     /// Statistics lane, null when not counting.

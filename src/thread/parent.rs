@@ -4,7 +4,8 @@
 //! killed at any instruction: inside a hook, with signals put aside, with levels parked.
 //! So the parent notes how it goes into the call, and takes that back when it comes out;
 //! what was the child's then is nobody's. A signal may come before, while the parent is on
-//! its way out: what has to do with signals is taken back by whoever looks first.
+//! its way out: what has to do with signals is taken back by whoever looks first, and all of
+//! it before a handler of the program runs, which may make calls and children.
 
 use super::{DEPTHS, ThreadBlock, park_levels, release_level};
 use crate::lifecycle::Moved;
@@ -16,6 +17,7 @@ use crate::tls::{self, LEVELS};
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Parent {
+    /// 0 when it has taken all of it back.
     tid: u32,
     hook_level: u32,
     hooks_outside: u32,
@@ -69,9 +71,17 @@ impl ThreadBlock {
     /// The calling thread, which has made its child at this depth, has its block to itself
     /// again, and comes out of the call by `level`.
     pub(crate) fn take_back(&mut self, depth: u32, level: u64) {
+        // The child was on another stack.
+        if self.take_back_outside(depth, level) && !sys::is_confined() {
+            self.aside.leave_on_alternate_stack();
+        }
+    }
+
+    /// The same where the entry does not run. Returns whether levels had to be parked.
+    pub(crate) fn take_back_outside(&mut self, depth: u32, level: u64) -> bool {
         let index = depth as usize;
-        let Some(noted) = self.parents.get(index).copied() else {
-            return;
+        let Some(noted) = self.parents.get(index).copied().filter(|noted| noted.tid != 0) else {
+            return false;
         };
         let Parent { free, is_parked, .. } = noted;
         self.moved = noted.moved;
@@ -79,13 +89,14 @@ impl ThreadBlock {
         self.take_back_signals(depth);
         // SAFETY: this thread's own words.
         let are_parked = unsafe { (&raw const (*tls::current()).parked).read_volatile() } != 0;
-        if is_parked && !are_parked && !sys::is_confined() {
-            // The child was on another stack.
+        let parks = is_parked && !are_parked;
+        if parks {
             park_levels();
-            self.aside.leave_on_alternate_stack();
         }
         let is_free = |other: &u64| *other != level && free & 1 << *other != 0;
         (0..LEVELS as u64).filter(is_free).for_each(release_level);
+        self.parents[index].tid = 0;
+        parks
     }
 
     /// Whether levels below the one in use are those of a process that waits for this one: a
@@ -102,36 +113,20 @@ impl ThreadBlock {
         self.depth as usize <= DEPTHS
     }
 
-    /// The depth at which the caller waits, or has waited, if it is a parent that has not
-    /// come out of its call yet, while the block still says that its child is there.
-    fn depth_of_caller(&self) -> Option<usize> {
+    /// Its signals are the caller's, who may be a parent that has not come out of its call
+    /// yet, while the block still says that its child is there.
+    pub(crate) fn with_own_signals(&mut self) -> &mut Self {
         if self.depth == 0 || sys::is_confined() {
-            return None;
+            return self;
         }
         let own = sys::gettid();
-        let depths = DEPTHS.min(self.depth as usize);
-        let found = || self.parents[..depths].iter().position(|parent| parent.tid == own);
-        if own == self.tid { None } else { found() }
-    }
-
-    /// Its signals are the caller's, who may be such a parent.
-    pub(crate) fn with_own_signals(&mut self) -> &mut Self {
-        if let Some(depth) = self.depth_of_caller() {
-            self.take_back_signals(depth as u32);
+        let is_own = |index: &usize| self.parents[*index].tid == own;
+        if own != self.tid
+            && let Some(index) = (0..DEPTHS.min(self.depth as usize)).find(is_own)
+        {
+            self.take_back_signals(index as u32);
         }
         self
-    }
-
-    /// Where the caller has moved descriptors, who may be such a parent, too.
-    #[inline]
-    pub(crate) fn moved_of_caller(&self) -> Moved {
-        let none = Moved::default();
-        if self.moved == none { none } else { self.find_moved_of_caller() }
-    }
-
-    #[cold]
-    fn find_moved_of_caller(&self) -> Moved {
-        self.depth_of_caller().map_or(self.moved, |depth| self.parents[depth].moved)
     }
 
     /// The block has a new owner, which has made none.

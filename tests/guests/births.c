@@ -173,6 +173,14 @@ static int find_actions_cleared(void *unused) {
     raise_here(SIGUSR1); // ends it
     return live(unused);
 }
+static int find_actions_kept(void *unused) {
+    struct sigaction action;
+    // SIGILL may be an interceptor's, too.
+    for (int i = 0; i < 2; i++)
+        if (sigaction(i ? SIGILL : SIGUSR1, NULL, &action) || action.sa_handler != on_usr1)
+            return 12;
+    return live(unused);
+}
 static int share_actions(void *unused) {
     struct sigaction action = {.sa_handler = on_usr1_in_child};
     sigaction(SIGUSR1, &action, NULL);
@@ -602,6 +610,16 @@ static void failures(void) {
     wait_for(born(SYS_clone, at_8, live, NULL), 0, 42);
     no_child_is_left();
     ok("words that cannot be written");
+
+    scene->name = "flags above the 32 bits that clone looks at";
+    signal(SIGILL, on_usr1);
+    const long high_bits[] = {(long)(~0UL << 32 | SIGCHLD), 0, 0, 0, 0};
+    wait_for(born(SYS_clone, high_bits, find_actions_kept, NULL), 0, 42);
+    const long high_bits_vfork[] = {(long)(~0UL << 32 | CLONE_VM | CLONE_VFORK | SIGCHLD), 0, 0, 0, 0};
+    wait_for(born(SYS_clone, high_bits_vfork, find_actions_kept, NULL), 0, 42);
+    signal(SIGILL, SIG_DFL);
+    no_child_is_left();
+    ok("flags that clone does not look at");
 }
 
 static atomic_int stop;

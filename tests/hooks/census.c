@@ -280,6 +280,18 @@ static int has_own_memory(void *argument) {
     _exit(3);
 }
 
+/* A handler that runs when a vfork comes out, before anything of that is known. */
+static void on_usr1(int sig) {
+    (void)sig;
+    check_own_identity();
+    for (int i = 0; i < 4; i++) {
+        pid_t child = i % 2 ? vfork() : fork();
+        if (child == 0)
+            _exit(5);
+        await(child, 5 << 8);
+    }
+}
+
 static void processes(void) {
     begin();
     pid_t self = getpid();
@@ -323,6 +335,14 @@ static void processes(void) {
     expect("failing spawn", 31, 0, 0);
     CHECK(system("exit 5") == 5 << 8, "system");
     expect("system", 32, 0, 0);
+    signal(SIGUSR1, on_usr1);
+    child = vfork();
+    if (child == 0) {
+        kill(self, SIGUSR1);
+        _exit(6);
+    }
+    await(child, 6 << 8);
+    expect("born in a handler", 37, 0, 0);
     check_own_identity();
     CHECK(interceptor_tgstat.tgid == self && interceptor_tgstat.nr_local_thread == 1, "tgstat");
 }
@@ -604,8 +624,36 @@ static void deaths(void) {
     }
 }
 
+static void fail_to_execute(int unused) {
+    (void)unused;
+    int saved = errno;
+    execl("/no/such/program", "program", NULL);
+    errno = saved;
+}
+
+static atomic_int failing;
+
+/* Each, perhaps, with a handler that fails to, too. */
+static void *fails_to_execute(void *unused) {
+    for (int i = 0; i < 20000; i++)
+        fail_to_execute(0);
+    failing = 0;
+    return wait_at_gate(unused);
+}
+
 /* exec keeps the thread that calls it, and its number. */
 static void execs(void) {
+    begin();
+    pthread_t thread;
+    failing = 1;
+    signal(SIGUSR1, fail_to_execute);
+    CHECK(!pthread_create(&thread, NULL, fails_to_execute, NULL), "pthread_create");
+    while (failing)
+        pthread_kill(thread, SIGUSR1);
+    interceptor_group_sync();
+    expect("failed to execute", 1, 0, 1);
+    open_gate();
+    pthread_join(thread, NULL);
     begin();
     int pipes[2];
     CHECK(!pipe(pipes), "pipe");

@@ -66,9 +66,11 @@ impl Birth {
         };
         match lifecycle::sysno(nr) {
             Some(Sysno::clone) => {
-                (birth.flags, birth.thread_pointer, birth.stack) = (args[0], args[4], args[1]);
+                // The kernel looks at the low 32 bits of its flags.
+                (birth.flags, birth.thread_pointer, birth.stack) =
+                    (u64::from(args[0] as u32), args[4], args[1]);
                 birth.tid_at = args[2];
-                birth.is_refused = excludes_itself(args[0]);
+                birth.is_refused = excludes_itself(birth.flags);
             }
             Some(Sysno::vfork) => birth.flags = CLONE_VM | CLONE_VFORK,
             Some(Sysno::clone3) => {

@@ -180,15 +180,7 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
         // The child is gone, perhaps before it has said that it was there.
         block.take_back(call.depth, observing.level);
     }
-    if block.depth != call.depth {
-        // What it wrote here was the truth for it.
-        trace::interrupt(block);
-        block.depth = call.depth;
-        block.tid = birth.parent;
-        block.is_sigill_blocked = birth.is_sigill_blocked;
-        crate::stat::process_begin(block);
-        publish_identity(block);
-    }
+    take_back_identity(block, call);
     if birth.is_sharer {
         sharers::came_out(block, result, birth.is_alias());
     }
@@ -202,6 +194,46 @@ pub(super) fn exit(block: &mut ThreadBlock, call: &Call, result: i64, observing:
     let tid = result as u32;
     call.expected.born(tid);
     observing.call(block, |hook| hook.child_born(tid));
+}
+
+/// The calling thread, which has made this call, is who runs on the block again.
+fn take_back_identity(block: &mut ThreadBlock, call: &Call) {
+    if block.depth != call.depth {
+        // What the child wrote here was the truth for it.
+        trace::interrupt(block);
+        block.depth = call.depth;
+        block.tid = call.birth.parent;
+        block.is_sigill_blocked = call.birth.is_sigill_blocked;
+        crate::stat::process_begin(block);
+        publish_identity(block);
+    }
+}
+
+/// A handler of the program is about to run, outside of the entry: perhaps in the parent of a
+/// vfork child, which is gone, before that call has come out.
+pub(crate) fn handler_runs(block: &mut ThreadBlock) {
+    if block.depth != 0 && !sys::is_confined() {
+        take_back_early(block);
+    }
+}
+
+#[cold]
+fn take_back_early(block: &mut ThreadBlock) {
+    /// The call comes out by none yet.
+    const NO_LEVEL: u64 = u64::MAX;
+    let (own, depth) = (sys::gettid(), block.depth);
+    let is_own = |call: &Call| is_vfork(call) && call.birth.parent == own && call.depth < depth;
+    let Some(number) = block.in_flight.newest(is_own) else {
+        return;
+    };
+    // Another handler would find half of it.
+    let mask = signal::block_all();
+    let call = *block.in_flight.get(number);
+    block.take_back_outside(call.depth, NO_LEVEL);
+    take_back_identity(block, &call);
+    // What is newer is the child's.
+    block.in_flight.remove_from(number.wrapping_add(1));
+    signal::set_mask(mask);
 }
 
 /// The child process, before its first instruction.
