@@ -207,7 +207,7 @@ fn patch_process(config: &Config<'_>) -> Result<(Maps, u64), Failure> {
     let maps = Maps::read().map_err(Failure::Maps)?;
     // The program's stack may be a small one.
     let mut patched = Ok(());
-    thread::on_private_stack(&mut || patched = patch::patch_everything(&maps, config));
+    thread::on_private_stack(|| patched = patch::patch_everything(&maps, config));
     patched.map_err(Failure::Text)?;
     Ok((maps, caught))
 }

@@ -28,17 +28,16 @@ unsafe extern "C" {
 
 /// Does `work` on the stack of level 0 of the calling thread, and gives back what it has
 /// used of that. The thread has a block, and no call of it comes in meanwhile.
-pub(crate) fn on_private_stack(work: &mut dyn FnMut()) {
-    unsafe extern "C" fn call(work: *mut c_void) {
+pub(crate) fn on_private_stack<F: FnMut()>(mut work: F) {
+    unsafe extern "C" fn call<F: FnMut()>(work: *mut c_void) {
         // SAFETY: what is passed below.
-        unsafe { (*work.cast::<&mut dyn FnMut()>())() }
+        unsafe { (*work.cast::<F>())() }
     }
-    let mut work = work;
     // SAFETY: this thread's own words; nobody uses the stack below the frame.
     let (end, block) = unsafe {
         let tls = tls::current();
         let end = (*tls).base[0];
-        interceptor_call_on_stack(end, call, (&raw mut work).cast());
+        interceptor_call_on_stack(end, call::<F>, (&raw mut work).cast());
         (end, (*tls).block as u64)
     };
     sys::release(&(block - STACK_0..page_down(end)));
