@@ -38,8 +38,8 @@ static void *allocate(void *unused) {
 }
 
 // The second thread writes after the first, and both are there until it has: but nothing orders the two writes.
-static void *race(void *unused) {
-    int number = __atomic_add_fetch(&ready, 1, __ATOMIC_RELAXED);
+static void *race(void *which) {
+    int number = (int)(intptr_t)which;
     for (int turn = 1; turn <= 2; turn++) {
         if (turn == number) {
             raced = number;
@@ -48,14 +48,14 @@ static void *race(void *unused) {
         while (__atomic_load_n(&written, __ATOMIC_RELAXED) < turn)
             ;
     }
-    return unused;
+    return which;
 }
 
 static void threads(int count, void *(*body)(void *), int signals) {
     pthread_t all[THREADS];
     ready = 0;
     for (int i = 0; i < count; i++)
-        CHECK(pthread_create(&all[i], NULL, body, NULL) == 0, "pthread_create");
+        CHECK(pthread_create(&all[i], NULL, body, (void *)(intptr_t)(i + 1)) == 0, "pthread_create");
     for (int i = 0; i < signals; i++)
         pthread_kill(all[i % count], SIGUSR1);
     for (int i = 0; i < count; i++)
