@@ -22,6 +22,7 @@ pub(super) const PKEY_MPROTECT: u32 = Sysno::pkey_mprotect as u32;
 pub(super) const MUNMAP: u32 = Sysno::munmap as u32;
 pub(super) const MREMAP: u32 = Sysno::mremap as u32;
 
+const PROT_WRITE: u64 = 2;
 const PROT_EXEC: u64 = 4;
 /// Of flags, what kind of mapping it is.
 const MAP_TYPE: u64 = 0xf;
@@ -41,7 +42,21 @@ pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, frame: &SyscallFrame)
         }
         return step;
     }
-    if concerns_text(frame.rax, args) { Step::ForwardAndExit } else { Step::Forward }
+    if !concerns_text(frame.rax, args) {
+        return Step::Forward;
+    }
+    if is_protection(sysno) {
+        let range = args[0]..args[0].saturating_add(page_up(args[1]));
+        let has_sites = !sys::is_confined() && patch::patch_written(range, args[2]);
+        if !has_sites && args[2] & PROT_WRITE == 0 {
+            return Step::Forward;
+        }
+    }
+    Step::ForwardAndExit
+}
+
+fn is_protection(sysno: Sysno) -> bool {
+    matches!(sysno, Sysno::mprotect | Sysno::pkey_mprotect)
 }
 
 /// Whether nothing is to be done for a call of the mmap family. Asked in the first stage of a
@@ -61,7 +76,10 @@ fn concerns_text(nr: u64, args: &[u64; 6]) -> bool {
                 || is_image_start
                 || (flags & MAP_FIXED != 0 && patch::is_patched(args[0], args[1]))
         }
-        MPROTECT | PKEY_MPROTECT => args[2] & PROT_EXEC != 0,
+        MPROTECT | PKEY_MPROTECT => {
+            args[2] & PROT_EXEC != 0
+                || (args[2] & PROT_WRITE != 0 && patch::is_patched(args[0], args[1]))
+        }
         _ => patch::is_patched(args[0], args[1]),
     }
 }
@@ -101,7 +119,13 @@ fn unmap_around(args: &[u64; 6], storage: &Range<u64>) -> Step {
 
 /// The same call on its way out. Returns its result.
 pub(super) fn exit(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6], result: i64) -> i64 {
-    if (-4095..0).contains(&result) {
+    let has_failed = (-4095..0).contains(&result);
+    // A confined process is not asked what is writable, and has written nothing of that kind.
+    let may_be_writable = if has_failed { !sys::is_confined() } else { args[2] & PROT_WRITE != 0 };
+    if is_protection(sysno) && may_be_writable {
+        patch::put_back_written(args[0], args[1]);
+    }
+    if has_failed {
         return result;
     }
     match sysno {
@@ -135,8 +159,10 @@ fn mapped(block: &mut ThreadBlock, args: &[u64; 6], start: u64) {
     let [_, len, prot, flags, fd, offset] = *args;
     let range = start..start + page_up(len);
     if flags & MAP_ANONYMOUS != 0 {
-        // Zeros so far. What was there may be copied to the same place, with its patches:
-        // programs that want their text on huge pages do so.
+        // Zeros so far.
+        if flags & MAP_FIXED != 0 {
+            patch::forget_written(start, len);
+        }
         return;
     }
     if flags & MAP_FIXED != 0 {

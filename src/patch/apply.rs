@@ -21,11 +21,12 @@ use super::begun::Begun;
 use super::image::Image;
 use super::pristine::Source;
 use super::stub::{self, Area};
+use super::written::Copies;
 use super::{near, registry, symfile, trap};
 use crate::config::ForcedRung;
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, Why, say};
-use crate::sys::{self, Mapping, Vma, page_down, page_up};
+use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down, page_up};
 use crate::vector;
 
 /// Sites that are planned before they are applied; more go in further rounds,
@@ -38,8 +39,11 @@ const _: () = assert!(SITES <= ROUND);
 const COUNTED_LIMIT: u64 = 256 * 1024;
 
 pub(super) const PROT_READ: usize = 1;
-const PROT_WRITE: usize = 2;
+pub(super) const PROT_WRITE: usize = 2;
 pub(super) const PROT_EXEC: usize = 4;
+
+/// [`Text::limit`] of what is patched as a whole.
+pub(super) const EVERYWHERE: Range<u64> = 0..u64::MAX;
 
 /// Memory for the plans of a round, which several texts may use one after the other.
 #[derive(Default)]
@@ -80,6 +84,8 @@ pub(crate) fn patch_image(fd: i32, image: Range<u64>, piece: Range<u64>, prot: u
         source: None,
         expected: None,
         is_early: false,
+        is_written: false,
+        limit: EVERYWHERE,
     };
     if !text.has_candidates() {
         return;
@@ -94,22 +100,56 @@ pub(crate) fn patch_image(fd: i32, image: Range<u64>, piece: Range<u64>, prot: u
         }
         image.is_to_be_relocated();
     }
-    let plan = |sink: &mut dyn FnMut(SitePlan)| plan(&text, image.as_ref(), None, sink);
-    let (tally, _) = patch_text(&text, &plan, &near::map_by_asking, &Memory::default());
-    coverage::report(text.name, &tally, false);
+    text.patch_later(image.as_ref(), &near::map_by_asking, &Memory::default());
+}
+
+/// Patches code that the program has written and makes executable by a call that is about to be
+/// made: what can be reached from its start, if nobody executes any of it yet. Returns whether
+/// there is anything like a site; what is left is counted when the call has been made.
+pub(crate) fn patch_written(range: Range<u64>, prot: u64) -> bool {
+    let Some(range) = to_search(range, prot) else {
+        return false;
+    };
+    let mut text = Text {
+        limit: range.clone(),
+        range,
+        prot: PROT_READ | PROT_WRITE,
+        name: b"[written]",
+        is_pristine: false,
+        source: None,
+        expected: None,
+        is_early: false,
+        is_written: true,
+    };
+    if !text.has_candidates() {
+        return false;
+    }
+    if registry::may_retire()
+        && let Ok(maps) = Maps::read()
+    {
+        if text.is_not_executed_yet(&maps) {
+            text.patch_pages(&maps);
+        }
+        maps.release();
+    }
+    true
+}
+
+/// As much of a range as is to be searched when it gets a protection.
+fn to_search(range: Range<u64>, prot: u64) -> Option<Range<u64>> {
+    let is_small = range.end.saturating_sub(range.start) <= COUNTED_LIMIT;
+    let is_text = prot as usize & (PROT_READ | PROT_WRITE | PROT_EXEC) == PROT_READ | PROT_EXEC;
+    let is_whole = range.start == page_down(range.start);
+    let range = (is_small && is_text && is_whole).then(|| sys::readable(&range))?;
+    (!range.is_empty()).then_some(range)
 }
 
 /// Counts what looks like sites in memory that is executable now and is left alone: nothing
 /// tells where its functions are, or others may have it mapped, too.
 pub(crate) fn count_missed(range: Range<u64>, prot: u64) {
-    let is_small = range.end.saturating_sub(range.start) <= COUNTED_LIMIT;
-    if !is_small || prot as usize & PROT_READ == 0 || prot as usize & PROT_WRITE != 0 {
+    let Some(range) = to_search(range, prot) else {
         return;
-    }
-    let range = sys::readable(&range);
-    if range.is_empty() {
-        return;
-    }
+    };
     // SAFETY: it is mapped readable. Nobody has executed it yet, so it has been written.
     let bytes = unsafe { bytes_at(&range) };
     let mut tally = Tally::default();
@@ -136,6 +176,10 @@ pub(super) struct Text<'a> {
     /// The program does not run yet. Later it may have forbidden system calls
     /// that are not needed.
     pub is_early: bool,
+    /// The program has written it, can write to it now, and may do so again.
+    pub is_written: bool,
+    /// Where patches may be; sites elsewhere are left to others.
+    pub limit: Range<u64>,
 }
 
 impl Text<'_> {
@@ -177,6 +221,37 @@ impl Text<'_> {
             sum.add_bytes(unsafe { bytes_at(&replaced) });
         }
         if sum.0 == expected { Ok(()) } else { Err(Errno::ESTALE) }
+    }
+
+    /// Patches each page by itself: it may become writable, or something else, without the others.
+    fn patch_pages(&mut self, maps: &Maps) {
+        let (memory, last) = (Memory::default(), near::Last::default());
+        // Not where the kernel likes, which is where the program has unmapped something.
+        let near = near::in_gaps(maps, &last);
+        while self.limit.start < self.range.end {
+            self.limit.end = self.limit.start + PAGE;
+            // SAFETY: it is a part of the text.
+            if rewrite::has_candidates(unsafe { bytes_at(&self.limit) }, self.width()) {
+                self.patch_later(None, &near, &memory);
+            }
+            self.limit.start = self.limit.end;
+        }
+    }
+
+    /// Patches text that has come when the program ran already.
+    fn patch_later(&self, image: Option<&Image<'_>>, near: Near<'_>, memory: &Memory) {
+        let plan = |sink: &mut dyn FnMut(SitePlan)| plan(self, image, None, sink);
+        let (tally, _) = patch_text(self, &plan, near, memory);
+        coverage::report(self.name, &tally, false);
+    }
+
+    /// Whether all of it is memory of the program's that is writable and not executable.
+    fn is_not_executed_yet(&self, maps: &Maps) -> bool {
+        maps.vmas().all(|vma| {
+            let is_elsewhere =
+                vma.range.end <= self.range.start || self.range.end <= vma.range.start;
+            is_elsewhere || (vma.inode == 0 && vma.writable && !vma.executable)
+        })
     }
 
     /// How it is searched. Later the program's vector state is live.
@@ -240,7 +315,13 @@ pub(super) fn plan(
         Some(ForcedRung::Jump(rung)) => Ladder::Only(rung),
         Some(ForcedRung::Trap) => Ladder::Trap,
     };
-    let code = image.map(code_map).unwrap_or_default();
+    let symbol = rewrite::table_of_one(&text.range);
+    let code = match image {
+        Some(image) => code_map(image),
+        // Only its start is that of a function, as far as anybody knows.
+        None if text.is_written => CodeMap::default().with_symbols(&symbol, 0),
+        None => CodeMap::default(),
+    };
     let text = rewrite::Text { base: text.range.start, bytes: text.bytes(), width: text.width() };
     let data = image.map(|image| image as &dyn rewrite::Data);
     rewrite::plan(&text, &code, data, ladder, sink);
@@ -273,7 +354,13 @@ struct Round<'r> {
 
 impl Round<'_> {
     fn add(&mut self, site: SitePlan) {
-        let Some(patch) = site.patch() else {
+        let patch = site.patch();
+        let touched = patch.map_or(site.address..site.address, |patch| patch.touches());
+        let Range { start, end } = self.text.limit;
+        if touched.start < start || touched.end > end {
+            return;
+        }
+        let Some(patch) = patch else {
             return self.tally.count(coverage::outcome_of_report(site.kind, &site.verdict));
         };
         let outcome = coverage::outcome_of(patch.rung());
@@ -326,6 +413,13 @@ impl Round<'_> {
     fn try_apply(&mut self, planned: &mut [Planned], pages: &Range<u64>) -> sys::Result<()> {
         let place = registry::reserve().ok_or(Errno::ENOSPC)?;
         let mapping = (self.near)(&self.text.range, stub::area_len(planned.len()))?;
+        let copies = match self.text.is_written {
+            true => {
+                let memory = (self.near)(&self.text.range, Copies::len(pages));
+                Some(Copies::of(pages, memory.inspect_err(|_| mapping.unmap())?))
+            }
+            false => None,
+        };
         if self.is_pristine {
             // Planning has read all of the text, the program will not. Present, its pages
             // cost memory, time in the changes of protection that come now, and in every fork,
@@ -355,7 +449,7 @@ impl Round<'_> {
         };
         if written.is_ok() {
             planned.iter_mut().for_each(Planned::write_patch);
-            place.add(pages, mapping);
+            place.add(pages, mapping, copies.inspect(|copies| copies.take_patched(pages)));
         }
         if let Err(error) = writable.protect(self.text.prot) {
             self.put_back(error);
@@ -377,7 +471,7 @@ impl Round<'_> {
                 Why(why)
             ));
         }
-        registry::forget(range);
+        registry::forget(range, false);
         self.tally.miss_all();
         self.refused = Some(error);
     }

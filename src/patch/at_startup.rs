@@ -7,7 +7,8 @@ use syscalls::Errno;
 
 use super::ahead::Ahead;
 use super::apply::{
-    Memory, PROT_EXEC, PROT_READ, PlanTo, Text, patch_text, plan, protection, say_left_alone,
+    EVERYWHERE, Memory, PROT_EXEC, PROT_READ, PlanTo, Text, patch_text, plan, protection,
+    say_left_alone,
 };
 use super::image::{Image, ImageVmas};
 use super::pristine::Source;
@@ -152,6 +153,8 @@ impl Patcher<'_> {
             source,
             expected: None,
             is_early: true,
+            is_written: false,
+            limit: EVERYWHERE,
         };
         if let Some(found) = self.ahead.and_then(|ahead| ahead.find(vma, &text.range)) {
             text.expected = Some(found.replaced());
@@ -188,8 +191,7 @@ impl Patcher<'_> {
     }
 
     fn apply(&self, text: &Text<'_>, plan: PlanTo<'_>) -> (Tally, Option<Errno>) {
-        let near =
-            |range: &Range<u64>, len| near::map_in_gap(range, len, &self.last, self.maps.vmas());
+        let near = near::in_gaps(self.maps, &self.last);
         patch_text(text, plan, &near, &self.memory)
     }
 

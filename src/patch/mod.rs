@@ -18,14 +18,17 @@ mod registry;
 mod stub;
 mod symfile;
 mod trap;
+mod written;
 
 use core::ops::Range;
 
 use crate::config::Config;
 use crate::frame::ANCHOR_AHEAD;
-use crate::sys::{self, Maps, page_up};
+use crate::sys::{self, Mapping, Maps, page_up};
 
-pub(crate) use apply::{count_missed, patch_image};
+use apply::{PROT_EXEC, PROT_READ, PROT_WRITE};
+
+pub(crate) use apply::{count_missed, patch_image, patch_written};
 pub(crate) use at_startup::{is_in_libc, stack_of_libc};
 pub(crate) use clients::are_for_drop_in;
 pub(crate) use image::{Image, ImageVmas};
@@ -65,8 +68,20 @@ pub(crate) fn is_patched(start: u64, len: u64) -> bool {
 pub(crate) fn forget(start: u64, len: u64) {
     let range = range(start, len);
     if registry::may_contain(&range) {
-        registry::forget(&range);
+        registry::forget(&range, false);
     }
+}
+
+/// Something else is mapped in `len` bytes from `start`. Text of files may be copied there with
+/// its patches, as by programs that want it on huge pages, so that is not forgotten.
+pub(crate) fn forget_written(start: u64, len: u64) {
+    registry::forget(&range(start, len), true);
+}
+
+/// The program may write to `len` bytes from `start` now, or to some of them. Code there that
+/// it has written becomes what it has written.
+pub(crate) fn put_back_written(start: u64, len: u64) {
+    registry::put_back(&range(start, len), 0);
 }
 
 /// Text in `len` bytes from `from` is at `to` now. The jumps in it, which lead to our stubs from
@@ -74,11 +89,19 @@ pub(crate) fn forget(start: u64, len: u64) {
 pub(crate) fn restore_moved(from: u64, len: u64, to: u64) {
     let (moved, distance) = (range(from, len), to.wrapping_sub(from));
     registry::for_each_in(&moved, |text, area| {
+        let at = |address: u64| address.wrapping_add(distance);
         if stub::is_reached_from(area, distance) {
-            let at = |address: u64| address.wrapping_add(distance);
             sys::drop_pages(&(at(text.start)..at(text.end)));
         }
     });
+    if registry::has_written_in(&moved) {
+        // Nobody executes it yet where it is.
+        let there = Mapping { start: to, len: page_up(len) };
+        if there.protect(PROT_READ | PROT_WRITE).is_ok() {
+            registry::put_back(&moved, distance);
+            let _ = there.protect(PROT_READ | PROT_EXEC);
+        }
+    }
 }
 
 /// The place of an address in a stub; `None` for any other.

@@ -8,7 +8,7 @@
 use core::cell::Cell;
 use core::ops::Range;
 
-use crate::sys::{self, Mapping, PAGE, Vma, page_down, page_up};
+use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down, page_up};
 
 /// Farthest distance between the ends of text and stubs: 2 GiB, less what the
 /// text itself and rip-relative operands near it need.
@@ -21,7 +21,7 @@ const LOWEST: u64 = 0x1_0000;
 
 /// Maps `len` bytes near `text`, below what was mapped for the text before, or in the nearest
 /// gap of the address space.
-pub(super) fn map_in_gap<'a>(
+fn map_in_gap<'a>(
     text: &Range<u64>,
     len: u64,
     last: &Last,
@@ -33,6 +33,14 @@ pub(super) fn map_in_gap<'a>(
         None => map_in_nearest(text, len, vmas),
     };
     mapped.inspect(|mapping| last.0.set(if mapping.start < text.start { mapping.start } else { 0 }))
+}
+
+/// [`map_in_gap`] with these mappings.
+pub(super) fn in_gaps(
+    maps: &Maps,
+    last: &Last,
+) -> impl Fn(&Range<u64>, u64) -> sys::Result<Mapping> {
+    move |text, len| map_in_gap(text, len, last, maps.vmas())
 }
 
 /// Where the last area starts that lies below its text, 0 for none. Those of objects that lie

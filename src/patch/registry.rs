@@ -13,11 +13,14 @@ use core::sync::atomic::{
 };
 
 use super::trap;
+use super::written::Copies;
 use crate::sys::Mapping;
 use crate::{thunk, tls};
 
 /// Patched texts that are remembered.
 const CAPACITY: usize = 8192;
+/// In `copies`: it was put back. Only the area is of interest, until what was text is unmapped.
+const IS_RETIRED: u64 = 1;
 /// First word of an entry that is being written or removed.
 const RESERVED: u64 = 1;
 
@@ -27,6 +30,8 @@ struct Entry {
     text_end: AtomicU64,
     area_start: AtomicU64,
     area_len: AtomicU64,
+    /// Of code that the program has written: see [`Copies`]; and [`IS_RETIRED`].
+    copies: AtomicU64,
 }
 
 #[unsafe(link_section = ".bss.tables")]
@@ -36,6 +41,7 @@ static ENTRIES: [Entry; CAPACITY] = [const {
         text_end: AtomicU64::new(0),
         area_start: AtomicU64::new(0),
         area_len: AtomicU64::new(0),
+        copies: AtomicU64::new(0),
     }
 }; CAPACITY];
 
@@ -59,12 +65,14 @@ pub(super) fn reserve() -> Option<Reserved> {
 }
 
 impl Reserved {
-    /// Remembers that `text` jumps into `area`.
-    pub(super) fn add(mut self, text: &Range<u64>, area: Mapping) {
+    /// Remembers that `text` jumps into `area`, and its copies, if it is to be put back when the
+    /// program writes to it.
+    pub(super) fn add(mut self, text: &Range<u64>, area: Mapping, copies: Option<Copies>) {
         if let Some(entry) = self.0.take() {
             entry.text_end.store(text.end, Relaxed);
             entry.area_start.store(area.start, Relaxed);
             entry.area_len.store(area.len, Relaxed);
+            entry.copies.store(copies.map_or(0, Copies::address), Relaxed);
             // Pairs with the load in `Entry::text`.
             entry.text_start.store(text.start, Release);
             // Pairs with that in `areas`: one of both sees what the other did.
@@ -91,27 +99,65 @@ pub(super) fn may_contain(range: &Range<u64>) -> bool {
     })
 }
 
-/// Gives back the areas of texts that lie wholly in the range.
-pub(super) fn forget(range: &Range<u64>) {
-    for entry in used() {
+/// Gives back the areas of texts that lie wholly in the range; or only of those that the
+/// program has written.
+pub(super) fn forget(range: &Range<u64>, only_written: bool) {
+    for entry in used().iter().filter(|entry| !only_written || !entry.is_of_file()) {
         let Some(text) = entry.text() else {
             continue;
         };
         if range.start <= text.start && text.end <= range.end {
             let taken = entry.text_start.compare_exchange(text.start, RESERVED, Acquire, Relaxed);
             if taken.is_ok() {
-                let area = entry.area();
+                let (area, copies) = (entry.area(), entry.copies());
+                if entry.is_retired() {
+                    RETIRED.fetch_sub(1, Relaxed);
+                }
                 trap::forget(&text);
                 entry.text_start.store(0, Release);
                 area.unmap();
+                copies.inspect(|copies| copies.unmap(&text));
             }
         }
     }
 }
 
-/// Calls `act` with what is patched in the range, and its area.
-pub(super) fn for_each_in(range: &Range<u64>, mut act: impl FnMut(Range<u64>, Mapping)) {
+/// Texts that were put back, and whose areas are still mapped, since threads may be in them.
+static RETIRED: AtomicU64 = AtomicU64::new(0);
+/// As many as there may be.
+const MOST_RETIRED: u64 = 256;
+
+/// Whether there may be one more, so that code that may have to be put back can be patched.
+pub(super) fn may_retire() -> bool {
+    RETIRED.load(Relaxed) < MOST_RETIRED
+}
+
+/// Whether there is a text in the range that has copies.
+pub(super) fn has_written_in(range: &Range<u64>) -> bool {
+    let is_in = |text: Range<u64>| range.start <= text.start && text.end <= range.end;
+    used().iter().any(|entry| !entry.is_of_file() && entry.text().is_some_and(is_in))
+}
+
+/// Puts back texts that have copies and are writable: those that are in the range, or have been
+/// and are `distance` bytes away now.
+pub(super) fn put_back(range: &Range<u64>, distance: u64) {
     for entry in used() {
+        let (Some(text), Some(copies)) = (entry.text(), entry.copies()) else {
+            continue;
+        };
+        // Each is a page, so it is in the range or not.
+        let is_in = range.start <= text.start && text.end <= range.end;
+        if is_in && !entry.is_retired() && copies.put_back(&text, distance) && distance == 0 {
+            trap::forget(&text);
+            entry.copies.fetch_or(IS_RETIRED, Relaxed);
+            RETIRED.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// Calls `act` with what is patched in the range, but for what has copies, and its area.
+pub(super) fn for_each_in(range: &Range<u64>, mut act: impl FnMut(Range<u64>, Mapping)) {
+    for entry in used().iter().filter(|entry| entry.is_of_file()) {
         let Some(text) = entry.text() else {
             continue;
         };
@@ -140,7 +186,7 @@ pub(super) fn area_at(address: u64) -> Option<Mapping> {
 /// The patched text that contains an address, and the area that it jumps into.
 pub(super) fn text_and_area_of(address: u64) -> Option<(Range<u64>, Mapping)> {
     used().iter().find_map(|entry| {
-        let text = entry.text().filter(|text| text.contains(&address))?;
+        let text = entry.text().filter(|text| text.contains(&address) && !entry.is_retired())?;
         Some((text, entry.area()))
     })
 }
@@ -149,6 +195,18 @@ impl Entry {
     fn text(&self) -> Option<Range<u64>> {
         let start = self.text_start.load(Acquire);
         (start > RESERVED).then(|| start..self.text_end.load(Relaxed))
+    }
+
+    fn copies(&self) -> Option<Copies> {
+        Copies::at(self.copies.load(Relaxed) & !IS_RETIRED)
+    }
+
+    fn is_of_file(&self) -> bool {
+        self.copies.load(Relaxed) == 0
+    }
+
+    fn is_retired(&self) -> bool {
+        self.copies.load(Relaxed) & IS_RETIRED != 0
     }
 
     fn area(&self) -> Mapping {

@@ -84,6 +84,18 @@ fn a_trace_shows_calls_of_a_library_with_gaps_between_its_segments() {
     assert!(lines.contains(" syscall_0x1389("), "{lines}");
 }
 
+#[test]
+fn a_trace_shows_calls_of_code_that_the_program_writes() {
+    let dist = need!(Dist::find());
+    let guest = need!(guest("jit"));
+    let scratch = Scratch::new();
+    let lines = trace(&dist, &scratch, &[guest.to_str().expect("a name in UTF-8")]);
+    let count = |call: &str| lines.lines().filter(|line| line.contains(call)).count();
+    // One by libc, five in each of 20 rounds of all that is executable and not writable, but for
+    // what has been moved; of the other one there.
+    assert_eq!((count(" getpid() = "), count(" syscall_0x3e8(")), (101, 20), "{lines}");
+}
+
 fn strace(scratch: &Scratch, program: &[&str]) -> String {
     let file = scratch.path("strace");
     let status = Command::new("strace")

@@ -50,8 +50,10 @@ const FLAGS: &[&str] = &[
     // Debuggers and unwinders find us and our debug file.
     "-Wl,--build-id",
     "-Wl,--eh-frame-hdr",
-    // Old and new dynamic linkers alike.
-    "-Wl,--hash-style=both",
+    // Every dynamic linker of the last decade reads it.
+    "-Wl,--hash-style=gnu",
+    // Strings that end others are there once.
+    "-Wl,-O2",
     "-Wl,--fatal-warnings",
 ];
 

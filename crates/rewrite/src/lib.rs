@@ -47,5 +47,6 @@ pub use patch::{OutOfReach, Patch, Rung, Write, Writes};
 pub use plan::{Ladder, Reason, SitePlan, Text, Verdict, plan};
 pub use relocate::{RelocateError, relocate};
 pub use scan::{SITE_LEN, SiteKind, candidates, has_candidates};
+pub use symbols::table_of_one;
 pub use tables::Data;
 pub use unwind::eh_frame_address;

@@ -30,6 +30,17 @@ const STT_GNU_IFUNC: u8 = 10;
 const SHN_UNDEF: u16 = 0;
 const SHN_LORESERVE: u16 = 0xff00;
 
+/// A symbol table for [`CodeMap::with_symbols`](crate::CodeMap::with_symbols), of one function,
+/// which covers `range`.
+pub fn table_of_one(range: &Range<u64>) -> [u8; ENTRY] {
+    let mut entry = [0; ENTRY];
+    // Defined in some section.
+    (entry[4], entry[6]) = (STT_FUNC, 1);
+    entry[8..16].copy_from_slice(&range.start.to_le_bytes());
+    entry[16..].copy_from_slice(&(range.end - range.start).to_le_bytes());
+    entry
+}
+
 impl<'a> Symbols<'a> {
     pub(crate) fn new(entries: &'a [u8], bias: u64) -> Self {
         Self { entries, bias }
