@@ -132,10 +132,11 @@ pub(super) fn may_retire() -> bool {
     RETIRED.load(Relaxed) < MOST_RETIRED
 }
 
-/// Whether there is a text in the range that has copies.
+/// Whether there is a text in the range that has copies and has not been put back.
 pub(super) fn has_written_in(range: &Range<u64>) -> bool {
     let is_in = |text: Range<u64>| range.start <= text.start && text.end <= range.end;
-    used().iter().any(|entry| !entry.is_of_file() && entry.text().is_some_and(is_in))
+    let mut written = used().iter().filter(|entry| !entry.is_of_file() && !entry.is_retired());
+    written.any(|entry| entry.text().is_some_and(is_in))
 }
 
 /// Puts back texts that have copies and are writable: those that are in the range, or have been

@@ -161,8 +161,16 @@ static void again_and_again(void) {
         memcpy(code, call, sizeof call);
         protect(code, 1, RX);
         CHECK(run(code, SYS_getpid, 0, NULL, 0) == pid, "getpid");
-        switch (round % 4) {
+        switch (round % 5) {
         case 0: protect(code, 1, RW); break;
+        case 4: {
+            protect(code, 1, RW);
+            unsigned char *moved = mremap(code, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, code + SIZE);
+            CHECK(moved == code + SIZE && !memcmp(moved, call, sizeof call), "moved while writable");
+            moved[0] = 0xc3; // as it still is
+            CHECK(mmap(code, SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == code, "mmap");
+            break;
+        }
         case 1: {
             unsigned char *moved = mremap(code, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, code + SIZE);
             CHECK(moved == code + SIZE && run(moved, SYS_getpid, 0, NULL, 0) == pid, "moved");
