@@ -112,7 +112,7 @@ static void on_sent(int sig, siginfo_t *info, void *given) {
     char *rip = (char *)regs[REG_RIP];
     CHECK(info->si_signo == sig && (info->si_code == SI_TKILL || (sig == SIGILL && is_trapped())) && info->si_pid == sender, "siginfo of %d: code %d", sig, info->si_code);
     check_stack(context);
-    handled++;
+    __atomic_fetch_add(&handled, 1, __ATOMIC_RELAXED); // the other one may interrupt it here
     // It may have interrupted the other one, or come when all is over.
     if (!is_calling || told || (char *)regs[REG_RSP] != calling_rsp) {
         told_otherwise = 1;
