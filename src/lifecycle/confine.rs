@@ -16,17 +16,19 @@ use crate::sys;
 use crate::thread::{ThreadBlock, seats};
 use crate::trace;
 
-const PR_SET_SECCOMP: u64 = 22;
-const PR_SET_TSC: u64 = 26;
+const PR_SET_SECCOMP: u32 = 22;
+const PR_SET_TSC: u32 = 26;
 const PR_TSC_SIGSEGV: u64 = 2;
 const SECCOMP_MODE_STRICT: u64 = 1;
 const SECCOMP_MODE_FILTER: u64 = 2;
-const SECCOMP_SET_MODE_STRICT: u64 = 0;
-const SECCOMP_SET_MODE_FILTER: u64 = 1;
+const SECCOMP_SET_MODE_STRICT: u32 = 0;
+const SECCOMP_SET_MODE_FILTER: u32 = 1;
 
 /// prctl and seccomp on their way in.
 pub(super) fn enter(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) {
     let [operation, argument, third, ..] = *args;
+    // As the kernel: of the others it looks at all 64 bits.
+    let operation = operation as u32;
     // Without a filter a program only asks whether the kernel has filters (EFAULT).
     let restricts = match sysno {
         Sysno::prctl if operation == PR_SET_SECCOMP => {

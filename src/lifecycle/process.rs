@@ -21,7 +21,7 @@ pub(super) fn unshared(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6], r
     if result == 0 && sysno == Sysno::unshare && args[0] & CLONE_FILES != 0 {
         block.unshare_descriptors();
     }
-    let flags = if sysno == Sysno::unshare { args[0] } else { args[1] };
+    let flags = if sysno == Sysno::unshare { args[0] } else { u64::from(args[1] as u32) };
     // setns with 0 takes any namespace; a PID namespace more is no harm.
     if result == 0 && (flags & CLONE_NEWPID != 0 || flags == 0) {
         block.membership().children_leave_namespace(sysno == Sysno::unshare);
@@ -32,10 +32,10 @@ pub(super) fn unshared(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6], r
 /// is in a stub here, with ranges of the program's text. Rather than dispatch
 /// calls the program meant to allow, we are a kernel without the feature.
 pub(super) fn prctl(sysno: Sysno, args: &[u64; 6]) -> Step {
-    const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
+    const PR_SET_SYSCALL_USER_DISPATCH: u32 = 59;
     const PR_SYS_DISPATCH_ON: u64 = 1;
     if sysno == Sysno::prctl
-        && args[0] == PR_SET_SYSCALL_USER_DISPATCH
+        && args[0] as u32 == PR_SET_SYSCALL_USER_DISPATCH
         && args[1] == PR_SYS_DISPATCH_ON
     {
         return Step::Answer(-i64::from(Errno::EINVAL.into_raw()));

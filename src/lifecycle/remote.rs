@@ -23,7 +23,7 @@ enum Target {
     Descriptor(usize),
     /// What the first argument says, and the id in the second: as
     /// setpriority(2) (0 and 1) or ioprio_set(2) (1 and 2), from this number on.
-    Which(u64),
+    Which(u32),
 }
 
 /// The calls, and whom they act on.
@@ -94,7 +94,7 @@ pub(super) fn done(block: &mut ThreadBlock, sysno: Sysno, call: &Call, result: i
                 tell_process(block, tgid, &effect);
             }
         }
-        Target::Which(first) => match call.args[0].wrapping_sub(first) {
+        Target::Which(first) => match (call.args[0] as u32).wrapping_sub(first) {
             0 => tell_thread(block, id(1), &effect),
             1 => tell_group(block, id(1), &effect),
             _ => {}

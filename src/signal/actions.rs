@@ -61,7 +61,8 @@ pub(crate) fn rt_sigaction(block: &ThreadBlock, frame: &SyscallFrame) -> Option<
 }
 
 fn try_sigaction(args: &[u64; 6], stack: Option<u64>, by: By) -> sys::Result<Option<()>> {
-    let [signal, new, old, size, ..] = *args;
+    let [_, new, old, size, ..] = *args;
+    let signal = number(args);
     if size != 8 {
         return Err(Errno::EINVAL);
     }
@@ -80,13 +81,19 @@ fn try_sigaction(args: &[u64; 6], stack: Option<u64>, by: By) -> sys::Result<Opt
 /// Whether rt_sigaction is the kernel's matter: the signal has no handler of ours and gets
 /// none. Asked in the first stage of a call.
 pub(crate) fn is_left_to_kernel(frame: &SyscallFrame) -> bool {
-    let [signal, new, _, size, ..] = frame.args;
+    let [_, new, _, size, ..] = frame.args;
+    let signal = number(&frame.args);
     let is_no_handler = || {
         let handler = sys::read_guest_word_near(patch::stack_of_libc(frame), new);
         matches!(handler, Some(SIG_DFL | SIG_IGN))
     };
     let is_ours = || traps::are_caught() || hooked::wants_some() || !is_no_handler();
     size == 8 && !table::is_used(signal) && (new == 0 || !is_ours())
+}
+
+/// The signal that a call names; the kernel looks at an int only.
+fn number(args: &[u64; 6]) -> u64 {
+    u64::from(args[0] as u32)
 }
 
 /// Takes over what was installed before we were there, by constructors that ran

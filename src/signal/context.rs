@@ -207,6 +207,8 @@ pub(super) struct View {
     real: Registers,
     shown: Registers,
     place: Option<Place>,
+    /// There is a record of the call.
+    has_record: bool,
     /// Our handling of another signal was interrupted, and this is so.
     delivery: Option<Kept>,
 }
@@ -217,16 +219,20 @@ impl View {
         let real = Registers::of(context);
         let place = patch::place_of(real.rip, real.rcx, real.r11);
         let mut shown = real;
+        let mut has_record = false;
         if let Some(place) = &place {
             shown.rip = place.address;
             if place.phase != Phase::Moved {
                 // As the kernel leaves them, and as good as anything before.
                 (shown.rcx, shown.r11) = (place.after, context.eflags);
             }
-            if let Some(call) = changed_call(place, context.rsp) {
-                shown.args = call.args;
-                if place.phase == Phase::AtGate {
-                    shown.rax = call.nr;
+            if let Some(call) = call_at_gate(place, context.rsp) {
+                has_record = true;
+                if call.is_changed() {
+                    shown.args = call.args;
+                    if place.phase == Phase::AtGate {
+                        shown.rax = call.nr;
+                    }
                 }
             }
         }
@@ -244,7 +250,7 @@ impl View {
         {
             info.address = shown.rip;
         }
-        Self { real, shown, place, delivery }
+        Self { real, shown, place, has_record, delivery }
     }
 
     /// What the call does to the mask that has come out of the gate and has not been seen
@@ -271,17 +277,24 @@ impl View {
             return;
         };
         let is_call_the_same = (wanted.rax, wanted.args) == (self.shown.rax, self.shown.args);
+        // A coroutine may have gone on in another thread, or have let too many others make calls.
+        let is_lost = self.has_record && call_at_gate(place, context.rsp).is_none();
         match place.phase {
             Phase::Moved => context.rip = self.real.rip,
             // A thunk may be about to jump to where rcx says.
             Phase::Done => {
                 Registers { rax: wanted.rax, args: wanted.args, ..self.real }.put(context)
             }
-            Phase::Ahead | Phase::AtGate if !is_call_the_same => context.rip = place.start,
+            Phase::Ahead | Phase::AtGate if is_lost || !is_call_the_same => {
+                context.rip = place.start;
+            }
             Phase::Ahead | Phase::AtGate => self.real.put(context),
+            Phase::Returned if is_lost => context.rip = patch::way_to(place.after),
             Phase::Returned => {
                 // What the program gets is what the record says.
-                if let Some(call) = changed_call(place, context.rsp) {
+                if let Some(call) =
+                    call_at_gate(place, context.rsp).filter(|call| call.is_changed())
+                {
                     call.args = wanted.args;
                 }
                 Registers { rax: wanted.rax, args: wanted.args, ..self.real }.put(context);
@@ -370,11 +383,6 @@ pub(super) fn look_again_behind(context: u64) {
         // SAFETY: where the kernel is about to look, on the calling thread's stack.
         unsafe { look_again(&mut *(info as *mut SigInfo), &mut *(context as *mut UContext)) };
     }
-}
-
-/// The same of one that the kernel got with other registers than the program gave.
-fn changed_call(place: &Place, rsp: u64) -> Option<&'static mut Call> {
-    call_at_gate(place, rsp).filter(|call| call.is_changed())
 }
 
 /// The record of a call that is at the gate or came out of it.

@@ -307,6 +307,9 @@ unsafe fn end(signal: u64, info: *mut SigInfo, context: *mut UContext, is_fault:
             }
         }
     }
-    // SAFETY: the caller's.
-    unsafe { context::resume(context) }
+    // SAFETY: the caller's. A call that waits with a mask of its own may have let it in.
+    unsafe {
+        (*context).mask &= !bit(signal as u32);
+        context::resume(context)
+    }
 }

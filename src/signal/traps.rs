@@ -184,6 +184,7 @@ impl MaskChange {
 /// the program believes of it is kept in the block.
 pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) -> Step {
     let [how, set, old, size, ..] = frame.args;
+    let how = u64::from(how as u32);
     let before = block.is_sigill_blocked;
     if !are_caught() || size != 8 {
         return Step::Forward;

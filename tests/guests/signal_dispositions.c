@@ -4,8 +4,10 @@
 // and handle signals, and the guest runs itself again to see what survived exec.
 // musl: yes
 #include "guest.h"
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/wait.h>
 
 struct kernel_sigaction {
@@ -82,6 +84,25 @@ int main(int argc, char **argv) {
     }
     status = status_of(child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "abort: %#x", status);
+    // Blocked but in a call that waits with a mask of its own.
+    for (int way = 0; way < 3; way++) {
+        child = fork();
+        if (child == 0) {
+            sigset_t all, none;
+            sigfillset(&all);
+            sigemptyset(&none);
+            sigprocmask(SIG_SETMASK, &all, NULL);
+            kill(getpid(), SIGTERM);
+            switch (way) {
+            case 0: sigsuspend(&none); break;
+            case 1: ppoll(NULL, 0, NULL, &none); break;
+            default: pselect(0, NULL, NULL, NULL, NULL, &none);
+            }
+            _exit(1);
+        }
+        status = status_of(child);
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "let in by a call, %d: %#x", way, status);
+    }
     ok("SIG_DFL ends the process by the signal");
 
     for (int sig = 1; sig < 32; sig++)
