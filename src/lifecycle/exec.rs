@@ -15,9 +15,11 @@ use super::{Observing, Step, descriptors};
 use crate::environment::{self, Carried, NOTHING, PLAIN, PREFIXED, PRELOAD, ROOM};
 use crate::frame::SyscallFrame;
 use crate::group;
+use crate::interest::LIFECYCLE;
+use crate::patch;
 use crate::signal;
 use crate::sys::{self, GuestRange, Mapping, PAGE, Result, page_up};
-use crate::thread::ThreadBlock;
+use crate::thread::{Call, ThreadBlock};
 
 /// Pointers looked at in one step.
 const STEP: usize = 64;
@@ -44,6 +46,9 @@ pub(super) fn enter(
 ) -> Step {
     let thread = block.thread();
     observing.call(block, |hook| hook.process_exec(&thread));
+    // Those that a handler has interrupted on their way in, and whose environment would be
+    // overwritten here.
+    block.in_flight.have_begin_again(is_exec);
     block.is_let_go = false;
     let is_carried = !sys::is_confined() && carry(block, sysno, frame);
     signal::leave_ignored_to_kernel(true);
@@ -55,27 +60,40 @@ pub(super) fn enter(
     Step::ForwardAndExit
 }
 
-/// exec has come out. Whether it goes in again, as it is in the frame then: with the program's
-/// environment alone, if that and ours are too long together.
-pub(super) fn goes_in_again(block: &mut ThreadBlock, frame: &mut SyscallFrame, nr: u64) -> bool {
-    let Some(sysno @ (Sysno::execve | Sysno::execveat)) = super::sysno(nr) else {
-        return false;
-    };
+/// exec has come out. Where it goes on if it goes in again, as it is in the frame then: with the
+/// program's environment alone, if that and ours are too long together; or from its beginning,
+/// if that environment is forgotten.
+pub(super) fn goes_in_again(
+    block: &mut ThreadBlock,
+    frame: &mut SyscallFrame,
+    call: &Call,
+) -> Option<u64> {
+    let sysno = super::sysno(call.nr).filter(|_| is_exec(call))?;
+    let is_too_long = frame.rax as i64 == -i64::from(Errno::E2BIG.into_raw());
+    if is_too_long && call.begins_again() {
+        (frame.rax, frame.args) = (call.nr, call.args);
+        return Some(patch::place_of(frame.native(), 0, 0)?.start);
+    }
     let envp = &mut frame.args[environment_of(sysno)];
     let is_ours = |memory: Mapping| memory.len != 0 && memory.start + BEHIND_ORIGINAL == *envp;
-    let is_too_long = frame.rax as i64 == -i64::from(Errno::E2BIG.into_raw());
     if !is_too_long || !(is_ours(block.environment()) || is_ours(block.large_environment)) {
         if core::mem::take(&mut block.is_let_go) {
             count_not_followed(-1);
         }
-        return false;
+        return None;
     }
     // SAFETY: `Survey::compose` has put it there, in memory that is still the block's.
     *envp = unsafe { ((*envp - BEHIND_ORIGINAL) as *const u64).read() };
-    frame.rax = nr;
+    frame.rax = call.nr;
     block.is_let_go = true;
     count_not_followed(1);
-    true
+    block.in_flight.push(call);
+    Some(frame.gate())
+}
+
+fn is_exec(call: &Call) -> bool {
+    let is_it = matches!(super::sysno(call.nr), Some(Sysno::execve | Sysno::execveat));
+    is_it && call.watchers & u32::from(LIFECYCLE) != 0
 }
 
 /// Which argument the environment is.
@@ -160,7 +178,8 @@ impl Survey {
     /// Reads an environment. `None` if it cannot be read: the kernel will say
     /// so.
     fn of(envp: u64, wanted: &Wanted) -> Option<Self> {
-        let mut survey = Self { count: 0, set: 0, preloads: heapless::Vec::new() };
+        let mut survey =
+            Self { count: 0, set: 0, preloads: heapless::Vec::new() };
         if envp == 0 {
             return Some(survey);
         }
