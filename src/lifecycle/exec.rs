@@ -170,6 +170,8 @@ struct Survey {
     count: usize,
     /// Bits of the carried strings whose variables it sets.
     set: u64,
+    /// It has a marker, as a copy of what `/proc` shows does. Ours comes behind it.
+    has_marker: bool,
     /// Preload variables without our entries: their indices and addresses.
     preloads: heapless::Vec<(usize, u64), PRELOADS>,
 }
@@ -179,7 +181,7 @@ impl Survey {
     /// so.
     fn of(envp: u64, wanted: &Wanted) -> Option<Self> {
         let mut survey =
-            Self { count: 0, set: 0, preloads: heapless::Vec::new() };
+            Self { count: 0, set: 0, has_marker: false, preloads: heapless::Vec::new() };
         if envp == 0 {
             return Some(survey);
         }
@@ -250,6 +252,8 @@ impl Survey {
             } else {
                 self.preloads.push((self.count, pointer)).ok()?;
             }
+        } else if environment::is_marker(string) {
+            self.has_marker = true;
         } else if environment::is_setting(string) {
             for (bit, ours) in wanted.strings() {
                 if name(ours) == name(string) {
@@ -263,7 +267,7 @@ impl Survey {
 
     fn is_complete(&self, wanted: &Wanted) -> bool {
         let all = wanted.strings().fold(0, |all, (bit, _)| all | 1 << bit);
-        self.set == all && self.preloads.is_empty()
+        self.set == all && self.preloads.is_empty() && !self.has_marker
     }
 
     /// Makes an environment of the program's strings and what it lacks of ours.
