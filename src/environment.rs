@@ -69,10 +69,21 @@ impl Carried {
         first.strip_prefix(PRELOAD).unwrap_or(b"")
     }
 
+    /// Our own entry.
+    fn own(&self) -> &[u8] {
+        entries(self.preload()).last().unwrap_or(b"")
+    }
+
+    /// The path of our library; `None` where ld.so searches for it.
+    pub(crate) fn own_path(&self) -> Option<&CStr> {
+        let own = Some(self.own()).filter(|own| own.starts_with(b"/"))?;
+        // SAFETY: the list's last entry, which ends with a NUL.
+        Some(unsafe { CStr::from_ptr(own.as_ptr().cast()) })
+    }
+
     /// Whether a list of preload entries has ours.
     pub(crate) fn is_in(&self, list: &[u8]) -> bool {
-        let ours = entries(self.preload()).last().unwrap_or(b"");
-        entries(list).any(|entry| last_component(entry) == last_component(ours))
+        entries(list).any(|entry| last_component(entry) == last_component(self.own()))
     }
 }
 

@@ -118,10 +118,11 @@ fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) -> boo
     }
     let argument = environment_of(sysno);
     let member = group::ambiguous_number(block.membership());
-    if let Some(wanted) = environment::carried().map(|carried| Wanted::new(block, carried, member))
+    if let Some(wanted) =
+        environment::carried().map(|carried| Wanted::new(block, carried, member, image))
         && let Some(survey) = Survey::of(frame.args[argument], &wanted)
         && !survey.is_complete(&wanted)
-        && let Ok(envp) = survey.compose(block, frame.args[argument], &wanted, image)
+        && let Ok(envp) = survey.compose(block, frame.args[argument], &wanted)
     {
         frame.keep_original();
         frame.args[argument] = envp;
@@ -136,10 +137,16 @@ struct Wanted {
     /// Variables with the numbers of our descriptors and, where that matters, of the thread:
     /// `NAME=number`.
     descriptors: heapless::Vec<heapless::String<64>, 3>,
+    image: Image,
 }
 
 impl Wanted {
-    fn new(block: &ThreadBlock, carried: &'static Carried, member: Option<u32>) -> Self {
+    fn new(
+        block: &ThreadBlock,
+        carried: &'static Carried,
+        member: Option<u32>,
+        image: Image,
+    ) -> Self {
         let mut descriptors = heapless::Vec::new();
         let numbers = descriptors::variables(block);
         for (name, number) in numbers.chain(member.map(|number| (env::MEMBER, number))) {
@@ -148,7 +155,7 @@ impl Wanted {
                 let _ = descriptors.push(variable);
             }
         }
-        Self { carried, descriptors }
+        Self { carried, descriptors, image }
     }
 
     /// All variables, with their numbers: the preload entries, settings, and
@@ -172,7 +179,8 @@ struct Survey {
     set: u64,
     /// It has a marker, as a copy of what `/proc` shows does. Ours comes behind it.
     has_marker: bool,
-    /// Preload variables without our entries: their indices and addresses.
+    /// Preload variables without our entries, or with those that nobody would find: their
+    /// indices and addresses.
     preloads: heapless::Vec<(usize, u64), PRELOADS>,
 }
 
@@ -247,7 +255,7 @@ impl Survey {
         let mut text = [0; LONGEST];
         let string = sys::read_guest_string(pointer, &mut text)?;
         if let Some(list) = string.strip_prefix(PRELOAD) {
-            if wanted.carried.is_in(list) {
+            if wanted.carried.is_in(list) != (wanted.image == Image::Lost) {
                 self.set |= 1;
             } else {
                 self.preloads.push((self.count, pointer)).ok()?;
@@ -267,18 +275,13 @@ impl Survey {
 
     fn is_complete(&self, wanted: &Wanted) -> bool {
         let all = wanted.strings().fold(0, |all, (bit, _)| all | 1 << bit);
-        self.set == all && self.preloads.is_empty() && !self.has_marker
+        let has_all = self.set == all && !self.has_marker;
+        self.preloads.is_empty() && (has_all || wanted.image == Image::Lost)
     }
 
     /// Makes an environment of the program's strings and what it lacks of ours.
     /// Returns its address. An image that runs alone hides nothing, and hands it on.
-    fn compose(
-        &self,
-        block: &mut ThreadBlock,
-        envp: u64,
-        wanted: &Wanted,
-        image: Image,
-    ) -> Result<u64> {
+    fn compose(&self, block: &mut ThreadBlock, envp: u64, wanted: &Wanted) -> Result<u64> {
         let pointers = self.count + 1 + ROOM + STRINGS + 1;
         let prefixed =
             self.preloads.len() * (PRELOAD.len() + wanted.carried.preload().len() + 1 + LONGEST);
@@ -299,11 +302,15 @@ impl Survey {
                 let mut theirs = [0; LONGEST];
                 let theirs = sys::read_guest_string(*pointer, &mut theirs).unwrap_or(b"");
                 let theirs = theirs.strip_prefix(PRELOAD).unwrap_or(b"");
-                let text = out.string(&[PRELOAD, wanted.carried.preload(), b":", theirs]);
+                let ours = wanted.carried.preload();
+                let text = match wanted.image {
+                    Image::Lost => out.string(&[PRELOAD, without_first(theirs, ours)]),
+                    _ => out.string(&[PRELOAD, ours, b":", theirs]),
+                };
                 ((start + 8 * *index as u64) as *mut u64).write(text);
             }
             let is_prefixed = !self.preloads.is_empty();
-            if image == Image::Followed {
+            if wanted.image == Image::Followed {
                 let marker = if is_prefixed { PREFIXED } else { PLAIN };
                 out.push(marker.as_ptr() as u64);
                 for _ in 0..ROOM {
@@ -312,7 +319,7 @@ impl Survey {
             }
             let set = self.set | u64::from(is_prefixed);
             for (bit, string) in wanted.strings() {
-                if set & 1 << bit == 0 {
+                if set & 1 << bit == 0 && wanted.image != Image::Lost {
                     let text = out.string(&[string]);
                     out.push(text);
                 }
@@ -391,6 +398,12 @@ fn read_together<'a>(pointers: &[u64], buffer: &'a mut [u8; TOGETHER]) -> Option
 fn may_matter(head: &[u8]) -> bool {
     let begins = |name: &[u8]| head.iter().zip(name).all(|(byte, other)| byte == other);
     begins(PRELOAD) || begins(b"INTERCEPT")
+}
+
+/// A list of preload entries without those that are its first.
+fn without_first<'a>(list: &'a [u8], first: &[u8]) -> &'a [u8] {
+    let rest = list.strip_prefix(first);
+    rest.map_or(list, |rest| rest.get(1..).unwrap_or(b""))
 }
 
 fn name(string: &[u8]) -> &[u8] {
