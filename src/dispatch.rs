@@ -404,10 +404,10 @@ pub fn run_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     };
     let Call { nr, ref args, began, word, watchers, .. } = call;
     let mut result = frame.rax as i64;
-    if watchers & WATCH_LIFECYCLE != 0 && lifecycle::goes_in_again(block, frame, nr) {
-        *block.in_flight.vacant() = call;
-        block.in_flight.count();
-        return frame.gate();
+    if watchers & WATCH_LIFECYCLE != 0
+        && let Some(target) = lifecycle::goes_in_again(block, frame, &call)
+    {
+        return target;
     }
     if watchers & CHANGED != 0 {
         frame.args = *args;

@@ -69,10 +69,21 @@ impl Carried {
         first.strip_prefix(PRELOAD).unwrap_or(b"")
     }
 
+    /// Our own entry.
+    fn own(&self) -> &[u8] {
+        entries(self.preload()).last().unwrap_or(b"")
+    }
+
+    /// The path of our library; `None` where ld.so searches for it.
+    pub(crate) fn own_path(&self) -> Option<&CStr> {
+        let own = Some(self.own()).filter(|own| own.starts_with(b"/"))?;
+        // SAFETY: the list's last entry, which ends with a NUL.
+        Some(unsafe { CStr::from_ptr(own.as_ptr().cast()) })
+    }
+
     /// Whether a list of preload entries has ours.
     pub(crate) fn is_in(&self, list: &[u8]) -> bool {
-        let ours = entries(self.preload()).last().unwrap_or(b"");
-        entries(list).any(|entry| last_component(entry) == last_component(ours))
+        entries(list).any(|entry| last_component(entry) == last_component(self.own()))
     }
 }
 
@@ -109,8 +120,7 @@ fn push(text: &mut Vec<u8, CAPACITY>, parts: &[&[u8]]) -> bool {
 
 /// Whether a string sets something of ours.
 pub(crate) fn is_setting(string: &[u8]) -> bool {
-    (string.starts_with(b"INTERCEPTOR") || string.starts_with(b"INTERCEPT_"))
-        && !string.starts_with(MARKER)
+    (string.starts_with(b"INTERCEPTOR") || string.starts_with(b"INTERCEPT_")) && !is_marker(string)
 }
 
 /// Whether a setting is for one image: the number of a descriptor, or of a thread.
@@ -157,7 +167,8 @@ impl Laden {
             let strings = core::slice::from_raw_parts_mut(envp, count);
             (strings, core::slice::from_raw_parts(auxv, pairs))
         };
-        let marker = strings.iter().position(|string| is_marker(*string))?;
+        // The program may have passed others, which it then is to see.
+        let marker = strings.iter().rposition(|string| is_first_marker(bytes(*string)))?;
         let (own, added) = strings.split_at_mut(marker);
         Some(Self { own, added, auxv: auxv.as_flattened() })
     }
@@ -176,8 +187,14 @@ impl Laden {
     }
 }
 
-fn is_marker(string: *const c_char) -> bool {
-    bytes(string).starts_with(MARKER)
+/// Whether a string is what stands between the program's variables and ours, or makes room
+/// there.
+pub(crate) fn is_marker(string: &[u8]) -> bool {
+    string.starts_with(MARKER)
+}
+
+fn is_first_marker(string: &[u8]) -> bool {
+    is_marker(string) && string != NOTHING.to_bytes()
 }
 
 /// Takes what `lifecycle::exec` has added to the environment out of the
@@ -215,7 +232,7 @@ pub(crate) unsafe fn tidy(envp: *mut *mut c_char) {
     };
     let mut kept = 0;
     for at in 0..laden.added.len() {
-        if !is_marker(laden.added[at]) {
+        if !is_marker(bytes(laden.added[at])) {
             laden.added.swap(kept, at);
             kept += 1;
         }

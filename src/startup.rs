@@ -6,7 +6,7 @@
 use core::ffi::{CStr, c_char};
 use core::fmt;
 use core::ptr::null;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use interceptor_abi::env;
 use interceptor_calls::parse_filter;
@@ -72,6 +72,14 @@ unsafe extern "C" {
     fn interceptor_libc_environ() -> *const *const *const c_char;
 }
 
+static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+
+/// Whether the constructor has run, or runs.
+#[cfg(feature = "capi")]
+pub(crate) fn has_begun() -> bool {
+    HAS_BEGUN.load(Relaxed)
+}
+
 /// The constructor. Only what asks the hook is compiled for it.
 pub fn start<H: Hook>(hook: &'static H, argv: *const *const c_char, envp: *const *const c_char) {
     let Some(patched) = Patched::begin(argv, envp) else {
@@ -122,6 +130,7 @@ impl Patched {
     /// Patches the process; or does nothing, and says why if nobody has asked for that.
     #[inline(never)]
     fn begin(argv: *const *const c_char, envp: *const *const c_char) -> Option<Self> {
+        HAS_BEGUN.store(true, Relaxed);
         // Also where we do nothing else: we are in the list in any case.
         surroundings::let_sanitizer_be_first();
         let (argv, envp) = arguments(argv, envp);

@@ -26,6 +26,7 @@ use crate::interest;
 use crate::lifecycle;
 use crate::patch;
 use crate::signal;
+use crate::startup;
 use crate::thread;
 
 /// `struct interceptor_hook` of the header.
@@ -94,6 +95,13 @@ pub unsafe extern "C" fn interceptor_register(description: *const Description) -
 
 unsafe fn register(description: *const Description) -> Result<usize, Errno> {
     if ALLOWED.load(Relaxed) == 0 {
+        if !startup::has_begun() {
+            // musl runs constructors in the order of the list.
+            say(format_args!(
+                "a hook library registers before the runtime has started, and is refused; it \
+                 has to stand behind libinterceptor.so in LD_PRELOAD"
+            ));
+        }
         return Err(Errno::ENOSYS);
     }
     // SAFETY: the caller's.

@@ -15,9 +15,11 @@ use super::{Observing, Step, descriptors};
 use crate::environment::{self, Carried, NOTHING, PLAIN, PREFIXED, PRELOAD, ROOM};
 use crate::frame::SyscallFrame;
 use crate::group;
+use crate::interest::LIFECYCLE;
+use crate::patch;
 use crate::signal;
 use crate::sys::{self, GuestRange, Mapping, PAGE, Result, page_up};
-use crate::thread::ThreadBlock;
+use crate::thread::{Call, ThreadBlock};
 
 /// Pointers looked at in one step.
 const STEP: usize = 64;
@@ -44,6 +46,9 @@ pub(super) fn enter(
 ) -> Step {
     let thread = block.thread();
     observing.call(block, |hook| hook.process_exec(&thread));
+    // Those that a handler has interrupted on their way in, and whose environment would be
+    // overwritten here.
+    block.in_flight.have_begin_again(is_exec);
     block.is_let_go = false;
     let is_carried = !sys::is_confined() && carry(block, sysno, frame);
     signal::leave_ignored_to_kernel(true);
@@ -55,27 +60,40 @@ pub(super) fn enter(
     Step::ForwardAndExit
 }
 
-/// exec has come out. Whether it goes in again, as it is in the frame then: with the program's
-/// environment alone, if that and ours are too long together.
-pub(super) fn goes_in_again(block: &mut ThreadBlock, frame: &mut SyscallFrame, nr: u64) -> bool {
-    let Some(sysno @ (Sysno::execve | Sysno::execveat)) = super::sysno(nr) else {
-        return false;
-    };
+/// exec has come out. Where it goes on if it goes in again, as it is in the frame then: with the
+/// program's environment alone, if that and ours are too long together; or from its beginning,
+/// if that environment is forgotten.
+pub(super) fn goes_in_again(
+    block: &mut ThreadBlock,
+    frame: &mut SyscallFrame,
+    call: &Call,
+) -> Option<u64> {
+    let sysno = super::sysno(call.nr).filter(|_| is_exec(call))?;
+    let is_too_long = frame.rax as i64 == -i64::from(Errno::E2BIG.into_raw());
+    if is_too_long && call.begins_again() {
+        (frame.rax, frame.args) = (call.nr, call.args);
+        return Some(patch::place_of(frame.native(), 0, 0)?.start);
+    }
     let envp = &mut frame.args[environment_of(sysno)];
     let is_ours = |memory: Mapping| memory.len != 0 && memory.start + BEHIND_ORIGINAL == *envp;
-    let is_too_long = frame.rax as i64 == -i64::from(Errno::E2BIG.into_raw());
     if !is_too_long || !(is_ours(block.environment()) || is_ours(block.large_environment)) {
         if core::mem::take(&mut block.is_let_go) {
             count_not_followed(-1);
         }
-        return false;
+        return None;
     }
     // SAFETY: `Survey::compose` has put it there, in memory that is still the block's.
     *envp = unsafe { ((*envp - BEHIND_ORIGINAL) as *const u64).read() };
-    frame.rax = nr;
+    frame.rax = call.nr;
     block.is_let_go = true;
     count_not_followed(1);
-    true
+    block.in_flight.push(call);
+    Some(frame.gate())
+}
+
+fn is_exec(call: &Call) -> bool {
+    let is_it = matches!(super::sysno(call.nr), Some(Sysno::execve | Sysno::execveat));
+    is_it && call.watchers & u32::from(LIFECYCLE) != 0
 }
 
 /// Which argument the environment is.
@@ -100,10 +118,11 @@ fn carry(block: &mut ThreadBlock, sysno: Sysno, frame: &mut SyscallFrame) -> boo
     }
     let argument = environment_of(sysno);
     let member = group::ambiguous_number(block.membership());
-    if let Some(wanted) = environment::carried().map(|carried| Wanted::new(block, carried, member))
+    if let Some(wanted) =
+        environment::carried().map(|carried| Wanted::new(block, carried, member, image))
         && let Some(survey) = Survey::of(frame.args[argument], &wanted)
         && !survey.is_complete(&wanted)
-        && let Ok(envp) = survey.compose(block, frame.args[argument], &wanted, image)
+        && let Ok(envp) = survey.compose(block, frame.args[argument], &wanted)
     {
         frame.keep_original();
         frame.args[argument] = envp;
@@ -118,10 +137,16 @@ struct Wanted {
     /// Variables with the numbers of our descriptors and, where that matters, of the thread:
     /// `NAME=number`.
     descriptors: heapless::Vec<heapless::String<64>, 3>,
+    image: Image,
 }
 
 impl Wanted {
-    fn new(block: &ThreadBlock, carried: &'static Carried, member: Option<u32>) -> Self {
+    fn new(
+        block: &ThreadBlock,
+        carried: &'static Carried,
+        member: Option<u32>,
+        image: Image,
+    ) -> Self {
         let mut descriptors = heapless::Vec::new();
         let numbers = descriptors::variables(block);
         for (name, number) in numbers.chain(member.map(|number| (env::MEMBER, number))) {
@@ -130,7 +155,7 @@ impl Wanted {
                 let _ = descriptors.push(variable);
             }
         }
-        Self { carried, descriptors }
+        Self { carried, descriptors, image }
     }
 
     /// All variables, with their numbers: the preload entries, settings, and
@@ -152,7 +177,10 @@ struct Survey {
     count: usize,
     /// Bits of the carried strings whose variables it sets.
     set: u64,
-    /// Preload variables without our entries: their indices and addresses.
+    /// It has a marker, as a copy of what `/proc` shows does. Ours comes behind it.
+    has_marker: bool,
+    /// Preload variables without our entries, or with those that nobody would find: their
+    /// indices and addresses.
     preloads: heapless::Vec<(usize, u64), PRELOADS>,
 }
 
@@ -160,7 +188,8 @@ impl Survey {
     /// Reads an environment. `None` if it cannot be read: the kernel will say
     /// so.
     fn of(envp: u64, wanted: &Wanted) -> Option<Self> {
-        let mut survey = Self { count: 0, set: 0, preloads: heapless::Vec::new() };
+        let mut survey =
+            Self { count: 0, set: 0, has_marker: false, preloads: heapless::Vec::new() };
         if envp == 0 {
             return Some(survey);
         }
@@ -226,11 +255,13 @@ impl Survey {
         let mut text = [0; LONGEST];
         let string = sys::read_guest_string(pointer, &mut text)?;
         if let Some(list) = string.strip_prefix(PRELOAD) {
-            if wanted.carried.is_in(list) {
+            if wanted.carried.is_in(list) != (wanted.image == Image::Lost) {
                 self.set |= 1;
             } else {
                 self.preloads.push((self.count, pointer)).ok()?;
             }
+        } else if environment::is_marker(string) {
+            self.has_marker = true;
         } else if environment::is_setting(string) {
             for (bit, ours) in wanted.strings() {
                 if name(ours) == name(string) {
@@ -244,18 +275,13 @@ impl Survey {
 
     fn is_complete(&self, wanted: &Wanted) -> bool {
         let all = wanted.strings().fold(0, |all, (bit, _)| all | 1 << bit);
-        self.set == all && self.preloads.is_empty()
+        let has_all = self.set == all && !self.has_marker;
+        self.preloads.is_empty() && (has_all || wanted.image == Image::Lost)
     }
 
     /// Makes an environment of the program's strings and what it lacks of ours.
     /// Returns its address. An image that runs alone hides nothing, and hands it on.
-    fn compose(
-        &self,
-        block: &mut ThreadBlock,
-        envp: u64,
-        wanted: &Wanted,
-        image: Image,
-    ) -> Result<u64> {
+    fn compose(&self, block: &mut ThreadBlock, envp: u64, wanted: &Wanted) -> Result<u64> {
         let pointers = self.count + 1 + ROOM + STRINGS + 1;
         let prefixed =
             self.preloads.len() * (PRELOAD.len() + wanted.carried.preload().len() + 1 + LONGEST);
@@ -276,11 +302,15 @@ impl Survey {
                 let mut theirs = [0; LONGEST];
                 let theirs = sys::read_guest_string(*pointer, &mut theirs).unwrap_or(b"");
                 let theirs = theirs.strip_prefix(PRELOAD).unwrap_or(b"");
-                let text = out.string(&[PRELOAD, wanted.carried.preload(), b":", theirs]);
+                let ours = wanted.carried.preload();
+                let text = match wanted.image {
+                    Image::Lost => out.string(&[PRELOAD, without_first(theirs, ours)]),
+                    _ => out.string(&[PRELOAD, ours, b":", theirs]),
+                };
                 ((start + 8 * *index as u64) as *mut u64).write(text);
             }
             let is_prefixed = !self.preloads.is_empty();
-            if image == Image::Followed {
+            if wanted.image == Image::Followed {
                 let marker = if is_prefixed { PREFIXED } else { PLAIN };
                 out.push(marker.as_ptr() as u64);
                 for _ in 0..ROOM {
@@ -289,7 +319,7 @@ impl Survey {
             }
             let set = self.set | u64::from(is_prefixed);
             for (bit, string) in wanted.strings() {
-                if set & 1 << bit == 0 {
+                if set & 1 << bit == 0 && wanted.image != Image::Lost {
                     let text = out.string(&[string]);
                     out.push(text);
                 }
@@ -368,6 +398,12 @@ fn read_together<'a>(pointers: &[u64], buffer: &'a mut [u8; TOGETHER]) -> Option
 fn may_matter(head: &[u8]) -> bool {
     let begins = |name: &[u8]| head.iter().zip(name).all(|(byte, other)| byte == other);
     begins(PRELOAD) || begins(b"INTERCEPT")
+}
+
+/// A list of preload entries without those that are its first.
+fn without_first<'a>(list: &'a [u8], first: &[u8]) -> &'a [u8] {
+    let rest = list.strip_prefix(first);
+    rest.map_or(list, |rest| rest.get(1..).unwrap_or(b""))
 }
 
 fn name(string: &[u8]) -> &[u8] {

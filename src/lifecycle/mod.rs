@@ -220,9 +220,13 @@ pub(crate) fn enter(
     }
 }
 
-/// Whether a call that has come out, and that was changed, goes in again.
-pub(crate) fn goes_in_again(block: &mut ThreadBlock, frame: &mut SyscallFrame, nr: u64) -> bool {
-    exec::goes_in_again(block, frame, nr)
+/// Where a call goes on that has come out and goes in again.
+pub(crate) fn goes_in_again(
+    block: &mut ThreadBlock,
+    frame: &mut SyscallFrame,
+    call: &Call,
+) -> Option<u64> {
+    exec::goes_in_again(block, frame, call)
 }
 
 /// A call on its way out. Returns the result that the program sees.

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syscalls::Errno;
 
 use crate::diagnostics::{self, Lossy, say};
+use crate::environment::{self, Carried};
 use crate::group;
 use crate::sys::{self, File, Status};
 
@@ -38,6 +39,8 @@ pub(super) enum Image {
     Followed,
     /// It will run without us.
     Alone,
+    /// So it will, since our library cannot be found from here: ld.so would say so.
+    Lost,
 }
 
 /// Looks at what will be executed, and says so if it will run without us.
@@ -54,7 +57,10 @@ fn report_file(target: &Target, status: Status) -> Option<Image> {
     let mut path = [0; PATH];
     let len = sys::read_guest_string(target.path, &mut path)?.len();
     let name = CStr::from_bytes_with_nul(path.get(..=len)?).ok()?;
-    let why = obstacle(target.directory, name, status)?;
+    let (why, image) = match is_lost() {
+        true => ("cannot find the runtime", Image::Lost),
+        false => (obstacle(target.directory, name, status)?, Image::Alone),
+    };
     count_not_followed(1);
     if diagnostics::is_for_user() && !IS_SAID.swap(true, Relaxed) && is_first_in_group() {
         say(format_args!(
@@ -62,7 +68,14 @@ fn report_file(target: &Target, status: Status) -> Option<Image> {
             Lossy(name.to_bytes())
         ));
     }
-    Some(Image::Alone)
+    Some(image)
+}
+
+/// Whether our library is not there for who executes a program now: in another root, or as
+/// another user.
+fn is_lost() -> bool {
+    let path = environment::carried().and_then(Carried::own_path);
+    path.is_some_and(|path| sys::status_at(AT_FDCWD, path, 0).is_err())
 }
 
 /// Counts programs that run without us.

@@ -99,25 +99,33 @@ pub(super) fn may_contain(range: &Range<u64>) -> bool {
     })
 }
 
-/// Gives back the areas of texts that lie wholly in the range; or only of those that the
-/// program has written.
+/// Gives back the areas of texts that lie wholly in the range, or what is left of them; or only
+/// of those that the program has written.
 pub(super) fn forget(range: &Range<u64>, only_written: bool) {
     for entry in used().iter().filter(|entry| !only_written || !entry.is_of_file()) {
         let Some(text) = entry.text() else {
             continue;
         };
-        if range.start <= text.start && text.end <= range.end {
+        let gone = text.start.max(range.start)..text.end.min(range.end);
+        if gone.is_empty() {
+            continue;
+        }
+        trap::forget(&gone);
+        if gone == text {
             let taken = entry.text_start.compare_exchange(text.start, RESERVED, Acquire, Relaxed);
             if taken.is_ok() {
                 let (area, copies) = (entry.area(), entry.copies());
                 if entry.is_retired() {
                     RETIRED.fetch_sub(1, Relaxed);
                 }
-                trap::forget(&text);
                 entry.text_start.store(0, Release);
                 area.unmap();
                 copies.inspect(|copies| copies.unmap(&text));
             }
+        } else if gone.start == text.start {
+            entry.text_start.store(gone.end, Release);
+        } else if gone.end == text.end {
+            entry.text_end.store(gone.start, Relaxed);
         }
     }
 }

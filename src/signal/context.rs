@@ -291,13 +291,15 @@ impl View {
             Phase::Ahead | Phase::AtGate => self.real.put(context),
             Phase::Returned if is_lost => context.rip = patch::way_to(place.after),
             Phase::Returned => {
-                // What the program gets is what the record says.
+                // What the program gets is what the record says; what the kernel got tells whether
+                // the call goes in again.
+                let mut args = wanted.args;
                 if let Some(call) =
                     call_at_gate(place, context.rsp).filter(|call| call.is_changed())
                 {
-                    call.args = wanted.args;
+                    (call.args, args) = (args, self.real.args);
                 }
-                Registers { rax: wanted.rax, args: wanted.args, ..self.real }.put(context);
+                Registers { rax: wanted.rax, args, ..self.real }.put(context);
             }
         }
     }
@@ -351,7 +353,7 @@ pub(super) fn begin_anew(context: &mut UContext) {
 }
 
 /// Makes a call that a context stands before begin again, if it looks for a SIGILL that
-/// waits; also where it is on its way there from a handler.
+/// waits, or what was prepared for it is gone; also where it is on its way there from a handler.
 pub(super) fn look_again(info: &mut SigInfo, context: &mut UContext) {
     let is_ahead = |place: &Place| matches!(place.phase, Phase::Ahead | Phase::AtGate);
     if let Some(Stage::Returned(frame)) = entry::stage(context, 0) {
@@ -363,8 +365,9 @@ pub(super) fn look_again(info: &mut SigInfo, context: &mut UContext) {
     if is_call && is_return(nr) {
         look_again_behind(context.rsp);
     } else if is_call
-        && traps::looks_for_one(nr)
         && let Some(place) = &view.place
+        && (traps::looks_for_one(nr)
+            || call_at_gate(place, context.rsp).is_some_and(|call| call.begins_again()))
     {
         begin_again(info, context, place);
     }

@@ -17,7 +17,7 @@ use super::{
     stepping, table, traps, waiting,
 };
 use crate::sys;
-use crate::thread::{self, ThreadBlock};
+use crate::thread::{self, Call, ThreadBlock};
 use crate::tls;
 
 /// Called on delivery (`asm/signal.S`), with the version of the signal's action
@@ -159,7 +159,10 @@ unsafe fn forward(
         let is_another_due =
             own_block().is_some_and(|block| traps::handler_returned(block, &mut *context, change));
         view.leave(&mut *context);
-        if own_block().is_some_and(|block| block.sigill.waits) {
+        let is_to_look = |block: &mut ThreadBlock| {
+            block.sigill.waits || block.in_flight.newest(Call::begins_again).is_some()
+        };
+        if own_block().is_some_and(is_to_look) {
             context::look_again(&mut *info, &mut *context);
         }
         is_another_due

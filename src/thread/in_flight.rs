@@ -71,9 +71,17 @@ impl Call {
     /// In `watchers`: the hook changed number or arguments; the registers are
     /// to be put back.
     pub(crate) const CHANGED: u32 = 1 << 8;
+    /// In `watchers`: what was prepared for it is gone, so it begins again, if it has not been
+    /// executed.
+    pub(crate) const AGAIN: u32 = 1 << 10;
 
     pub(crate) fn is_changed(&self) -> bool {
         self.watchers & Self::CHANGED != 0
+    }
+
+    /// See [`AGAIN`](Self::AGAIN).
+    pub(crate) fn begins_again(&self) -> bool {
+        self.watchers & Self::AGAIN != 0
     }
 
     /// What it does to the mask. In the record of a call that the runtime does not wait for,
@@ -121,6 +129,12 @@ impl InFlight {
             }
         }
         used.trailing_ones() as usize
+    }
+
+    /// Adds the record of a call that has come out and goes in again.
+    pub(crate) fn push(&mut self, call: &Call) {
+        *self.vacant() = *call;
+        self.count();
     }
 
     /// Removes a record, if it is still there.
@@ -179,6 +193,18 @@ impl InFlight {
     pub(crate) fn forget(&mut self, rsp: u64, anchor: u64) {
         if let Some(number) = self.find(rsp, anchor) {
             self.remove_from_between(number);
+        }
+    }
+
+    /// Has all calls [begin again](Call::AGAIN) of which something holds.
+    pub(crate) fn have_begin_again(&mut self, holds: impl Fn(&Call) -> bool) {
+        let mut number = self.oldest;
+        while number != self.pushed {
+            let call = &mut self.calls[number as usize % CAPACITY];
+            if holds(call) {
+                call.watchers |= Call::AGAIN;
+            }
+            number = number.wrapping_add(1);
         }
     }
 

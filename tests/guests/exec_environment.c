@@ -1,6 +1,7 @@
 // expect: exec takes the environment that the program passes, to the byte: with no variable at all, with none passed
 // (a null pointer), with a single one, with hundreds, with duplicates, with strings that are no variables, with one
-// that is as long as an argument may be, with an LD_PRELOAD of the program's own. An interceptor that adds what it
+// that is as long as an argument may be, with an LD_PRELOAD of the program's own, with a copy of what /proc shows and
+// more behind it. An interceptor that adds what it
 // needs to be preloaded again must hide it. The image executed shows its arguments and its environment and looks at
 // all that a runtime gets from the kernel: environ lies behind argv, the auxiliary vector behind environ (where Go and
 // ld.so find it), getauxval, /proc/self/auxv and it agree.
@@ -114,6 +115,21 @@ static int show(int argc, char **argv, char **envp) {
     return 42;
 }
 
+// As a supervisor does: what /proc shows, and more behind it.
+static int execute_with_copy(void) {
+    static char text[1 << 16], *copy[1000];
+    int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC), count = 0;
+    ssize_t length = read(fd, text, sizeof text - 1);
+    CHECK(length > 0 && close(fd) == 0, "/proc/self/environ");
+    for (char *at = text; at < text + length; at += strlen(at) + 1)
+        copy[count++] = at;
+    copy[count++] = "GUEST_INHERITS=1";
+    copy[count++] = "LAST=4";
+    char *args[] = {self, "show", "", "last", NULL};
+    execve(self, args, copy);
+    return 1;
+}
+
 // In the guest.
 
 static void wait_for(const char *what, pid_t child) {
@@ -152,6 +168,8 @@ int main(int argc, char **argv, char **envp) {
     CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0, "own path");
     if (argc > 1 && !strcmp(argv[1], "show"))
         return show(argc, argv, envp);
+    if (argc > 1 && !strcmp(argv[1], "copy"))
+        return execute_with_copy();
     if (argc == 1 && !argv[0][0])
         return show(argc, argv, envp);
 
@@ -180,6 +198,15 @@ int main(int argc, char **argv, char **envp) {
     pass("a preloaded library", preloads);
     pass("an empty list of libraries", no_preload);
     pass("two lists of libraries", two_preloads);
+
+    ok("a copy of what /proc shows");
+    char *copies[] = {self, "copy", NULL};
+    pid_t copying = fork();
+    if (copying == 0) {
+        execve(self, copies, cleaned);
+        _exit(99);
+    }
+    wait_for("a copy", copying);
 
     pthread_t thread;
     char **const from_thread[] = {cleaned, empty, preloads, duplicates};

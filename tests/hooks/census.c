@@ -641,8 +641,42 @@ static void *fails_to_execute(void *unused) {
     return wait_at_gate(unused);
 }
 
+static volatile int to_fail;
+
+static void fail_some_times(int unused) {
+    if (to_fail-- > 0)
+        fail_to_execute(unused);
+}
+
+/* The thread is the same, also where a handler has failed to execute something meanwhile. */
+static void interrupted_execs(void) {
+    enum { ROUNDS = 200 };
+    char *arguments[] = {"true", NULL}, *empty[] = {NULL};
+    begin();
+    for (int i = 0; i < ROUNDS; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            end_with_parent();
+            to_fail = 1 + i % 8;
+            signal(SIGURG, fail_some_times); /* ignored by the image */
+            execve("/bin/true", arguments, empty);
+            _exit(9);
+        }
+        int status = 0;
+        while (waitpid(child, &status, WNOHANG) == 0) {
+            kill(child, SIGURG);
+            for (volatile int pause = 0; pause < i * 37 % 3000; pause++)
+                ;
+        }
+        CHECK(status == 0, "interrupted exec ends with %#x", status);
+    }
+    interceptor_group_sync();
+    expect("interrupted execs", ROUNDS, 0, 0);
+}
+
 /* exec keeps the thread that calls it, and its number. */
 static void execs(void) {
+    interrupted_execs();
     begin();
     pthread_t thread;
     failing = 1;

@@ -104,6 +104,26 @@ int main(void) {
 "#;
 
 #[test]
+fn a_program_that_would_not_find_the_runtime_runs_alone_and_does_not_hear_of_it() {
+    let dist = need!(Dist::find());
+    let scratch = Scratch::new();
+    let runtime = scratch.path("libinterceptor.so");
+    fs::copy(dist.runtime(), &runtime).expect("a copy");
+    // As in another root, or as a user who may not come here.
+    let script = format!("rm {}; env; LD_PRELOAD= env -i env; exec true", runtime.display());
+    let program = Program::shell(&script);
+    let runtime = runtime.to_str().expect("a name in UTF-8");
+    let ended = program
+        .environment("INTERCEPTOR_LIB", runtime)
+        .under(&dist, &["stat".as_ref(), "-o".as_ref(), scratch.path("report").as_os_str()]);
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let preload = ended.stdout.lines().find(|line| line.starts_with("LD_PRELOAD="));
+    assert_eq!(preload, Some("LD_PRELOAD="), "{ended:?}");
+    let lines: Vec<_> = ended.stderr.lines().collect();
+    assert!(matches!(lines[..], [said] if said.contains("cannot find the runtime")), "{ended:?}");
+}
+
+#[test]
 fn a_program_that_runs_alone_gets_variables_and_hands_them_on() {
     let dist = need!(Dist::find());
     let compiler = need!(installed("cc"));

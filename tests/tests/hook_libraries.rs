@@ -153,6 +153,21 @@ fn library(
     Ok(product)
 }
 
+#[test]
+fn a_hook_that_registers_before_the_runtime_has_started_is_refused_with_one_line() {
+    let dist = need!(Dist::find());
+    let musl = Program::new(need!(guest("args6.musl")));
+    let scratch = Scratch::new();
+    let hook = need!(library(&dist, &scratch, "early", &answering("getuid", 4711), &[]));
+    let native = musl.natively();
+    let ended = under(&dist, &hook, &musl);
+    assert_eq!((&ended.stdout, ended.status), (&native.stdout, native.status), "{ended:?}");
+    let lines: Vec<_> = ended.stderr.lines().collect();
+    assert!(matches!(lines[..], [said] if said.contains("has to stand behind")), "{ended:?}");
+    let list = format!("{}:{}", dist.runtime().display(), hook.display());
+    assert_eq!(musl.environment("LD_PRELOAD", list).natively(), native);
+}
+
 /// The options that link a library with ours.
 fn linked(directory: &Path) -> [std::ffi::OsString; 3] {
     let option = |option: &str| [option.as_ref(), directory.as_os_str()].concat_os();

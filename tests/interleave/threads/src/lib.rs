@@ -28,7 +28,7 @@ mod runtime;
 mod thread;
 
 pub(crate) use runtime::{
-    diagnostics, group, hook, interest, lifecycle, own_calls, patch, signal, sys, tls,
+    diagnostics, group, hook, interest, lifecycle, own_calls, patch, signal, startup, sys, tls,
 };
 
 mod blocks;

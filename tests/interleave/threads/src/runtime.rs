@@ -306,6 +306,12 @@ pub(crate) mod signal {
     pub(crate) fn watch_more(_signals: Signals) {}
 }
 
+pub(crate) mod startup {
+    pub(crate) fn has_begun() -> bool {
+        true
+    }
+}
+
 pub(crate) mod diagnostics {
     pub(crate) fn say(message: core::fmt::Arguments<'_>) {
         panic!("{message}");
