@@ -161,7 +161,27 @@ interceptor_thunk_enter_begun:
 interceptor_thunk_exit:
     lea     r11, [rcx + {anchor_ahead}]
 interceptor_thunk_exit_begun:
+    mov     rcx, qword ptr fs:[0]
+    INTERCEPTOR_HOLE 0, {tls_expected}
+    lea     rcx, [rcx + r11]
+    jrcxz   84f
+83:
     INTERCEPTOR_ENTER_LEVEL 0, 91b
+    jmp     81f
+// Nobody wants to see this call if it has succeeded (tls::expect_success). Errors have the
+// highest bits set; what else has one of them is seen.
+84: mov     rcx, rax
+    bswap   rcx
+    movzx   ecx, cl
+    jrcxz   82f
+    jmp     83b
+82: lea     rcx, [r11 + {resume_ahead}]
+    mov     r11, qword ptr fs:[0]
+    INTERCEPTOR_HOLE 0, {tls_flags}
+    mov     qword ptr fs:[0], 0
+    INTERCEPTOR_HOLE 4, {tls_expected}
+    jmp     rcx
+81:
     INTERCEPTOR_ENTER_LEVEL 1, 91b
     INTERCEPTOR_ENTER_LEVEL 2, 91b
     INTERCEPTOR_ENTER_LEVEL 3, 91b

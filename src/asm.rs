@@ -43,6 +43,8 @@ global_asm!(
     tls_block = const tls::BLOCK,
     tls_lost = const tls::LOST,
     tls_parked = const tls::PARKED,
+    tls_expected = const tls::EXPECTED,
+    tls_flags = const tls::FLAGS,
     frame_anchor = const frame::ANCHOR,
     frame_rsp = const frame::RSP,
     frame_rflags = const frame::RFLAGS,

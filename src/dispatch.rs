@@ -115,6 +115,9 @@ fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u
     if hook.observes_remote() {
         return stage_of(hook);
     }
+    if who == STAT {
+        return enter_counted(frame);
+    }
     let vectors = if who & HOOK != 0 { hook.vectors() } else { Vectors::None };
     match vectors {
         Vectors::All => STAGE_ALL,
@@ -127,6 +130,21 @@ fn route_enter_rarely<H: Hook>(hook: &H, frame: &mut SyscallFrame, who: u8) -> u
         }
         Vectors::None => enter::<H, EARLY>(hook, frame, who & !HOOK | own_hook::<H>(who)),
     }
+}
+
+/// A call that is only counted. Of one that is not timed, just errors matter.
+#[inline(always)]
+fn enter_counted(frame: &mut SyscallFrame) -> u64 {
+    // SAFETY: as in `enter`.
+    let block = unsafe { &mut *frame.block };
+    frame.changed = 0;
+    stat::enter(block.lane, frame.rax);
+    let began = stat::begin(block);
+    remember(block, frame, WATCH_STAT, 0, began);
+    if began != 0 || block.depth != 0 || !tls::expect_success(&mut block.in_flight, frame) {
+        block.in_flight.count();
+    }
+    frame.gate()
 }
 
 /// As [`enter_for_foreign_hook`], with statistics.
@@ -265,9 +283,11 @@ fn act<H: Hook, const IS_EARLY: bool>(
     }
     let began = if watchers & WATCH_STAT != 0 { stat::begin(block) } else { 0 };
     remember(block, frame, watchers, word, began);
+    block.in_flight.count();
     frame.gate()
 }
 
+/// Fills in the record of a call, which does not count yet.
 #[inline(always)]
 fn remember(block: &mut ThreadBlock, frame: &SyscallFrame, watchers: u32, word: u64, began: u64) {
     let call = block.in_flight.vacant();
@@ -291,7 +311,6 @@ fn remember(block: &mut ThreadBlock, frame: &SyscallFrame, watchers: u32, word: 
             copy_words(&frame.args, &mut call.args);
         }
     }
-    block.in_flight.count();
 }
 
 /// The call is answered without the kernel.
@@ -322,6 +341,11 @@ fn answer<const IS_EARLY: bool>(
 pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     // SAFETY: as in `enter`.
     let block = unsafe { &mut *frame.block };
+    tls::expect_no_more(&mut block.in_flight);
+    if block.depth != 0 {
+        // A vfork child's, or its parent's, who tells them apart.
+        return if H::VECTORS == Vectors::All { STAGE_ALL } else { STAGE_SSE };
+    }
     let Some(number) = block.in_flight.find(frame.rsp, frame.anchor) else {
         if !hook.observes() && lifecycle::is_unobserved_start() {
             return frame.resume();
@@ -442,6 +466,7 @@ fn enter_unhooked(frame: &mut SyscallFrame, who: u8) -> u64 {
         Step::ForwardAndExit => {
             let changed = if frame.changed != 0 { CHANGED } else { 0 };
             remember(block, frame, WATCH_LIFECYCLE | changed, 0, 0);
+            block.in_flight.count();
             frame.gate()
         }
         Step::Answer(result) => {

@@ -13,8 +13,9 @@ use core::mem::offset_of;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use crate::frame::SyscallFrame;
 use crate::sys::{page_down, page_up};
-use crate::thread::{self, ThreadBlock};
+use crate::thread::{self, InFlight, ThreadBlock};
 
 /// How often a thread can be inside the runtime at the same time: the program,
 /// a hook of ours or a signal handler that interrupted us, and two more.
@@ -45,6 +46,11 @@ pub(crate) struct Tls {
     /// The signal that is delivered, see `signal::entry`. Of threads that share storage,
     /// one of theirs.
     pub delivered: u64,
+    /// The anchor of the call that went in last, negated, if it need not be seen when it
+    /// succeeds and is in the kernel; else 0. See [`expect_success`].
+    pub expected: u64,
+    /// The program's flags, with which it went in.
+    pub flags: u64,
     /// `interceptor_tstat` of the C API.
     pub identity: Identity,
 }
@@ -66,6 +72,8 @@ impl Tls {
         birth: 0,
         tid_at: 0,
         delivered: 0,
+        expected: 0,
+        flags: 0,
         identity: Identity { tid: 0, reserved: 0, number: 0 },
     };
 }
@@ -91,6 +99,8 @@ pub(crate) const BLOCK: usize = offset_of!(Tls, block);
 pub(crate) const LOST: usize = offset_of!(Tls, lost);
 pub(crate) const PARKED: usize = offset_of!(Tls, parked);
 pub(crate) const DELIVERED: usize = offset_of!(Tls, delivered);
+pub(crate) const EXPECTED: usize = offset_of!(Tls, expected);
+pub(crate) const FLAGS: usize = offset_of!(Tls, flags);
 pub(crate) const IDENTITY: usize = offset_of!(Tls, identity);
 
 /// Distance of the block from the thread pointer, as a signed number.
@@ -143,6 +153,47 @@ pub(crate) fn current() -> *mut Tls {
 #[inline(always)]
 pub(crate) fn at_pointer() -> Option<*mut Tls> {
     (!is_unreliable()).then(|| of(thread_pointer()))
+}
+
+/// The call that goes in next need not be seen if it succeeds: the exit thunk then goes back
+/// to the program at once. Its record in `calls` is complete, and counts only when
+/// [`expect_no_more`] says so: as soon as anything else happens in this thread than that.
+/// Returns whether it is so.
+///
+/// Before that, no handler has run since the record was begun.
+#[inline(always)]
+pub(crate) fn expect_success(calls: &mut InFlight, frame: &SyscallFrame) -> bool {
+    let Some(tls) = at_pointer() else {
+        return false;
+    };
+    // SAFETY: this thread's own words.
+    unsafe {
+        // On the alternate stack, all calls have to be seen.
+        if (&raw const (*tls).parked).read_volatile() != 0 {
+            return false;
+        }
+        calls.keep_uncounted();
+        (&raw mut (*tls).flags).write_volatile(frame.rflags);
+        (&raw mut (*tls).expected).write_volatile(frame.anchor.wrapping_neg());
+    }
+    true
+}
+
+/// The call that was expected to succeed comes out, or a handler is about to run: its record
+/// counts from now on. A handler that comes in between has it count, too, and whatever goes in
+/// then is over when it returns: so which record it is must be known before.
+#[inline(always)]
+pub(crate) fn expect_no_more(calls: &mut InFlight) {
+    if let Some(tls) = at_pointer() {
+        // SAFETY: this thread's own words.
+        unsafe {
+            let number = calls.uncounted();
+            if (&raw const (*tls).expected).read_volatile() != 0 {
+                calls.count_to(number);
+                (&raw mut (*tls).expected).write_volatile(0);
+            }
+        }
+    }
 }
 
 /// Takes a word: it is 0 from now on. Returns whether it was not.

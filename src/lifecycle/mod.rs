@@ -22,6 +22,7 @@ use crate::group;
 use crate::hook::Observer;
 use crate::interest::{self, LIFECYCLE};
 use crate::signal::{self, MaskChange};
+use crate::sys;
 use crate::thread::{self, Call, ThreadBlock};
 use crate::trace;
 
@@ -285,15 +286,27 @@ fn exit_of_others(
     result
 }
 
-/// The record of a call that came out.
-pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option<Call> {
-    let (rsp, anchor) = (frame.rsp, frame.anchor);
+/// The number of the record of a call that comes out.
+fn find_call(block: &ThreadBlock, rsp: u64, anchor: u64, result: u64) -> Option<u32> {
     // A child process perhaps on a stack of its own.
     let is_it = |call: &Call| {
-        let is_childs = frame.rax == 0 && birth::child_comes_out_with(call, rsp);
+        let is_childs = result == 0 && birth::child_comes_out_with(call, rsp);
         call.anchor == anchor && (call.rsp == rsp || is_childs)
     };
-    let number = block.in_flight.newest(is_it)?;
+    let calls = &block.in_flight;
+    // A child may have been killed in a call that it made where its parent made it.
+    let is_vfork = |call: &Call| is_it(call) && birth::is_vfork(call);
+    if result != 0 && block.depth != 0 && calls.newest(is_vfork).is_some() && !sys::is_confined() {
+        let own = sys::gettid();
+        let is_own = |call: &Call| is_it(call) && birth::is_vfork_of(call, own);
+        return calls.newest(is_own).or_else(|| calls.newest(is_it));
+    }
+    calls.newest(is_it)
+}
+
+/// The record of a call that came out.
+pub(crate) fn take_call(block: &mut ThreadBlock, frame: &SyscallFrame) -> Option<Call> {
+    let number = find_call(block, frame.rsp, frame.anchor, frame.rax)?;
     let call = *block.in_flight.get(number);
     // A child on its parent's memory leaves the record to that one.
     if !birth::may_share_memory(&call) {
@@ -334,7 +347,7 @@ pub(crate) fn comes_out_without_level(
 
 /// The depth of the parent whose vfork comes out, if it does.
 fn depth_of_vfork(block: &mut ThreadBlock, rsp: u64, anchor: u64, result: u64) -> Option<u32> {
-    let call = block.in_flight.peek_mut(rsp, anchor)?;
+    let call = block.in_flight.get(find_call(block, rsp, anchor, result)?);
     (result != 0 && birth::is_vfork(call)).then_some(call.depth)
 }
 

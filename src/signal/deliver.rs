@@ -47,6 +47,10 @@ unsafe extern "C" fn interceptor_deliver(
     let arrival = Arrival { version, held: (is_held != 0).then_some(mask), delivered };
     // SAFETY: the kernel's arguments.
     unsafe { defer::put_aside(info, context, arrival) };
+    // SAFETY: this thread's own block.
+    if let Some(block) = unsafe { own_block() } {
+        tls::expect_no_more(&mut block.in_flight);
+    }
     if is_trap_signal {
         traps::may_come();
     }

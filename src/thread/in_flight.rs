@@ -64,6 +64,8 @@ pub struct InFlight {
     pushed: u32,
     /// The number of the oldest.
     oldest: u32,
+    /// The number of one that does not count yet, though its call has gone in.
+    uncounted: u32,
     calls: [Call; CAPACITY],
 }
 
@@ -113,6 +115,28 @@ impl InFlight {
     pub(crate) fn count(&mut self) {
         compiler_fence(SeqCst);
         self.pushed = self.pushed.wrapping_add(1);
+    }
+
+    /// The record that was vacant is filled in, and may come to count.
+    #[inline(always)]
+    pub(crate) fn keep_uncounted(&mut self) {
+        self.uncounted = self.pushed;
+        compiler_fence(SeqCst);
+    }
+
+    /// The number of the last such record.
+    #[inline(always)]
+    pub(crate) fn uncounted(&self) -> u32 {
+        let number = self.uncounted;
+        compiler_fence(SeqCst);
+        number
+    }
+
+    /// That record counts, and is the newest.
+    #[inline(always)]
+    pub(crate) fn count_to(&mut self, number: u32) {
+        self.pushed = number.wrapping_add(1);
+        compiler_fence(SeqCst);
     }
 
     /// Of words that hooks keep beside records, and which the records lead to in the lowest

@@ -96,6 +96,24 @@ fn a_trace_shows_calls_of_code_that_the_program_writes() {
     assert_eq!((count(" getpid() = "), count(" syscall_0x3e8(")), (101, 20), "{lines}");
 }
 
+#[test]
+fn calls_are_counted_that_fail_are_interrupted_or_never_come_out() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libcounts_only.so"));
+    for rung in [None, Some("hole"), Some("after"), Some("before"), Some("trap")] {
+        let mut program = Program::new("/bin/true").environment("COUNTED", "1");
+        if let Some(rung) = rung {
+            program = program.environment("INTERCEPTOR_FORCE_RUNG", rung);
+        }
+        let ended = program.under(&dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+        assert_eq!(
+            (ended.stdout.as_str(), ended.status.code()),
+            ("ok\n", Some(0)),
+            "{rung:?}: {ended:?}"
+        );
+    }
+}
+
 fn strace(scratch: &Scratch, program: &[&str]) -> String {
     let file = scratch.path("strace");
     let status = Command::new("strace")

@@ -90,6 +90,13 @@ fn a_hook_sees_signals() {
 }
 
 #[test]
+fn calls_are_counted() {
+    let dist = need!(Dist::find());
+    let hook = need!(guest("libcounts_only.so"));
+    steps(&[hook, dist.runtime()], "each", &[]);
+}
+
+#[test]
 fn a_hook_changes_number_and_arguments() {
     let dist = need!(Dist::find());
     let hook = need!(guest("libchange_calls.so"));

@@ -222,7 +222,7 @@ fn take_back_early(block: &mut ThreadBlock) {
     /// The call comes out by none yet.
     const NO_LEVEL: u64 = u64::MAX;
     let (own, depth) = (sys::gettid(), block.depth);
-    let is_own = |call: &Call| is_vfork(call) && call.birth.parent == own && call.depth < depth;
+    let is_own = |call: &Call| is_vfork_of(call, own) && call.depth < depth;
     let Some(number) = block.in_flight.newest(is_own) else {
         return;
     };
@@ -367,6 +367,11 @@ fn publish_identity(block: &mut ThreadBlock) {
 /// Whether a call's child runs on its parent's block until the call comes out.
 pub(super) fn is_vfork(call: &Call) -> bool {
     may_share_memory(call) && call.birth.is_vfork()
+}
+
+/// Whether it is that of a thread.
+pub(super) fn is_vfork_of(call: &Call, parent: u32) -> bool {
+    is_vfork(call) && call.birth.parent == parent
 }
 
 /// Whether the child of this call may run on its parent's memory and TLS.

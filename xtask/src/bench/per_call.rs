@@ -141,7 +141,7 @@ fn subjects(products: &Products) -> (Vec<Subject>, Vec<(&'static str, String)>) 
             products.c_hook("C hook, vector-free", "libanswer_vector_free.so"),
             vec![(ANSWERED, Limit::Cycles(16.0)), (FORWARDED, none)],
         ),
-        quick(products.stat(), vec![(UNKNOWN, none)]),
+        quick(products.stat(), vec![(UNKNOWN, none), (GETPPID, none)]),
         slow(products.trace(), vec![(UNKNOWN, none)]),
     ];
     let mut missing = Vec::new();
