@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::{STACK_0, ThreadBlock, own_block};
 use crate::frame::SyscallFrame;
-use crate::sys::{self, page_down};
+use crate::sys::{self, page_down, page_up};
 use crate::thunk;
 use crate::tls::{self, LEVELS, PARKED_MARK, Tls};
 
@@ -40,7 +40,7 @@ pub(crate) fn on_private_stack<F: FnMut()>(mut work: F) {
         interceptor_call_on_stack(end, call::<F>, (&raw mut work).cast());
         (end, (*tls).block as u64)
     };
-    sys::release(&(block - STACK_0..page_down(end)));
+    sys::release(&(page_up(block - STACK_0)..page_down(end)));
 }
 
 /// Makes every level of the calling thread ready, but the one in use.

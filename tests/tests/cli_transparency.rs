@@ -102,3 +102,31 @@ fn help_goes_to_standard_output_and_mistakes_to_standard_error() {
     assert_eq!(mistake.status.code(), Some(2));
     assert!(mistake.stdout.is_empty() && !mistake.stderr.is_empty());
 }
+
+#[test]
+fn what_planning_needs_is_given_back() {
+    let dist = need!(Dist::find());
+    let program = Program::new("/bin/cat").arguments(["/proc/self/smaps"]);
+    let most = nameless(&program.natively().stdout) + 64;
+    let ours = nameless(&program.under(&dist, &["run"]).stdout);
+    assert!(ours <= most, "{ours} kB, of {most}");
+}
+
+/// Kilobytes written to writable mappings without a name, in what `smaps` shows.
+fn nameless(smaps: &str) -> u64 {
+    let (mut is_nameless, mut sum) = (false, 0);
+    for line in smaps.lines() {
+        let mut words = line.split_ascii_whitespace();
+        match (words.next(), words.next(), words.count()) {
+            (Some("Private_Dirty:"), Some(size), _) if is_nameless => {
+                sum += size.parse::<u64>().expect("a number");
+            }
+            (_, Some(mode), more) if mode.len() == 4 && mode.ends_with('p') => {
+                is_nameless = mode.starts_with("rw") && more == 3;
+            }
+            _ => {}
+        }
+    }
+    assert!(sum > 0, "{smaps}");
+    sum
+}
