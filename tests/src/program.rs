@@ -102,6 +102,26 @@ impl Program {
         self.run(&mut Command::new(&self.path), &[])
     }
 
+    /// Runs it with a hook that tests itself, by the best rungs and by each rung alone.
+    ///
+    /// # Panics
+    ///
+    /// It says another thing than "ok".
+    pub fn says_ok_by_each_rung(&self, dist: &Dist, hook: &Path) {
+        for rung in [None, Some("hole"), Some("after"), Some("before"), Some("trap")] {
+            let mut program = self.clone();
+            if let Some(rung) = rung {
+                program = program.environment("INTERCEPTOR_FORCE_RUNG", rung);
+            }
+            let ended = program.under(dist, &["run".as_ref(), "--hook".as_ref(), hook.as_os_str()]);
+            assert_eq!(
+                (ended.stdout.as_str(), ended.status.code()),
+                ("ok\n", Some(0)),
+                "{rung:?}: {ended:?}"
+            );
+        }
+    }
+
     /// Runs it under our command: `interceptor OPTIONS -- PROGRAM ARGUMENTS`.
     ///
     /// # Panics
