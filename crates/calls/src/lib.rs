@@ -30,6 +30,7 @@ mod errors;
 mod filter;
 mod format;
 mod kind;
+mod letters;
 mod line;
 mod memory;
 mod names;

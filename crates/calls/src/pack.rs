@@ -42,7 +42,7 @@ impl<const N: usize> Text<N> {
     /// The same of some bytes, which are a string.
     pub(crate) const fn put_bytes(&mut self, bytes: &[u8]) -> Place {
         assert!(self.length <= u16::MAX as usize, "the text is too long");
-        let place = Place { start: self.length as u16, length: short(bytes.len()) };
+        let place = Place::new(self.length, short(bytes.len()));
         let mut rest = bytes;
         while let [byte, more @ ..] = rest {
             self.bytes[self.length] = *byte;
@@ -65,23 +65,30 @@ impl<const N: usize> Text<N> {
 impl Place {
     /// The string that is here with the NUL behind it.
     pub(crate) fn terminated(self, text: &'static str) -> &'static CStr {
-        let start = usize::from(self.start);
-        let bytes = text.as_bytes().get(start..=start + usize::from(self.length));
+        let bytes = text.as_bytes().get(self.start()..=self.end());
         bytes.and_then(|bytes| CStr::from_bytes_with_nul(bytes).ok()).unwrap_or(c"")
+    }
+
+    /// Of so much from there on.
+    pub(crate) const fn new(start: usize, length: u8) -> Place {
+        Place { start: start as u16, length }
     }
 
     /// The empty string's.
     pub(crate) const NONE: Place = Place { start: 0, length: 0 };
 
+    pub(crate) fn start(self) -> usize {
+        usize::from(self.start)
+    }
+
     /// Where what was put next begins.
     pub(crate) fn end(self) -> usize {
-        usize::from(self.start) + usize::from(self.length)
+        self.start() + usize::from(self.length)
     }
 
     /// The string that is here, of the text that it was put into.
     pub(crate) fn of(self, text: &'static str) -> &'static str {
-        let start = usize::from(self.start);
-        text.get(start..self.end()).unwrap_or("")
+        text.get(self.start()..self.end()).unwrap_or("")
     }
 }
 

@@ -8,6 +8,7 @@ mod packed;
 pub(crate) mod processes;
 pub(crate) mod system;
 
+use crate::letters::Word;
 use crate::line::Line;
 use packed::Name;
 
@@ -69,14 +70,18 @@ struct Declared {
 impl Line<'_> {
     /// A name.
     pub(crate) fn name(&mut self, name: Name) -> &mut Self {
-        self.text(name.prefix).text(name.rest)
+        self.word(name.prefix()).word(name.rest())
+    }
+
+    fn word(&mut self, word: Word) -> &mut Self {
+        self.text(word.as_str())
     }
 
     /// One of several values: its name, or the number.
     pub(crate) fn choice(&mut self, names: Names, value: u64) -> &mut Self {
         match names.name(value) {
             Some(name) => self.name(name),
-            None => self.hex(value).text(" /* ").text(names.unknown()).text(" */"),
+            None => self.hex(value).text(" /* ").word(names.unknown()).text(" */"),
         }
     }
 
@@ -91,7 +96,7 @@ impl Line<'_> {
         let left = self.known_flags(names, value, "");
         match left {
             0 => self,
-            _ if left == value => self.hex(left).text(" /* ").text(names.unknown()).text(" */"),
+            _ if left == value => self.hex(left).text(" /* ").word(names.unknown()).text(" */"),
             _ => self.text("|").hex(left),
         }
     }

@@ -2,7 +2,8 @@
 //! nothing to relocate.
 
 use super::{MODULES, Module, Names};
-use crate::pack::{Place, Text, short};
+use crate::letters::{self, Word, Words};
+use crate::pack::{Place, short};
 
 /// Where a set is.
 #[derive(Clone, Copy)]
@@ -23,7 +24,7 @@ struct Packed {
     wide: [(u16, u32); SIZES.wide],
     /// Of the values' names, without what all of a set begin with.
     lengths: [u8; SIZES.names],
-    text: Text<{ SIZES.text }>,
+    words: Words<{ letters::size(SIZES.letters) }>,
 }
 
 struct Sizes {
@@ -31,7 +32,7 @@ struct Sizes {
     names: usize,
     /// Of the values, those that need more than 32 bits.
     wide: usize,
-    text: usize,
+    letters: usize,
 }
 
 const SIZES: Sizes = sizes(MODULES);
@@ -43,24 +44,22 @@ static VALUES: [u32; SIZES.names] = PACKED.values;
 /// Indices and high halves of those few.
 static WIDE: [(u16, u32); SIZES.wide] = PACKED.wide;
 static LENGTHS: [u8; SIZES.names] = PACKED.lengths;
-static WHOLE_TEXT: Text<{ SIZES.text }> = PACKED.text;
-// Of the static, not of `PACKED`, all of which would be in the library then.
-const TEXT: &str = WHOLE_TEXT.as_str();
+static WORDS: Words<{ letters::size(SIZES.letters) }> = PACKED.words;
 
 const fn sizes(mut modules: &[Module]) -> Sizes {
-    let mut sizes = Sizes { sets: 0, names: 0, wide: 0, text: 0 };
+    let mut sizes = Sizes { sets: 0, names: 0, wide: 0, letters: 0 };
     while let [module, more_modules @ ..] = modules {
         let mut sets = module.sets;
         while let [set, more_sets @ ..] = sets {
             sizes.sets += 1;
-            sizes.text += set.unknown.len();
+            sizes.letters += set.unknown.len();
             let mut names = set.names;
             let prefix = common_prefix(names).len();
-            sizes.text += prefix;
+            sizes.letters += prefix;
             while let [(name, value), more_names @ ..] = names {
                 sizes.names += 1;
                 sizes.wide += (*value >> 32 != 0) as usize;
-                sizes.text += name.len() - prefix;
+                sizes.letters += name.len() - prefix;
                 names = more_names;
             }
             sets = more_sets;
@@ -72,7 +71,7 @@ const fn sizes(mut modules: &[Module]) -> Sizes {
 
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
 const fn packed(mut modules: &[Module]) -> Packed {
-    let mut text = Text::new();
+    let mut words = Words::new();
     let none = Place::NONE;
     let mut sets =
         [Set { unknown: none, prefix: none, first: 0, count: 0, is_wide: false }; SIZES.sets];
@@ -83,11 +82,11 @@ const fn packed(mut modules: &[Module]) -> Packed {
     while let [module, more_modules @ ..] = modules {
         let mut declared_sets = module.sets;
         while let [declared, more_sets @ ..] = declared_sets {
-            let unknown = text.put(declared.unknown);
+            let unknown = words.put(declared.unknown.as_bytes());
             let prefix = common_prefix(declared.names);
             sets[set] = Set {
                 unknown,
-                prefix: text.put_bytes(prefix),
+                prefix: words.put(prefix),
                 first: value as u16,
                 count: short(declared.names.len()),
                 is_wide: false,
@@ -95,7 +94,7 @@ const fn packed(mut modules: &[Module]) -> Packed {
             let mut names = declared.names;
             while let [(name, named), more_names @ ..] = names {
                 let (_, rest) = name.as_bytes().split_at(prefix.len());
-                text.put_bytes(rest);
+                words.put(rest);
                 values[value] = *named as u32;
                 if *named >> 32 != 0 {
                     wide[wides] = (value as u16, (*named >> 32) as u32);
@@ -111,14 +110,24 @@ const fn packed(mut modules: &[Module]) -> Packed {
         }
         modules = more_modules;
     }
-    Packed { sets, values, wide, lengths, text }
+    Packed { sets, values, wide, lengths, words }
 }
 
 /// A name, in two pieces: sets have names that begin alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Name {
-    pub(super) prefix: &'static str,
-    pub(super) rest: &'static str,
+    prefix: Place,
+    rest: Place,
+}
+
+impl Name {
+    pub(super) fn prefix(self) -> Word {
+        WORDS.at(self.prefix)
+    }
+
+    pub(super) fn rest(self) -> Word {
+        WORDS.at(self.rest)
+    }
 }
 
 impl Names {
@@ -136,8 +145,8 @@ impl Names {
     }
 
     /// What stands for a value without a name, such as `O_???`.
-    pub(super) fn unknown(self) -> &'static str {
-        self.set().map_or("", |set| set.unknown.of(TEXT))
+    pub(super) fn unknown(self) -> Word {
+        WORDS.at(self.set().map_or(Place::NONE, |set| set.unknown))
     }
 
     /// The name of exactly this value.
@@ -151,10 +160,9 @@ impl Names {
         let prefix = set.map_or(Place::NONE, |set| set.prefix);
         let mut end = prefix.end();
         set.into_iter().flat_map(Set::entries).map(move |(value, length)| {
-            let start = end;
-            end += length;
-            let rest = TEXT.get(start..end).unwrap_or("");
-            (value, Name { prefix: prefix.of(TEXT), rest })
+            let rest = Place::new(end, length);
+            end = rest.end();
+            (value, Name { prefix, rest })
         })
     }
 
@@ -165,12 +173,12 @@ impl Names {
 
 impl Set {
     /// Its values, and the lengths of what their names go on with.
-    fn entries(&self) -> impl Iterator<Item = (u64, usize)> + use<> {
+    fn entries(&self) -> impl Iterator<Item = (u64, u8)> + use<> {
         let (first, is_wide) = (usize::from(self.first), self.is_wide);
         (first..first + usize::from(self.count)).filter_map(move |index| {
             let low = u64::from(*VALUES.get(index)?);
             let high = if is_wide { high_half(index) } else { 0 };
-            Some((high << 32 | low, usize::from(*LENGTHS.get(index)?)))
+            Some((high << 32 | low, *LENGTHS.get(index)?))
         })
     }
 }
@@ -227,7 +235,7 @@ mod tests {
     use super::*;
 
     fn whole(name: Name) -> String {
-        format!("{}{}", name.prefix, name.rest)
+        format!("{}{}", name.prefix().as_str(), name.rest().as_str())
     }
 
     #[test]
@@ -239,7 +247,7 @@ mod tests {
                 let declared_names: Vec<_> =
                     declared.names.iter().map(|(name, value)| ((*name).into(), *value)).collect();
                 assert_eq!(names, declared_names);
-                assert_eq!(set.unknown(), declared.unknown);
+                assert_eq!(set.unknown().as_str(), declared.unknown);
             }
         }
     }
