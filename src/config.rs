@@ -35,6 +35,8 @@ pub(crate) struct Config<'a> {
     pub debug_dump: bool,
     /// The only rung tried.
     pub force_rung: Option<ForcedRung>,
+    /// What is not patched is caught.
+    pub net: bool,
     /// XSAVE around hooks.
     pub xsave: bool,
     /// Programs with a cleaned environment are followed.
@@ -97,6 +99,7 @@ impl<'a> Config<'a> {
             cmdline_filter: None,
             debug_dump: false,
             force_rung: None,
+            net: false,
             xsave: false,
             // Whoever uses the library in place of another one expects what that does.
             carry: cfg!(not(feature = "drop_in")),
@@ -183,6 +186,7 @@ impl<'a> Config<'a> {
             env::STDERR => {
                 self.stderr = Some(file(value).ok_or((env::STDERR, "as the runtime sets it"))?);
             }
+            env::NET => self.net = switch(value).ok_or((env::NET, SWITCH))?,
             env::SAVE => match value {
                 b"xsave" => self.xsave = true,
                 b"moves" | b"" => self.xsave = false,

@@ -12,8 +12,9 @@ use core::ffi::c_int;
 
 use crate::frame::{SyscallFrame, copy_words};
 use crate::hook::{Decision, Hook, Observer, SyscallEntry, SyscallExit, Vectors};
-use crate::interest::{self, HOOK, LIFECYCLE, STAT, TRACE};
+use crate::interest::{self, HOOK, LIFECYCLE, NET, STAT, TRACE};
 use crate::lifecycle::{self, Observing, Step};
+use crate::net;
 use crate::patch;
 use crate::signal;
 use crate::stat;
@@ -33,6 +34,8 @@ const WATCH_HOOK: u32 = HOOK as u32;
 const WATCH_TRACE: u32 = TRACE as u32;
 const WATCH_STAT: u32 = STAT as u32;
 const WATCH_LIFECYCLE: u32 = LIFECYCLE as u32;
+/// Calls are caught again.
+const WATCH_NET: u32 = NET as u32;
 
 /// First stage of a call on its way in.
 #[inline(always)]
@@ -271,12 +274,16 @@ fn act<H: Hook, const IS_EARLY: bool>(
         match lifecycle::enter(block, frame, &Observing::new(hook, frame.level)) {
             Step::Forward => {}
             Step::ForwardAndExit => watchers |= WATCH_LIFECYCLE,
-            Step::NeverReturns => return frame.native(),
+            Step::NeverReturns => return never_returns(block, frame, who),
             Step::Answer(result) => return answer::<LATE>(block, frame, watchers, result),
         }
         if frame.changed != 0 {
             watchers |= CHANGED;
         }
+    }
+    if who & NET != 0 {
+        watchers |= WATCH_NET;
+        block.selector = net::PASS;
     }
     if watchers == 0 {
         return frame.native();
@@ -285,6 +292,17 @@ fn act<H: Hook, const IS_EARLY: bool>(
     remember(block, frame, watchers, word, began);
     block.in_flight.count();
     frame.gate()
+}
+
+/// Where a call goes on that does not come back to the site. What is behind rt_sigreturn is the
+/// program's.
+fn never_returns(block: &mut ThreadBlock, frame: &SyscallFrame, who: u8) -> u64 {
+    if who & NET != 0 && signal::is_return(frame.rax) {
+        block.returning = frame.anchor;
+        return signal::sigreturn();
+    }
+    block.selector = net::PASS;
+    frame.native()
 }
 
 /// Fills in the record of a call, which does not count yet.
@@ -380,6 +398,9 @@ pub fn route_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     if watchers & WATCH_STAT != 0 {
         stat::exit(block.lane, nr, result, began);
     }
+    if watchers & WATCH_NET != 0 {
+        block.selector = net::CATCH;
+    }
     block.in_flight.remove(number);
     frame.resume()
 }
@@ -449,17 +470,21 @@ pub fn run_exit<H: Hook>(hook: &H, frame: &mut SyscallFrame) -> u64 {
     if watchers & WATCH_TRACE != 0 {
         trace::exit(block, nr, args, result);
     }
+    if watchers & WATCH_NET != 0 {
+        block.selector = net::CATCH;
+    }
     frame.resume()
 }
 
 /// A call that a hook makes itself: only what the runtime must know of.
 #[inline(never)]
 fn enter_unhooked(frame: &mut SyscallFrame, who: u8) -> u64 {
+    // SAFETY: as in `enter`.
+    let block = unsafe { &mut *frame.block };
+    block.selector = net::PASS;
     if who & LIFECYCLE == 0 {
         return frame.native();
     }
-    // SAFETY: as in `enter`.
-    let block = unsafe { &mut *frame.block };
     frame.changed = 0;
     match lifecycle::enter(block, frame, &Observing::nothing()) {
         Step::Forward | Step::NeverReturns => frame.native(),

@@ -19,6 +19,8 @@ pub(crate) const HOOK: u8 = 2;
 pub(crate) const TRACE: u8 = 4;
 /// It is counted.
 pub(crate) const STAT: u8 = 8;
+/// The kernel would catch it (`net`).
+pub(crate) const NET: u8 = 16;
 
 /// Numbers that can be subscribed to one by one.
 pub const NUMBERS: usize = 512;

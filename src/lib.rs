@@ -27,6 +27,7 @@ mod lifecycle;
 mod line;
 mod lock;
 pub mod members;
+mod net;
 #[cfg(feature = "own_calls")]
 mod own_calls;
 mod patch;

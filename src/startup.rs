@@ -19,8 +19,8 @@ use crate::lifecycle::Kept;
 use crate::stat;
 use crate::sys::{self, Maps};
 use crate::{
-    environment, group, interest, lifecycle, patch, signal, surroundings, thread, thunk, trace,
-    vector,
+    environment, group, interest, lifecycle, net, patch, signal, surroundings, thread, thunk,
+    trace, vector,
 };
 
 /// Why the runtime did not arm.
@@ -176,6 +176,11 @@ impl Patched {
             lifecycle::subscribe_remote();
         }
         signal::adopt(caught);
+        if config.net
+            && let Some(block) = thread::own_block()
+        {
+            net::spread(block);
+        }
         if let Some(bytes) = config.alternate_stack {
             signal::give_stacks(bytes, thread::own_block());
         }
@@ -213,6 +218,9 @@ fn patch_process(config: &Config<'_>) -> Result<(Maps, u64), Failure> {
     }
     sys::probe_guest_access();
     let caught = sys::look_at_status();
+    if config.net {
+        net::prepare();
+    }
     let maps = Maps::read().map_err(Failure::Maps)?;
     // The program's stack may be a small one.
     let mut patched = Ok(());

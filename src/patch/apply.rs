@@ -26,6 +26,7 @@ use super::{near, registry, symfile, trap};
 use crate::config::ForcedRung;
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, Why, say};
+use crate::net;
 use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down, page_up};
 use crate::vector;
 
@@ -41,6 +42,8 @@ const COUNTED_LIMIT: u64 = 256 * 1024;
 pub(super) const PROT_READ: usize = 1;
 pub(super) const PROT_WRITE: usize = 2;
 pub(super) const PROT_EXEC: usize = 4;
+
+const SYSCALL: [u8; 2] = [0x0f, 0x05];
 
 /// [`Text::limit`] of what is patched as a whole.
 pub(super) const EVERYWHERE: Range<u64> = 0..u64::MAX;
@@ -477,6 +480,35 @@ impl Round<'_> {
     }
 }
 
+/// Makes the stub of a site that the net has caught, and that is known to nobody. Nothing is
+/// written to its text, which may be written by the program at any moment.
+pub(super) fn make_stub_for_caught(site: u64) -> sys::Result<u64> {
+    if sys::is_confined() {
+        return Err(Errno::EPERM);
+    }
+    let patch = Patch::trap(site);
+    let place = registry::reserve().ok_or(Errno::ENOSPC)?;
+    let mapping = near::map_by_asking(&patch.window(), stub::area_len(1))?;
+    let mut area = Area::new(mapping, 1);
+    // The text need not be readable.
+    let stub = area.add(&patch, &SYSCALL);
+    let file = area.seal()?;
+    match stub.ok().filter(|stub| trap::add(site, *stub)) {
+        Some(stub) => {
+            place.add_caught(&patch.window(), mapping);
+            symfile::publish(file);
+            let mut tally = Tally::default();
+            tally.count(Outcome::Trap);
+            coverage::report(b"[caught]", &tally, false);
+            Ok(stub)
+        }
+        None => {
+            mapping.unmap();
+            Err(Errno::ENOSPC)
+        }
+    }
+}
+
 pub(super) fn say_left_alone(text: &Text<'_>, error: Errno) {
     if error == Errno::ENOSPC {
         // Whoever maps so many objects maps more. Each is counted.
@@ -512,9 +544,14 @@ impl Planned {
         if self.outcome == Outcome::Missed {
             return;
         }
-        if self.outcome == Outcome::Trap && !trap::add(self.patch.site(), self.stub) {
-            self.outcome = Outcome::Missed;
-            return;
+        if self.outcome == Outcome::Trap {
+            if !trap::add(self.patch.site(), self.stub) {
+                self.outcome = Outcome::Missed;
+                return;
+            }
+            if net::is_wanted() {
+                return;
+            }
         }
         let Ok(writes) = self.patch.writes(self.stub) else {
             self.outcome = Outcome::Missed;

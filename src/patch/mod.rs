@@ -24,7 +24,9 @@ use core::ops::Range;
 
 use crate::config::Config;
 use crate::frame::ANCHOR_AHEAD;
+use crate::signal;
 use crate::sys::{self, Mapping, Maps, page_up};
+use crate::thread;
 
 use apply::{PROT_EXEC, PROT_READ, PROT_WRITE};
 
@@ -37,6 +39,7 @@ pub(crate) use imports::{
     counts_are_imported, group_is_imported, hook_is_imported, remote_is_imported,
     signal_is_imported, watch_remote,
 };
+pub(crate) use own::text as own_text;
 pub(crate) use stub::{Phase, Place, template_is_sound};
 pub(crate) use trap::stub_of as trap_stub_of;
 
@@ -109,6 +112,14 @@ fn place_in_stub(address: u64) -> Option<Place> {
     stub::place_in(registry::area_at(address)?, address)
 }
 
+/// The same, and that of a rt_sigreturn which has left its stub, so that the net does not catch it.
+fn place_in_stub_or_behind(address: u64) -> Option<Place> {
+    if address != signal::sigreturn() {
+        return place_in_stub(address);
+    }
+    place_in_stub(thread::known_block()?.returning)
+}
+
 /// The place of an address in padding, where a site's short jump leads to a
 /// longer one: the site, with all registers the program's.
 fn place_in_hole(address: u64) -> Option<Place> {
@@ -132,9 +143,9 @@ fn place_in_hole(address: u64) -> Option<Place> {
 /// in the stub on the way out.
 pub(crate) fn place_of(address: u64, rcx: u64, r11: u64) -> Option<Place> {
     let Some(thunk) = thunk_at(address) else {
-        return place_in_stub(address).or_else(|| place_in_hole(address));
+        return place_in_stub_or_behind(address).or_else(|| place_in_hole(address));
     };
-    let place = [rcx, r11].into_iter().find_map(place_in_stub)?;
+    let place = [rcx, r11].into_iter().find_map(place_in_stub_or_behind)?;
     match thunk {
         Thunk::EnterOrLeave => Some(place),
         Thunk::Exit => Some(Place { address: place.after, phase: Phase::Returned, ..place }),
@@ -201,6 +212,15 @@ pub(crate) fn is_thunk(address: u64) -> bool {
 /// Whether an address is in the runtime's own code.
 pub(crate) fn is_own_text(address: u64) -> bool {
     own::text().contains(&address)
+}
+
+/// The stub of a site that the net has caught, which is made if there is none. None for a call
+/// that a stub makes, and where there cannot be one.
+pub(crate) fn stub_of_caught(site: u64) -> Option<u64> {
+    if place_in_stub(site).is_some() {
+        return None;
+    }
+    trap::stub_of(site).or_else(|| apply::make_stub_for_caught(site).ok())
 }
 
 fn range(start: u64, len: u64) -> Range<u64> {

@@ -34,6 +34,6 @@ unsafe extern "C" {
 }
 
 /// Our own code.
-pub(super) fn text() -> Range<u64> {
+pub(crate) fn text() -> Range<u64> {
     &raw const __ehdr_start as u64..&raw const etext as u64
 }

@@ -21,6 +21,8 @@ use crate::{thunk, tls};
 const CAPACITY: usize = 8192;
 /// In `copies`: it was put back. Only the area is of interest, until what was text is unmapped.
 const IS_RETIRED: u64 = 1;
+/// In `copies`: nothing is written to it, so whoever goes there needs no other way.
+const IS_CAUGHT: u64 = 2;
 /// First word of an entry that is being written or removed.
 const RESERVED: u64 = 1;
 
@@ -30,7 +32,7 @@ struct Entry {
     text_end: AtomicU64,
     area_start: AtomicU64,
     area_len: AtomicU64,
-    /// Of code that the program has written: see [`Copies`]; and [`IS_RETIRED`].
+    /// Of code that the program has written: see [`Copies`]; and [`IS_RETIRED`], [`IS_CAUGHT`].
     copies: AtomicU64,
 }
 
@@ -67,12 +69,21 @@ pub(super) fn reserve() -> Option<Reserved> {
 impl Reserved {
     /// Remembers that `text` jumps into `area`, and its copies, if it is to be put back when the
     /// program writes to it.
-    pub(super) fn add(mut self, text: &Range<u64>, area: Mapping, copies: Option<Copies>) {
+    pub(super) fn add(self, text: &Range<u64>, area: Mapping, copies: Option<Copies>) {
+        self.fill(text, area, copies.map_or(0, Copies::address));
+    }
+
+    /// Remembers a site that the net has caught.
+    pub(super) fn add_caught(self, site: &Range<u64>, area: Mapping) {
+        self.fill(site, area, IS_CAUGHT);
+    }
+
+    fn fill(mut self, text: &Range<u64>, area: Mapping, copies: u64) {
         if let Some(entry) = self.0.take() {
             entry.text_end.store(text.end, Relaxed);
             entry.area_start.store(area.start, Relaxed);
             entry.area_len.store(area.len, Relaxed);
-            entry.copies.store(copies.map_or(0, Copies::address), Relaxed);
+            entry.copies.store(copies, Relaxed);
             // Pairs with the load in `Entry::text`.
             entry.text_start.store(text.start, Release);
             // Pairs with that in `areas`: one of both sees what the other did.
@@ -143,7 +154,7 @@ pub(super) fn may_retire() -> bool {
 /// Whether there is a text in the range that has copies and has not been put back.
 pub(super) fn has_written_in(range: &Range<u64>) -> bool {
     let is_in = |text: Range<u64>| range.start <= text.start && text.end <= range.end;
-    let mut written = used().iter().filter(|entry| !entry.is_of_file() && !entry.is_retired());
+    let mut written = used().iter().filter(|entry| entry.copies().is_some() && !entry.is_retired());
     written.any(|entry| entry.text().is_some_and(is_in))
 }
 
@@ -195,7 +206,7 @@ pub(super) fn area_at(address: u64) -> Option<Mapping> {
 /// The patched text that contains an address, and the area that it jumps into.
 pub(super) fn text_and_area_of(address: u64) -> Option<(Range<u64>, Mapping)> {
     used().iter().find_map(|entry| {
-        let text = entry.text().filter(|text| text.contains(&address) && !entry.is_retired())?;
+        let text = entry.text().filter(|text| text.contains(&address) && !entry.is_gone())?;
         Some((text, entry.area()))
     })
 }
@@ -207,7 +218,7 @@ impl Entry {
     }
 
     fn copies(&self) -> Option<Copies> {
-        Copies::at(self.copies.load(Relaxed) & !IS_RETIRED)
+        Copies::at(self.copies.load(Relaxed) & !(IS_RETIRED | IS_CAUGHT))
     }
 
     fn is_of_file(&self) -> bool {
@@ -216,6 +227,11 @@ impl Entry {
 
     fn is_retired(&self) -> bool {
         self.copies.load(Relaxed) & IS_RETIRED != 0
+    }
+
+    /// Nothing of ours is in it.
+    fn is_gone(&self) -> bool {
+        self.copies.load(Relaxed) & (IS_RETIRED | IS_CAUGHT) != 0
     }
 
     fn area(&self) -> Mapping {

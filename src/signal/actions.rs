@@ -9,7 +9,6 @@ use crate::patch;
 use crate::sys;
 use crate::thread::ThreadBlock;
 
-pub(super) const SIGILL: u64 = 4;
 pub(super) const SIGKILL: u64 = 9;
 pub(super) const SIGSEGV: u64 = 11;
 pub(super) const SIGCHLD: u64 = 17;
@@ -182,7 +181,7 @@ fn is_ours(signal: u64, action: &SigAction) -> bool {
 }
 
 pub(super) fn is_trap(signal: u64) -> bool {
-    signal == SIGILL && traps::are_caught()
+    signal == traps::signal() && traps::are_caught()
 }
 
 /// What the program installed, when the kernel says what it has. The kernel

@@ -138,6 +138,23 @@ pub(super) struct SigInfo {
     pub code: i32,
     padding: i32,
     pub address: u64,
+    /// Of SIGSYS: number and architecture of the call.
+    number: i32,
+    architecture: u32,
+}
+
+impl SigInfo {
+    /// Whether it is of a call that the net has caught (`net`).
+    pub(super) fn is_of_dispatch(&self) -> bool {
+        const SYS_USER_DISPATCH: i32 = 2;
+        self.signal == SIGSYS && self.code == SYS_USER_DISPATCH
+    }
+
+    /// Whether that is no `int 0x80`.
+    pub(super) fn is_of_64_bits(&self) -> bool {
+        const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+        self.architecture == AUDIT_ARCH_X86_64
+    }
 }
 
 /// Registers that differ between what a handler is shown and what is so.
@@ -374,7 +391,7 @@ pub(super) fn look_again(info: &mut SigInfo, context: &mut UContext) {
 }
 
 /// Whether a call is rt_sigreturn.
-pub(super) fn is_return(nr: u64) -> bool {
+pub(crate) fn is_return(nr: u64) -> bool {
     nr as u32 == Sysno::rt_sigreturn as u32
 }
 

@@ -23,14 +23,13 @@ use syscalls::{Sysno, syscall};
 
 use super::context::{self, SigInfo, UContext};
 use super::words::*;
-use super::{SIGNALS, alternate, entry, interrupted_hook as hook, leave, traps};
+use super::{SIGNALS, actions, alternate, entry, interrupted_hook as hook, leave};
 use crate::lifecycle;
 use crate::stat;
 use crate::sys;
 use crate::thread::ThreadBlock;
 use crate::{interest, patch, tls, vector};
 
-const SIGILL: i32 = 4;
 const SIGTRAP: i32 = 5;
 const SIGBUS: i32 = 7;
 
@@ -226,7 +225,7 @@ unsafe fn keep(
 ) {
     // SAFETY: the caller's.
     let (signal, interrupted) = unsafe { ((*info).signal, &mut *context) };
-    let is_trap_signal = signal == SIGILL && traps::are_caught();
+    let is_trap_signal = actions::is_trap(signal as u64);
     // A fault's signal that was sent waits like others, but for the traps'.
     let all = if is_trap_signal { !SYNCHRONOUS } else { !SYNCHRONOUS | bit(signal as u32) };
     if is_trap_signal {

@@ -6,7 +6,9 @@
 //! Afterwards the context goes back to where it really was, unless the handler
 //! made it go elsewhere. A signal that interrupts a hook or the entry waits (`defer`).
 
-use super::actions::{SA_RESTORER, SIG_DFL, SIG_IGN, SIGILL, SigAction};
+use core::mem::replace;
+
+use super::actions::{self, SA_RESTORER, SIG_DFL, SIG_IGN, SigAction};
 use super::context::{self, SigInfo, UContext, View};
 use super::defer::{self, Arrival};
 use super::interrupted_hook::Mark;
@@ -16,6 +18,7 @@ use super::{
     alternate, entry, given_stack, handler_frame, hooked, interrupted_hook, signalfd, stacked,
     stepping, table, traps, waiting,
 };
+use crate::net;
 use crate::sys;
 use crate::thread::{self, Call, ThreadBlock};
 use crate::tls;
@@ -38,10 +41,10 @@ unsafe extern "C" fn interceptor_deliver(
     mask: u64,
     delivered: u64,
 ) {
-    let is_trap_signal = signal as u64 == SIGILL && traps::are_caught();
+    let is_trap_signal = actions::is_trap(signal as u64);
     // SAFETY: the kernel's arguments. One that was sent to a thread that stands at a trap is
     // none; it may have taken its place in the kernel's queue, then the trap comes again.
-    if is_trap_signal && unsafe { (*info).code > 0 && traps::redirect(context) } {
+    if is_trap_signal && unsafe { traps::redirect(&*info, context) } {
         return;
     }
     let arrival = Arrival { version, held: (is_held != 0).then_some(mask), delivered };
@@ -186,7 +189,7 @@ unsafe fn handle(
     view: &View,
     taken: &Taken,
 ) {
-    let is_trap_signal = signal as u64 == SIGILL && traps::are_caught();
+    let is_trap_signal = actions::is_trap(signal as u64);
     if is_trap_signal {
         // SAFETY: the kernel's context.
         unsafe {
@@ -202,7 +205,15 @@ unsafe fn handle(
     }
     // SAFETY: the program installed this function for the signal. It gets all
     // three arguments whatever its flags, as from the kernel.
-    thread::hooked(|| unsafe { call(action, signal, info, context) });
+    unsafe {
+        let mut block = own_block();
+        // Whoever was interrupted may be about to make a call that is not to be caught.
+        let selector = block.as_mut().map(|block| replace(&mut block.selector, net::CATCH));
+        thread::hooked(|| call(action, signal, info, context));
+        if let (Some(block), Some(selector)) = (own_block(), selector) {
+            block.selector = selector;
+        }
+    }
 }
 
 /// The calling thread's block, if it has one.

@@ -19,7 +19,7 @@ use super::context::{self, SigInfo, UContext};
 use super::defer::Arrival;
 use super::handler_frame::Continuation;
 use super::words::*;
-use super::{actions, alternate, entry, leave, stacked, traps};
+use super::{actions, alternate, entry, leave, stacked};
 use crate::frame::SyscallFrame;
 use crate::patch;
 use crate::sys;
@@ -94,7 +94,7 @@ fn level_index(hook_level: u32) -> usize {
 pub(super) fn is_interrupted(block: &ThreadBlock, signal: i32, context: &UContext) -> bool {
     let frame = context as *const UContext as u64;
     let outermost = outermost(context);
-    let is_trap_signal = signal as u64 == actions::SIGILL && traps::are_caught();
+    let is_trap_signal = actions::is_trap(signal as u64);
     block.hook_is_interruptible()
         && !is_trap_signal
         && !tls::is_unreliable()

@@ -46,7 +46,7 @@ mod words;
 use actions::SigAction;
 pub(crate) use actions::{adopt, is_left_to_kernel, rt_sigaction};
 pub(crate) use alternate::{block_all, is_on, set_mask};
-pub(crate) use context::{MASK_AT, OLD_MASK_AT, REGISTERS_AT};
+pub(crate) use context::{MASK_AT, OLD_MASK_AT, REGISTERS_AT, is_return};
 pub(crate) use defer::{Aside, CONTEXT_BEHIND_WAITS, KEPT, Kept, Waiting};
 #[cfg(feature = "own_calls")]
 pub(crate) use defer::{WAIT_OFF, wait_call};
@@ -66,6 +66,7 @@ pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;
 pub(crate) use traps::{
     MaskChange, call_with_mask, catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done,
+    sigreturn, trap_by_dispatch,
 };
 
 pub(crate) use waiting::{WaitingIll, held_call_is_done, rt_sigpending_done, rt_sigtimedwait};

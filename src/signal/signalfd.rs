@@ -17,7 +17,7 @@ use syscalls::{Sysno, syscall};
 use super::alternate;
 use super::context::{self, SigInfo, UContext};
 use super::entry;
-use super::traps::{self, MaskChange, SIGILL_BIT};
+use super::traps::{self, MaskChange};
 use super::waiting;
 use crate::interest::{self, LIFECYCLE};
 use crate::line::Line;
@@ -44,7 +44,7 @@ static IS_MADE: AtomicBool = AtomicBool::new(false);
 /// signalfd and signalfd4, on their way in.
 pub(crate) fn signalfd(args: &[u64; 6]) {
     let [_, set, size, ..] = *args;
-    let names_it = || matches!(sys::read_guest_words(set), Some([set]) if set & SIGILL_BIT != 0);
+    let names_it = || matches!(sys::read_guest_words(set), Some([set]) if set & traps::bit() != 0);
     if traps::are_caught() && size == 8 && !IS_MADE.load(Relaxed) && names_it() {
         IS_MADE.store(true, Relaxed);
         for sysno in WAITS.into_iter().chain(READS) {
@@ -67,7 +67,7 @@ pub(crate) fn call_is_told(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6
     }
     let before = hold(block);
     if let Some(before) = before {
-        block.mask_change = MaskChange::Told { before, mask: before | SIGILL_BIT };
+        block.mask_change = MaskChange::Told { before, mask: before | traps::bit() };
     }
     before.is_some()
 }
@@ -80,7 +80,7 @@ pub(super) fn hold_with_mask(block: &mut ThreadBlock, sysno: Sysno) -> Option<u6
 
 fn hold(block: &mut ThreadBlock) -> Option<u64> {
     let before = waiting::block_up_to_call(block)?;
-    block.aside.leave_with_mask(before | SIGILL_BIT);
+    block.aside.leave_with_mask(before | traps::bit());
     waiting::send(block);
     Some(before)
 }
@@ -114,7 +114,7 @@ pub(super) unsafe fn let_go(
 ) {
     // SAFETY: the caller's. One that is prepared has been let go.
     let (mask, is_prepared) = unsafe { ((*context).mask, (*context).is_prepared()) };
-    if mask & SIGILL_BIT == 0 || is_prepared || !IS_MADE.load(Relaxed) {
+    if mask & traps::bit() == 0 || is_prepared || !IS_MADE.load(Relaxed) {
         return;
     }
     let Some(block) = block else {
@@ -146,10 +146,10 @@ pub(super) unsafe fn let_go(
     if is_told {
         waiting::take_back(block);
     }
-    alternate::unblock(SIGILL_BIT);
+    alternate::unblock(traps::bit());
     for at in [context as u64].into_iter().chain(beneath().map(entry::Frame::context_at)) {
         // SAFETY: as above.
-        unsafe { (*(at as *mut UContext)).mask &= !SIGILL_BIT };
+        unsafe { (*(at as *mut UContext)).mask &= !traps::bit() };
     }
     if is_told && place.phase == Phase::AtGate {
         // SAFETY: as above.

@@ -9,13 +9,12 @@
 //!
 //! All signals are blocked meanwhile, if there is anything to do.
 
-use super::actions::{SIGILL, SigAction};
+use super::actions::{self, SigAction};
 use super::alternate;
 use super::context::{self, SigInfo, UContext};
 use super::entry::{self, Interrupted};
 use super::traps::{self, Blocked};
 use super::waiting;
-use crate::patch;
 use crate::sys;
 use crate::thread::ThreadBlock;
 
@@ -95,13 +94,13 @@ unsafe fn lowest(block: &ThreadBlock, context: &UContext, delivered: u64) -> Opt
 /// Whether it is not a trap, nor a SIGILL that is to wait.
 fn is_delivered(block: &ThreadBlock, handler: &Interrupted) -> bool {
     let (frame, context) = (handler.frame(), handler.frame().context());
-    if frame.signal() != SIGILL {
+    if !actions::is_trap(frame.signal()) {
         return true;
     }
     // SAFETY: the kernel's frame.
     let info = unsafe { &*(frame.info_at() as *const SigInfo) };
     let change = context::returned_change(context);
-    patch::trap_stub_of(context.rip).is_none()
+    !traps::is_trap(info, context)
         && traps::blocked(block, info, context, change.as_deref()) == Blocked::No
 }
 

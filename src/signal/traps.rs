@@ -1,39 +1,63 @@
 //! SIGILL, which the trap rung needs, shared with the program.
 //!
+//! Where there is a net (`net`) nothing is trapped, and all of this is done for SIGSYS: what is
+//! said of SIGILL here, and where others deal with it, is said of the one of both that is
+//! needed.
+//!
 //! Only a process with trapped sites comes here. Our handler is then installed
 //! for SIGILL whatever the program's action is, and masks that the program sets
 //! are given to the kernel without SIGILL: a trap while it is blocked would end
 //! the process. One that is sent while the program has it blocked waits here
 //! (`waiting`).
 
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use syscalls::{Sysno, syscall};
 
 use super::actions::{
     self, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER, SA_SIGINFO, SIG_DFL,
-    SIGILL, SigAction,
+    SigAction,
 };
-use super::context::{SigInfo, UContext};
+use super::context::{self, SigInfo, UContext};
 use super::table::By;
 use super::{alternate, entry, nodefer, signalfd, waiting};
 use crate::frame::SyscallFrame;
 use crate::interest::{self, LIFECYCLE};
 use crate::lifecycle::Step;
+use crate::net;
 use crate::patch;
 use crate::sys;
-use crate::thread::{Call, ThreadBlock};
+use crate::thread::{self, Call, ThreadBlock};
 
-pub(super) const SIGILL_BIT: u64 = 1 << (SIGILL - 1);
 pub(super) const SIG_BLOCK: u64 = 0;
 const SIG_UNBLOCK: u64 = 1;
 const SIG_SETMASK: u64 = 2;
 pub(super) const EFAULT: i64 = -14;
 
+const SIGILL: u64 = 4;
+const SIGSYS: u64 = 31;
+
+/// The signal that traps raise.
+static SIGNAL: AtomicU64 = AtomicU64::new(SIGILL);
 static CAUGHT: AtomicBool = AtomicBool::new(false);
 
 unsafe extern "C" {
     fn interceptor_restorer();
+}
+
+/// The signal that traps raise.
+pub(super) fn signal() -> u64 {
+    SIGNAL.load(Relaxed)
+}
+
+/// Its bit in a set.
+pub(super) fn bit() -> u64 {
+    1 << (signal() - 1)
+}
+
+/// There is a net: what is not patched raises SIGSYS.
+pub(crate) fn trap_by_dispatch() {
+    SIGNAL.store(SIGSYS, Relaxed);
 }
 
 /// Whether SIGILL is ours first.
@@ -43,11 +67,11 @@ pub(super) fn are_caught() -> bool {
 
 /// Installs our handler. Returns whether the kernel took it.
 pub(crate) fn catch_traps() -> bool {
-    let Ok(programs) = actions::exchange(SIGILL, None, By::Process) else {
+    let Ok(programs) = actions::exchange(signal(), None, By::Process) else {
         return false;
     };
     CAUGHT.store(true, Relaxed);
-    if actions::exchange(SIGILL, Some(&programs), By::Process).is_err() {
+    if actions::exchange(signal(), Some(&programs), By::Process).is_err() {
         CAUGHT.store(false, Relaxed);
         return false;
     }
@@ -71,14 +95,14 @@ const KNOWN: [Sysno; 5] = [
 /// parent's handlers (CLONE_CLEAR_SIGHAND).
 pub(crate) fn handlers_cleared() {
     if are_caught() {
-        let _ = actions::exchange(SIGILL, Some(&SigAction::default()), By::caller_alone());
+        let _ = actions::exchange(signal(), Some(&SigAction::default()), By::caller_alone());
     }
 }
 
 /// The signal that is handled is no trap: a hook, or the program's handler, may come to some.
 pub(super) fn may_come() {
     if !sys::is_confined() {
-        alternate::unblock(SIGILL_BIT);
+        alternate::unblock(bit());
     }
 }
 
@@ -96,7 +120,7 @@ pub(super) fn action(programs: &SigAction, handler: u64, other_flags: u64) -> Si
         flags: other_flags | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | not_deferred | restarts,
         restorer: interceptor_restorer as *const () as u64,
         // No handler of the program's runs on top of ours.
-        mask: !SIGILL_BIT,
+        mask: !bit(),
     }
 }
 
@@ -109,11 +133,11 @@ pub(super) fn prepare_handler(context: &UContext, change: Option<&MaskChange>, a
     }
     if action.flags & SA_RESETHAND != 0 {
         let reset = SigAction { handler: SIG_DFL, ..*action };
-        let _ = actions::exchange(SIGILL, Some(&reset), By::Process);
+        let _ = actions::exchange(signal(), Some(&reset), By::Process);
     }
     let interrupted = mask_of_interrupted(change, context).unwrap_or(context.mask);
     // SIGILL itself stays unblocked: the handler may run into a trap.
-    let mask = (interrupted | action.mask) & !SIGILL_BIT;
+    let mask = (interrupted | action.mask) & !bit();
     // SAFETY: the kernel reads one word.
     let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_SETMASK, &raw const mask, 0, 8) };
 }
@@ -125,7 +149,17 @@ pub(super) fn without_trap_signal(mask: u64) -> u64 {
 
 /// The trap's signal, if there are traps.
 pub(super) fn signal_mask() -> u64 {
-    if are_caught() { SIGILL_BIT } else { 0 }
+    if are_caught() { bit() } else { 0 }
+}
+
+/// Whether the signal is that of a trap that the context stands at. One that was sent to a
+/// thread which stands at a trap is not; it may have taken its place in the kernel's queue,
+/// then the trap comes again.
+pub(super) fn is_trap(info: &SigInfo, context: &UContext) -> bool {
+    match signal() {
+        SIGSYS => info.is_of_dispatch() && info.address == context.rip,
+        _ => info.code > 0 && patch::trap_stub_of(context.rip).is_some(),
+    }
 }
 
 /// If the context stands at a trap, makes it continue at the site's stub. It may be that of a
@@ -134,13 +168,16 @@ pub(super) fn signal_mask() -> u64 {
 ///
 /// # Safety
 ///
-/// `context` is the kernel's.
-pub(super) unsafe fn redirect(mut context: *mut UContext) -> bool {
+/// Both are the kernel's.
+pub(super) unsafe fn redirect(info: &SigInfo, mut context: *mut UContext) -> bool {
     loop {
         // SAFETY: the caller's, and the frames of handlers that have done nothing yet.
         let interrupted = unsafe { &mut *context };
-        if let Some(stub) = patch::trap_stub_of(interrupted.rip) {
-            interrupted.rip = stub;
+        if is_trap(info, interrupted) {
+            interrupted.rip = match signal() {
+                SIGSYS => way_of_caught(info, interrupted),
+                _ => patch::trap_stub_of(interrupted.rip).unwrap_or(interrupted.rip),
+            };
             return true;
         }
         let Some(handler) = entry::interrupted(interrupted) else {
@@ -148,6 +185,33 @@ pub(super) unsafe fn redirect(mut context: *mut UContext) -> bool {
         };
         context = handler.frame().context_at() as *mut UContext;
     }
+}
+
+/// Where a call goes on that the net has caught.
+fn way_of_caught(info: &SigInfo, context: &UContext) -> u64 {
+    const SYSCALL: u64 = 2;
+    let site = context.rip - SYSCALL;
+    if context::is_return(context.rax) {
+        return sigreturn();
+    }
+    if info.is_of_64_bits()
+        && let Some(stub) = patch::stub_of_caught(site)
+    {
+        return stub;
+    }
+    // A stub's own, or one that cannot have a stub: it is made where it is.
+    match thread::known_block() {
+        Some(block) => block.selector = net::PASS,
+        None => drop(net::cut()),
+    }
+    site
+}
+
+/// The `syscall` that the net does not catch, for rt_sigreturn.
+pub(crate) fn sigreturn() -> u64 {
+    /// `mov rax, 15`, which the program has done.
+    const MOV: u64 = 7;
+    interceptor_restorer as *const () as u64 + MOV
 }
 
 /// What a call that is in the kernel does to the program's belief that SIGILL is
@@ -193,7 +257,7 @@ pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) 
     if set != 0
         && let Some([wanted]) = sys::read_guest_words(set)
     {
-        let names_it = wanted & SIGILL_BIT != 0;
+        let names_it = wanted & bit() != 0;
         after = match how {
             SIG_BLOCK => before || names_it,
             SIG_UNBLOCK => before && !names_it,
@@ -204,14 +268,14 @@ pub(crate) fn rt_sigprocmask(block: &mut ThreadBlock, frame: &mut SyscallFrame) 
             && how <= SIG_SETMASK
             && let Some(held) = waiting::hold_for_mask(block)
         {
-            let is_told = old == 0 || sys::write_guest(old, &[held | SIGILL_BIT]) == 8;
+            let is_told = old == 0 || sys::write_guest(old, &[held | bit()]) == 8;
             let mask = if how == SIG_UNBLOCK { held & !wanted } else { wanted };
             block.aside.leave_with_mask(mask);
             return Step::Answer(if is_told { 0 } else { EFAULT });
         }
         if names_it && how != SIG_UNBLOCK {
             frame.keep_original();
-            frame.args[1] = block.scratch_for([wanted & !SIGILL_BIT, 0, 0]);
+            frame.args[1] = block.scratch_for([wanted & !bit(), 0, 0]);
         }
     }
     block.mask_change = MaskChange::Set { before, after, is_noted: false };
@@ -231,7 +295,7 @@ pub(crate) fn rt_sigprocmask_done(block: &mut ThreadBlock, call: &Call, result: 
         && old != 0
         && let Some([mask]) = sys::read_guest_words(old)
     {
-        sys::write_guest(old, &[mask | SIGILL_BIT]);
+        sys::write_guest(old, &[mask | bit()]);
     }
     if !is_noted {
         block_sigill(block, after);
@@ -263,7 +327,7 @@ pub(super) fn send_pending(block: &mut ThreadBlock) {
 
 /// Blocks SIGILL at the kernel's, or not.
 pub(super) fn set_blocked(how: u64) {
-    let set = SIGILL_BIT;
+    let set = bit();
     // SAFETY: the kernel reads one word.
     let _ = unsafe { syscall!(Sysno::rt_sigprocmask, how, &raw const set, 0, 8) };
 }
@@ -312,7 +376,7 @@ pub(crate) fn call_with_mask(
     let Some([mask]) = (at != 0).then(|| sys::read_guest_words(at)).flatten() else {
         return false;
     };
-    let names_it = mask & SIGILL_BIT != 0;
+    let names_it = mask & bit() != 0;
     block.sigill.is_new = false;
     if !names_it && !block.is_sigill_blocked {
         return false;
@@ -324,7 +388,7 @@ pub(crate) fn call_with_mask(
     let held = if names_it { None } else { waiting::hold(block) };
     block.mask_change =
         held.map_or(MaskChange::Wait(mask), |before| MaskChange::Held { before, mask });
-    let mask_at = block.scratch_for([mask & !SIGILL_BIT, 0, 0]);
+    let mask_at = block.scratch_for([mask & !bit(), 0, 0]);
     frame.keep_original();
     frame.args[argument] = match words_behind {
         0 => mask_at,
@@ -363,7 +427,7 @@ pub(super) fn handler_is_called(
     change: Option<&mut MaskChange>,
     mask: u64,
 ) {
-    let is_blocked_by_action = mask & SIGILL_BIT != 0;
+    let is_blocked_by_action = mask & bit() != 0;
     let mask_of_call = mask_of_interrupted(change.as_deref(), context);
     match change {
         Some(MaskChange::Set { after, is_noted, .. }) if context.rax == 0 && !*is_noted => {
@@ -379,9 +443,9 @@ pub(super) fn handler_is_called(
         _ => {}
     }
     if block.is_sigill_blocked {
-        context.mask |= SIGILL_BIT;
+        context.mask |= bit();
     }
-    let is_blocked = mask_of_call.map_or(block.is_sigill_blocked, |mask| mask & SIGILL_BIT != 0);
+    let is_blocked = mask_of_call.map_or(block.is_sigill_blocked, |mask| mask & bit() != 0);
     block.is_sigill_blocked = is_blocked || is_blocked_by_action;
 }
 
@@ -399,9 +463,7 @@ pub(super) fn is_nothing_blocked(
     change: Option<&MaskChange>,
     mask: u64,
 ) -> bool {
-    !block.is_sigill_blocked
-        && mask & SIGILL_BIT == 0
-        && matches!(change, None | Some(MaskChange::None))
+    !block.is_sigill_blocked && mask & bit() == 0 && matches!(change, None | Some(MaskChange::None))
 }
 
 /// Makes what the handler has left in its context the program's mask. `change` as in
@@ -418,8 +480,8 @@ pub(super) fn handler_returned(
     if let Some(change @ MaskChange::Wait(_)) = change {
         *change = MaskChange::None;
     }
-    block.is_sigill_blocked = context.mask & SIGILL_BIT != 0;
-    context.mask &= !SIGILL_BIT;
+    block.is_sigill_blocked = context.mask & bit() != 0;
+    context.mask &= !bit();
     context.set_unprepared();
     block.sigill.waits && !block.is_sigill_blocked
 }
@@ -442,7 +504,7 @@ pub(super) fn blocked(
     change: Option<&MaskChange>,
 ) -> Blocked {
     let mask = mask_of_interrupted(change, context);
-    let lets_it_in = mask.is_some_and(|mask| mask & SIGILL_BIT == 0);
+    let lets_it_in = mask.is_some_and(|mask| mask & bit() == 0);
     match block.is_sigill_blocked {
         false => Blocked::No,
         true if info.code > 0 => Blocked::IsFatal,

@@ -10,11 +10,10 @@
 
 use syscalls::{Sysno, syscall};
 
-use super::actions::SIGILL;
 use super::alternate::{self, ASYNCHRONOUS};
 use super::context::{self, SigInfo};
 use super::defer::send_to_self;
-use super::traps::{self, EFAULT, SIG_BLOCK, SIGILL_BIT};
+use super::traps::{self, EFAULT, SIG_BLOCK};
 use super::words::{INFO_WORDS, Info};
 use crate::frame::SyscallFrame;
 use crate::patch;
@@ -85,7 +84,7 @@ pub(crate) fn rt_sigpending_done(block: &ThreadBlock, args: &[u64; 6], result: i
     if result == 0 && size != 0 && block.sigill.waits && block.is_sigill_blocked {
         let mut first = [0u8];
         sys::read_guest(set, &mut first);
-        sys::write_guest_bytes(set, &[first[0] | SIGILL_BIT as u8]);
+        sys::write_guest_bytes(set, &[first[0] | traps::bit() as u8]);
     }
 }
 
@@ -99,12 +98,12 @@ pub(crate) fn rt_sigtimedwait(block: &mut ThreadBlock, args: &[u64; 6]) -> Optio
     }
     let [set] = sys::read_guest_words(set)?;
     let timeout = if timeout == 0 { [0; 2] } else { sys::read_guest_words(timeout)? };
-    if set & SIGILL_BIT == 0 || timeout[0] as i64 <= -1 || timeout[1] >= SECOND_NS {
+    if set & traps::bit() == 0 || timeout[0] as i64 <= -1 || timeout[1] >= SECOND_NS {
         return None;
     }
     let taken = block.sigill.take()?;
     let is_told = info == 0 || sys::write_guest(info, taken) == size_of::<Info>();
-    Some(if is_told { SIGILL as i64 } else { EFAULT })
+    Some(if is_told { traps::signal() as i64 } else { EFAULT })
 }
 
 /// Gives the one that waits to the kernel, for a call that lets it in. Returns what was
@@ -114,7 +113,7 @@ pub(super) fn hold(block: &mut ThreadBlock) -> Option<u64> {
         return None;
     }
     let before = block_up_to_call(block)?;
-    block.aside.leave_with_mask(before | ASYNCHRONOUS | SIGILL_BIT);
+    block.aside.leave_with_mask(before | ASYNCHRONOUS | traps::bit());
     send(block);
     Some(before)
 }
@@ -152,14 +151,14 @@ pub(super) fn block_up_to_call(block: &mut ThreadBlock) -> Option<u64> {
 pub(crate) fn held_call_is_done(block: &mut ThreadBlock, before: u64) {
     take_back(block);
     // Hooks that see the result may come to a trapped site.
-    alternate::unblock(SIGILL_BIT);
+    alternate::unblock(traps::bit());
     block.aside.hold_all();
     block.aside.leave_with_mask(before);
 }
 
 /// Takes the one that waits at the kernel's, which has it blocked.
 pub(super) fn take_back(block: &mut ThreadBlock) {
-    let (set, at_once) = (SIGILL_BIT, [0u64; 2]);
+    let (set, at_once) = (traps::bit(), [0u64; 2]);
     let mut info: Info = [0; INFO_WORDS];
     // SAFETY: the kernel reads a word and a timespec, and writes a siginfo_t.
     let taken = unsafe {
@@ -176,7 +175,7 @@ pub(super) fn take_back(block: &mut ThreadBlock) {
 pub(super) fn way_of(block: &mut ThreadBlock, frame: &SyscallFrame) -> (u64, [u64; 7]) {
     let [a0, a1, a2, a3, a4, a5] = frame.args;
     let registers = [frame.rax, a0, a1, a2, a3, a4, a5];
-    let goes_in = frame.target == frame.gate() || frame.target == frame.native();
+    let goes_in = [frame.gate(), frame.native(), traps::sigreturn()].contains(&frame.target);
     let has_missed_one =
         block.sigill.is_new && block.sigill.waits && traps::looks_for_one(frame.rax);
     if goes_in && block.sigill.waits && context::is_return(frame.rax) {

@@ -98,6 +98,10 @@ pub struct ThreadBlock {
     pub(crate) has_own_descriptors: bool,
     /// The level at which a hook of the user runs, plus one; 0 when none does.
     pub(crate) hook_level: u32,
+    /// Whether the kernel catches calls (`net`), which it reads here itself.
+    pub(crate) selector: u8,
+    /// The anchor of the rt_sigreturn that was made last, if the net would catch it.
+    pub(crate) returning: u64,
     /// Statistics lane, null when not counting.
     pub(crate) lane: *const interceptor_abi::segment::Lane,
     /// Calls counted, for sampling.
@@ -435,6 +439,12 @@ pub fn thread_word(change: impl FnOnce(u64) -> u64) -> Option<u64> {
     let before = block.hook_word;
     block.hook_word = change(before);
     Some(before)
+}
+
+/// The same without making one.
+pub(crate) fn known_block<'a>() -> Option<&'a mut ThreadBlock> {
+    // SAFETY: this thread's own words and block.
+    unsafe { (&raw const (*tls::current()).block).read_volatile().as_mut() }
 }
 
 /// Gives the first thread its place in a group that was founded after it.

@@ -42,7 +42,7 @@ pub struct Known {
 pub const KNOWN: &[Known] = &[
     Known {
         guest: "ptrace_child",
-        modes: Where::In(&["trace", "hole", "trap", "hole_hook", "trap_hook"]),
+        modes: Where::In(&["trace", "net_trap", "hole", "trap", "hole_hook", "trap_hook"]),
         differs: Differs::Always,
         reason: "a tracer sees the runtime's own calls and signals, too",
     },

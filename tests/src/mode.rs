@@ -38,14 +38,17 @@ impl Modes {
         Mode::new("hook", "run").with_hook(),
     ];
 
-    /// Plans of before; hooks that see results, in C and in Rust; one that sees all signals; everything saved by XSAVE; each rung of the
-    /// patch ladder forced, without and with a hook.
+    /// Plans of before; hooks that see results, in C and in Rust; one that sees all signals;
+    /// everything saved by XSAVE; a net, and that alone; each rung of the patch ladder forced,
+    /// without and with a hook.
     pub const FORCED: &'static [Mode] = &[
         Mode::new("planned", "run").with_hook().with_plans(),
         Mode::new("pairs", "run").with_pairs(),
         Mode::new("rust", "run").with_runtime("librust_forward.so"),
         Mode::new("signals", "run").with_signal_hook(),
         Mode::new("xsave", "run").with_hook().with(&[("INTERCEPTOR_SAVE", "xsave")]),
+        Mode::new("net", "run").with_hook().with(&[("INTERCEPTOR_NET", "1")]),
+        Mode::new("net_trap", "run").with_hook().with(NET_TRAP),
         Mode::new("hole", "run").with(HOLE),
         Mode::new("after", "run").with(AFTER),
         Mode::new("before", "run").with(BEFORE),
@@ -73,6 +76,9 @@ const HOLE: Environment = &[("INTERCEPTOR_FORCE_RUNG", "hole")];
 const AFTER: Environment = &[("INTERCEPTOR_FORCE_RUNG", "after")];
 const BEFORE: Environment = &[("INTERCEPTOR_FORCE_RUNG", "before")];
 const TRAP: Environment = &[("INTERCEPTOR_FORCE_RUNG", "trap")];
+
+/// Each call of each site is caught.
+const NET_TRAP: Environment = &[("INTERCEPTOR_FORCE_RUNG", "trap"), ("INTERCEPTOR_NET", "1")];
 
 type Environment = &'static [(&'static str, &'static str)];
 

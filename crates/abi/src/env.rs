@@ -73,6 +73,11 @@ pub const FORCE_RUNG: &str = "INTERCEPTOR_FORCE_RUNG";
 /// of plain moves of what a hook can clobber.
 pub const SAVE: &str = "INTERCEPTOR_SAVE";
 
+/// `1` puts a net under the patches: the kernel (5.11 or newer, by Syscall User Dispatch)
+/// catches system calls from where nothing is patched, such as generated code, and of objects
+/// that are otherwise left alone. Each call that enters the kernel becomes dearer.
+pub const NET: &str = "INTERCEPTOR_NET";
+
 /// `0` lets a program go that is executed with an environment from which
 /// `LD_PRELOAD` was removed. By default interception goes along.
 pub const CARRY: &str = "INTERCEPTOR_CARRY";

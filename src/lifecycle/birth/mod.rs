@@ -19,6 +19,7 @@ use crate::frame::SyscallFrame;
 use crate::group::{self, Expected};
 use crate::hook::Thread;
 use crate::interest;
+use crate::net;
 use crate::patch;
 use crate::signal;
 use crate::sys;
@@ -270,6 +271,7 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
     if birth.clears_handlers() {
         signal::handlers_cleared();
     }
+    net::catch(block);
     let thread = Thread { tid, tgid: tid, number: block.membership().number() };
     observing.call(block, |hook| hook.process_start(&thread, parent_tgid));
 }
@@ -284,6 +286,7 @@ pub(crate) fn thread_begins(block: &mut ThreadBlock) {
     group::begin(block.membership(), token, tid);
     publish_identity(block);
     signal::give_stack(block);
+    net::catch(block);
 }
 
 /// The first call of a thread on shared storage comes out: of `process`, if it is one.
@@ -295,6 +298,7 @@ pub(crate) fn sharer_begins(block: &mut ThreadBlock, process: Option<&Expected>)
             let tid = block.tid;
             block.membership().begin_expected(expected, tid);
             publish_identity(block);
+            net::catch(block);
         }
         None => {
             thread_begins(block);

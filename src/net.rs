@@ -1,0 +1,90 @@
+//! The net: Syscall User Dispatch, for calls from where nothing is patched.
+//!
+//! On request the kernel raises SIGSYS at each system call instruction outside of this
+//! library, whatever code it is in, while the thread's *selector* says [`CATCH`]. Our handler
+//! (`signal::traps`) has the call go on at a stub, which is made for the place when it is
+//! caught there first: from then on it is a call like any other. Sites that no jump fits
+//! are left as they are, and caught, too.
+//!
+//! Stubs make calls where the kernel would catch them. So each call of the program goes through
+//! the entry, which sets the selector to [`PASS`] on the way in and back on the way out. Both
+//! may be missed, by a signal handler that comes in between or leaves for good: a stub's
+//! own call that is caught passes then, and one of the program's is not caught before another one
+//! has come out.
+//!
+//! The kernel knows the selector of each thread by its address, and forgets it in whoever is
+//! born.
+
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use syscalls::{Sysno, syscall};
+
+use crate::diagnostics::{Why, say};
+use crate::sys;
+use crate::thread::ThreadBlock;
+use crate::{interest, patch, signal};
+
+const PR_SET_SYSCALL_USER_DISPATCH: usize = 59;
+const OFF: usize = 0;
+const ON: usize = 1;
+
+/// Selectors (`SYSCALL_DISPATCH_FILTER_ALLOW` and `_BLOCK`).
+pub(crate) const PASS: u8 = 0;
+pub(crate) const CATCH: u8 = 1;
+
+static IS_WANTED: AtomicBool = AtomicBool::new(false);
+static IS_SPREAD: AtomicBool = AtomicBool::new(false);
+
+/// Whether nothing is trapped, since the net catches it.
+pub(crate) fn is_wanted() -> bool {
+    IS_WANTED.load(Relaxed)
+}
+
+/// Before anything is patched: there is to be a net, if the kernel has one.
+pub(crate) fn prepare() {
+    match cut() {
+        Ok(()) => {
+            IS_WANTED.store(true, Relaxed);
+            signal::trap_by_dispatch();
+        }
+        Err(error) => say(format_args!(
+            "no net: the kernel has no Syscall User Dispatch ({}); what is not patched is missed",
+            Why(error)
+        )),
+    }
+}
+
+/// Everything is patched: calls are caught from now on, of this thread and of those to come.
+pub(crate) fn spread(block: &mut ThreadBlock) {
+    if is_wanted() && signal::catch_traps() {
+        interest::add_all(interest::NET);
+        IS_SPREAD.store(true, Relaxed);
+        catch(block);
+    }
+}
+
+/// The calls of this thread are caught, if any are. The process has just begun, or the thread.
+pub(crate) fn catch(block: &mut ThreadBlock) {
+    if !IS_SPREAD.load(Relaxed) || sys::is_confined() {
+        return;
+    }
+    block.selector = CATCH;
+    let (own, selector) = (patch::own_text(), &raw const block.selector);
+    // SAFETY: the kernel reads the selector while the thread runs, whose block it is.
+    let _ = unsafe {
+        syscall!(
+            Sysno::prctl,
+            PR_SET_SYSCALL_USER_DISPATCH,
+            ON,
+            own.start,
+            own.end - own.start,
+            selector
+        )
+    };
+}
+
+/// No call of this thread is caught any more.
+pub(crate) fn cut() -> sys::Result<()> {
+    // SAFETY: concerns nothing but signals.
+    unsafe { syscall!(Sysno::prctl, PR_SET_SYSCALL_USER_DISPATCH, OFF, 0, 0, 0) }.map(|_| ())
+}
