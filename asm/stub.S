@@ -28,14 +28,8 @@
 // predictor: that costs 10 cycles on Sapphire Rapids.
 
     .pushsection .rodata.interceptor_stub, "a"
-    .hidden interceptor_stub_template, interceptor_stub_template_end
-    .hidden interceptor_stub_table, interceptor_stub_enter, interceptor_stub_room
-    .hidden interceptor_stub_entry, interceptor_stub_gate_exit
-    .hidden interceptor_stub_anchor, interceptor_stub_after
-    .globl  interceptor_stub_template, interceptor_stub_template_end
-    .globl  interceptor_stub_table, interceptor_stub_enter, interceptor_stub_room
-    .globl  interceptor_stub_entry, interceptor_stub_gate_exit
-    .globl  interceptor_stub_anchor, interceptor_stub_after
+    .hidden interceptor_stub_template, interceptor_stub_offsets
+    .globl  interceptor_stub_template, interceptor_stub_offsets
     // The gate: a forwarded call whose result somebody wants to see. The thunk knows
     // the stub by what `syscall` leaves in rcx.
 interceptor_stub_template:
@@ -65,4 +59,9 @@ interceptor_stub_anchor:
     lea     rcx, [rip + 0x11111111]         // hole: address after the site
 interceptor_stub_after:
 interceptor_stub_template_end:
+    // `Offsets` in src/patch/stub.rs.
+interceptor_stub_offsets:
+    .irp    label, table, enter, gate_exit, room, entry, anchor, after, template_end
+    .byte   interceptor_stub_\label - interceptor_stub_template
+    .endr
     .popsection

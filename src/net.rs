@@ -42,7 +42,7 @@ pub(crate) fn is_wanted() -> bool {
 
 /// Before anything is patched: there is to be a net, if the kernel has one.
 pub(crate) fn prepare() {
-    match cut() {
+    match switch_off() {
         Ok(()) => {
             IS_WANTED.store(true, Relaxed);
             signal::trap_by_dispatch();
@@ -56,22 +56,29 @@ pub(crate) fn prepare() {
 
 /// Everything is patched: calls are caught from now on, of this thread and of those to come.
 pub(crate) fn spread(block: &mut ThreadBlock) {
-    if is_wanted() && signal::catch_traps() {
+    if !is_wanted() {
+        return;
+    }
+    if signal::catch_traps() && ask_to_catch(block).is_ok() {
         interest::add_all(interest::NET);
         IS_SPREAD.store(true, Relaxed);
-        catch(block);
+        return;
     }
+    say(format_args!("no net: SIGSYS cannot be had for it; what is not patched is missed"));
 }
 
 /// The calls of this thread are caught, if any are. The process has just begun, or the thread.
 pub(crate) fn catch(block: &mut ThreadBlock) {
-    if !IS_SPREAD.load(Relaxed) || sys::is_confined() {
-        return;
+    if IS_SPREAD.load(Relaxed) && !sys::is_confined() {
+        let _ = ask_to_catch(block);
     }
+}
+
+fn ask_to_catch(block: &mut ThreadBlock) -> sys::Result<()> {
     block.selector = CATCH;
     let (own, selector) = (patch::own_text(), &raw const block.selector);
     // SAFETY: the kernel reads the selector while the thread runs, whose block it is.
-    let _ = unsafe {
+    let asked = unsafe {
         syscall!(
             Sysno::prctl,
             PR_SET_SYSCALL_USER_DISPATCH,
@@ -81,10 +88,17 @@ pub(crate) fn catch(block: &mut ThreadBlock) {
             selector
         )
     };
+    asked.map(|_| ())
 }
 
 /// No call of this thread is caught any more.
-pub(crate) fn cut() -> sys::Result<()> {
+pub(crate) fn end() {
+    if is_wanted() {
+        let _ = switch_off();
+    }
+}
+
+fn switch_off() -> sys::Result<()> {
     // SAFETY: concerns nothing but signals.
     unsafe { syscall!(Sysno::prctl, PR_SET_SYSCALL_USER_DISPATCH, OFF, 0, 0, 0) }.map(|_| ())
 }

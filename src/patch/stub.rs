@@ -28,20 +28,27 @@ const STRIDE: u64 = 2 * LINE;
 
 unsafe extern "C" {
     static interceptor_stub_template: u8;
-    static interceptor_stub_template_end: u8;
-    static interceptor_stub_table: u8;
-    static interceptor_stub_enter: u8;
-    static interceptor_stub_gate_exit: u8;
-    static interceptor_stub_room: u8;
-    static interceptor_stub_entry: u8;
-    static interceptor_stub_anchor: u8;
-    static interceptor_stub_after: u8;
+    static interceptor_stub_offsets: Offsets;
+}
+
+/// Where in the template the labels of `asm/stub.S` are.
+#[repr(C)]
+struct Offsets {
+    table: u8,
+    enter: u8,
+    gate_exit: u8,
+    room: u8,
+    entry: u8,
+    anchor: u8,
+    after: u8,
+    template_end: u8,
 }
 
 /// Offset of a template label.
 macro_rules! offset {
     ($label:ident) => {
-        &raw const $label as usize - &raw const interceptor_stub_template as usize
+        // SAFETY: a constant of ours.
+        usize::from(unsafe { &interceptor_stub_offsets }.$label)
     };
 }
 
@@ -142,7 +149,7 @@ pub(super) fn place_in(area: Mapping, address: u64) -> Option<Place> {
     let (start, before) = (u64::from(start), u64::from(before));
     let (address, phase) = if at == 0 {
         (site, Phase::AtGate)
-    } else if at < offset!(interceptor_stub_room) as u64 {
+    } else if at < offset!(room) as u64 {
         (site + 2, Phase::Returned)
     } else if at < entry() {
         (site - before + at.saturating_sub(start).min(before), Phase::Moved)
@@ -159,7 +166,7 @@ pub(super) fn place_in(area: Mapping, address: u64) -> Option<Place> {
 
 /// Offset in a stub of where it begins to deal with the call.
 fn entry() -> u64 {
-    offset!(interceptor_stub_entry) as u64
+    offset!(entry) as u64
 }
 
 /// Where in an area the processor must go on for the program to go on at
@@ -233,9 +240,9 @@ fn index_of(area: Mapping) -> impl Iterator<Item = IndexEntry> {
 
 /// Whether the template is what `frame` says of it.
 pub(crate) fn template_is_sound() -> bool {
-    let anchor = offset!(interceptor_stub_anchor);
+    let anchor = offset!(anchor);
     anchor as u64 == GATE_BACK
-        && (offset!(interceptor_stub_after) - anchor) as u64 == AFTER_AHEAD
+        && (offset!(after) - anchor) as u64 == AFTER_AHEAD
         && [0, anchor].iter().all(|at| template()[*at..][..RESUME_AHEAD as usize] == [0x0f, 0x05])
 }
 
@@ -251,6 +258,7 @@ impl Area {
     /// Writes the stub of a patch and returns its address.
     ///
     /// `text` is the original text of the site's window, `window_start` on.
+    #[inline(never)] // from two places
     pub(super) fn add(&mut self, patch: &Patch, text: &[u8]) -> Result<u64, RelocateError> {
         let stub = self.used;
         let address = self.mapping.start + stub;
@@ -298,7 +306,7 @@ impl Area {
 }
 
 fn template() -> &'static [u8] {
-    let len = offset!(interceptor_stub_template_end);
+    let len = offset!(template_end);
     // SAFETY: the bytes between two labels of our read-only data.
     unsafe { core::slice::from_raw_parts(&raw const interceptor_stub_template, len) }
 }
@@ -327,7 +335,7 @@ impl Writer<'_> {
     /// What comes before the site, so that it ends where the stub deals with the call.
     /// Returns where it begins.
     fn head(&mut self, range: Range<u64>) -> Result<usize, RelocateError> {
-        let (room, end) = (offset!(interceptor_stub_room), entry() as usize);
+        let (room, end) = (offset!(room), entry() as usize);
         if range.is_empty() {
             return Ok(end);
         }
@@ -349,13 +357,13 @@ impl Writer<'_> {
         let template = template();
         let out = self.out.get_mut(..template.len()).ok_or(RelocateError::NoRoom)?;
         out.copy_from_slice(template);
-        let table = offset!(interceptor_stub_table) - 8;
+        let table = offset!(table) - 8;
         if let Some(hole) = self.out.get_mut(table..table + 8) {
             hole.copy_from_slice(&interest::table().to_le_bytes());
         }
-        self.displacement(offset!(interceptor_stub_enter), thunk::enter_in(thunks))?;
-        self.displacement(offset!(interceptor_stub_gate_exit), thunk::exit_in(thunks))?;
-        self.displacement(offset!(interceptor_stub_after), after_site)?;
+        self.displacement(offset!(enter), thunk::enter_in(thunks))?;
+        self.displacement(offset!(gate_exit), thunk::exit_in(thunks))?;
+        self.displacement(offset!(after), after_site)?;
         self.at += template.len();
         Ok(())
     }

@@ -191,18 +191,18 @@ pub(super) unsafe fn redirect(info: &SigInfo, mut context: *mut UContext) -> boo
 fn way_of_caught(info: &SigInfo, context: &UContext) -> u64 {
     const SYSCALL: u64 = 2;
     let site = context.rip - SYSCALL;
-    if context::is_return(context.rax) {
-        return sigreturn();
-    }
     if info.is_of_64_bits()
         && let Some(stub) = patch::stub_of_caught(site)
     {
         return stub;
     }
-    // A stub's own, or one that cannot have a stub: it is made where it is.
+    // A stub's own, or one that cannot have a stub.
+    if context::is_return(context.rax) {
+        return sigreturn();
+    }
     match thread::known_block() {
         Some(block) => block.selector = net::PASS,
-        None => drop(net::cut()),
+        None => net::end(),
     }
     site
 }

@@ -81,10 +81,12 @@ pub(super) fn send_to_come(block: &mut ThreadBlock) {
 /// rt_sigpending, which the kernel has executed.
 pub(crate) fn rt_sigpending_done(block: &ThreadBlock, args: &[u64; 6], result: i64) {
     let [set, size, ..] = *args;
-    if result == 0 && size != 0 && block.sigill.waits && block.is_sigill_blocked {
-        let mut first = [0u8];
-        sys::read_guest(set, &mut first);
-        sys::write_guest_bytes(set, &[first[0] | traps::bit() as u8]);
+    // A set may be shorter than there are signals.
+    let (byte, bit) = ((traps::signal() - 1) / 8, 1 << ((traps::signal() - 1) % 8));
+    if result == 0 && size > byte && block.sigill.waits && block.is_sigill_blocked {
+        let (at, mut bits) = (set + byte, [0u8]);
+        sys::read_guest(at, &mut bits);
+        sys::write_guest_bytes(at, &[bits[0] | bit]);
     }
 }
 

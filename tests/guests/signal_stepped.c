@@ -585,7 +585,7 @@ int main(int argc, char **argv) {
         stop(child);
         if (given)
             fprintf(stderr, "%s: %d of %d instructions\n", names[now], rounds - missed, first);
-        CHECK(missed <= rounds / 10, "%s: %d of %d places were not reached", names[now], missed, rounds);
+        CHECK(missed <= rounds / 7, "%s: %d of %d places were not reached", names[now], missed, rounds);
         ok("%s", names[now]);
     }
     static const enum way twice[] = {PLAIN, RESTART, ONSTACK, LEFT, LEFT_ONSTACK, DEEP};
@@ -618,7 +618,7 @@ int main(int argc, char **argv) {
         stop(child);
         if (given)
             fprintf(stderr, "%s, a second signal after each of %d instructions: %d rounds\n", names[now], later, rounds - missed);
-        CHECK(missed <= rounds / 8, "%s: %d of %d places of a delivery were not reached", names[now], missed, rounds);
+        CHECK(missed <= rounds / 7, "%s: %d of %d places of a delivery were not reached", names[now], missed, rounds);
         ok("%s, a second signal in the delivery of the first", names[now]);
     }
     return 0;

@@ -59,6 +59,12 @@ pub const KNOWN: &[Known] = &[
         reason: "Syscall User Dispatch is refused as by a kernel without it",
     },
     Known {
+        guest: "seccomp_threads",
+        modes: Where::In(&["net_trap"]),
+        differs: Differs::Always,
+        reason: "threads that begin after a seccomp filter have no net, so it is not seen that they end where no site has a jump",
+    },
+    Known {
         guest: "signal_altstack",
         modes: Where::Forced,
         differs: Differs::Sometimes,
@@ -95,7 +101,7 @@ pub const KNOWN_IN_PROGRAMS: &[Known] = &[
     },
     Known {
         guest: "sshd",
-        modes: Where::In(&["trap", "trap_hook"]),
+        modes: Where::In(&["trap", "trap_hook", "net_trap"]),
         differs: Differs::Always,
         reason: "its filter lets no rt_sigreturn through, by which a trap ends",
     },

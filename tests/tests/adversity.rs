@@ -109,6 +109,21 @@ fn refused_calls_of_start_up_cost_nothing_but_what_they_are_for() {
 }
 
 #[test]
+fn where_the_kernel_has_no_dispatch_a_net_is_said_to_be_missing() {
+    let dist = need!(Dist::find());
+    for errno in [libc::EPERM, libc::EINVAL] {
+        let said = said(&dist, |command| {
+            Filter::new(libc::SYS_prctl, filter::Action::Errno(errno)).on(command);
+            command.env("INTERCEPTOR_NET", "1");
+        });
+        assert!(!said.is_empty());
+        for line in said {
+            assert!(line.contains("no net") && line.contains("missed"), "{line}");
+        }
+    }
+}
+
+#[test]
 fn a_filter_that_kills_whoever_makes_an_unusual_call_kills_nobody() {
     let dist = need!(Dist::find());
     // What systemd's @system-service leaves out, of what an interceptor may make.

@@ -44,16 +44,57 @@ fn a_trace_shows_the_calls_that_strace_shows() {
         if !program[0].starts_with('/') {
             need!(installed(program[0]));
         }
-        let scratch = Scratch::new();
-        let theirs = images(&strace(&scratch, program));
-        let ours = images(&trace(&dist, &scratch, program));
-        assert_eq!(ours.len(), theirs.len(), "{program:?}: images: {ours:?} {theirs:?}");
-        for (ours, theirs) in ours.iter().zip(&theirs) {
-            assert!(theirs.ends_with(ours), "{program:?}: {}", difference(ours, theirs));
-        }
-        let seen: usize = ours.iter().map(Vec::len).sum();
-        assert!(seen > 0, "{program:?}: nothing was traced");
+        compare_with_strace(&dist, program, &[]);
     }
+}
+
+#[test]
+fn with_a_net_a_trace_shows_the_calls_that_strace_shows() {
+    let dist = need!(Dist::find());
+    need!(installed("strace"));
+    // The same, with no site patched; with libc left alone.
+    let nets: &[&[(&str, &str)]] = &[
+        &[("INTERCEPTOR_NET", "1")],
+        &[("INTERCEPTOR_NET", "1"), ("INTERCEPTOR_FORCE_RUNG", "trap")],
+        &[("INTERCEPTOR_NET", "1"), ("INTERCEPTOR_BYPASS", "libc.so.6")],
+    ];
+    for net in nets {
+        for program in PROGRAMS.iter().filter(|program| installed(program[0]).is_ok()) {
+            compare_with_strace(&dist, program, net);
+        }
+        // Of code that is writable and executable at once, and of code at two places.
+        let guest = need!(guest("jit"));
+        compare_with_strace(&dist, &[guest.to_str().expect("a name in UTF-8")], net);
+    }
+}
+
+#[test]
+fn with_a_net_calls_of_generated_code_are_shown_from_the_first_one_on() {
+    let dist = need!(Dist::find());
+    let guest = need!(guest("code_generated"));
+    let program = [guest.to_str().expect("a name in UTF-8")];
+    let shown = |environment| {
+        let lines = trace_with(&dist, &Scratch::new(), &program, environment);
+        let count = |call: &str| lines.lines().filter(|line| line.contains(call)).count();
+        (count(" gettid() = "), count(" syscall_0x186a0("), count(" vfork() = "))
+    };
+    assert_eq!(shown(&[]), (0, 0, 0));
+    // One in each of five threads; the others once.
+    assert_eq!(shown(&[("INTERCEPTOR_NET", "1")]), (5, 1, 1));
+}
+
+/// Compares traces of a program, with some environment.
+fn compare_with_strace(dist: &Dist, program: &[&str], environment: &[(&str, &str)]) {
+    let scratch = Scratch::new();
+    let theirs = images(&strace(&scratch, program));
+    let ours = images(&trace_with(dist, &scratch, program, environment));
+    assert_eq!(ours.len(), theirs.len(), "{program:?}: images: {ours:?} {theirs:?}");
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        let difference = || difference(ours, theirs);
+        assert!(theirs.ends_with(ours), "{program:?} {environment:?}: {}", difference());
+    }
+    let seen: usize = ours.iter().map(Vec::len).sum();
+    assert!(seen > 0, "{program:?} {environment:?}: nothing was traced");
 }
 
 #[test]
@@ -117,9 +158,22 @@ fn strace(scratch: &Scratch, program: &[&str]) -> String {
 }
 
 fn trace(dist: &Dist, scratch: &Scratch, program: &[&str]) -> String {
+    trace_with(dist, scratch, program, &[])
+}
+
+fn trace_with(
+    dist: &Dist,
+    scratch: &Scratch,
+    program: &[&str],
+    environment: &[(&str, &str)],
+) -> String {
     let file = scratch.path("trace");
     let options = ["trace".as_ref(), "-o".as_ref(), file.as_os_str()];
-    let ended = Program::new(program[0]).arguments(&program[1..]).under(dist, &options);
+    let mut traced = Program::new(program[0]).arguments(&program[1..]);
+    for (name, value) in environment {
+        traced = traced.environment(name, value);
+    }
+    let ended = traced.under(dist, &options);
     assert_eq!(ended.status.code(), Some(0), "{program:?}: {ended:?}");
     fs::read_to_string(file).expect("a trace")
 }

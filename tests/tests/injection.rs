@@ -239,6 +239,15 @@ fn a_program_runs_whatever_call_fails_that_founds_a_group() {
 }
 
 #[test]
+fn a_program_runs_whatever_call_fails_that_spreads_a_net() {
+    let dist = need!(Dist::find());
+    let runtime = dist.runtime().canonicalize().expect("the runtime");
+    let preload = runtime.display().to_string();
+    let environment = vec![("INTERCEPTOR_DEBUG_DUMP", "1".into()), ("INTERCEPTOR_NET", "1".into())];
+    check(&Subject { preload, runtime, environment });
+}
+
+#[test]
 fn a_program_runs_whatever_call_fails_that_reads_plans() {
     let dist = need!(Dist::find());
     let runtime = dist.runtime().canonicalize().expect("the runtime");

@@ -19,6 +19,9 @@ const FORWARDED_AND_EXIT: Call = Call { request: "1002=-38", name: "forwarded, w
 const UNKNOWN: Call = Call { request: "1000=-38", name: "ENOSYS" };
 const GETPPID: Call = Call { request: "110", name: "getppid" };
 
+/// What is not patched is caught.
+const NET: (&str, &str) = ("INTERCEPTOR_NET", "1");
+
 /// A call that is measured: what `percall` is asked, and what happens to it.
 struct Call {
     request: &'static str,
@@ -140,6 +143,14 @@ fn subjects(products: &Products) -> (Vec<Subject>, Vec<(&'static str, String)>) 
         quick(
             products.c_hook("C hook, vector-free", "libanswer_vector_free.so"),
             vec![(ANSWERED, Limit::Cycles(16.0)), (FORWARDED, none)],
+        ),
+        quick(
+            products.nobody().named("nobody, with a net").with(NET.0, NET.1),
+            vec![(UNKNOWN, none)],
+        ),
+        quick(
+            products.c_hook("C hook, with a net", "libanswer.so").with(NET.0, NET.1),
+            vec![(ANSWERED, none), (FORWARDED, none)],
         ),
         quick(products.stat(), vec![(UNKNOWN, none), (GETPPID, none)]),
         slow(products.trace(), vec![(UNKNOWN, none)]),
