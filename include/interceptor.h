@@ -151,6 +151,17 @@ int interceptor_unsubscribe(long nr);
 int interceptor_subscribe_calls(int hook, const char *calls);
 
 /*
+ * Makes questions for the time system calls: clock_gettime, clock_getres, gettimeofday,
+ * time and getcpu, which the kernel's vDSO answers otherwise without one. Subscribed to,
+ * they are shown to the hook as any call, and may be answered: see examples/clock.c. They
+ * take as long as a call, then. It happens when the process starts if a library that is
+ * preloaded refers to this function; call it in a constructor to learn whether it has.
+ * Returns 0; or -1: ENOSYS if the kernel has no vDSO or does not let it be changed, or if
+ * no library referred to the function at the start.
+ */
+int interceptor_subscribe_time(void);
+
+/*
  * Declares with 1 that the hook, and everything it calls, touches no vector, x87
  * or mask register, so that none needs to be saved around it: compile it with
  * -mgeneral-regs-only, and call nothing else. 0, the initial state, takes that

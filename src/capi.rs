@@ -105,6 +105,10 @@ impl Hook for CHook {
         crate::patch::counts_are_imported()
     }
 
+    fn wants_time(&self) -> bool {
+        crate::patch::time_is_imported()
+    }
+
     #[inline(always)]
     fn observes_remote(&self) -> bool {
         crate::patch::remote_is_imported()
@@ -265,6 +269,14 @@ pub extern "C" fn interceptor_hook_is_libc_free(is_libc_free: c_int) {
 #[unsafe(no_mangle)]
 pub extern "C" fn interceptor_hook_is_interruptible(is_interruptible: c_int) {
     crate::signal::interrupt_hooks(is_interruptible != 0);
+}
+
+/// Whether questions for the time are system calls, as they are where a library that is there
+/// from the start refers to this function. Returns 0; or -1, ENOSYS.
+#[unsafe(no_mangle)]
+pub extern "C" fn interceptor_subscribe_time() -> c_int {
+    let are_calls = crate::patch::are_time_calls();
+    returned(if are_calls { Ok(0) } else { Err(syscalls::Errno::ENOSYS) }) as c_int
 }
 
 /// Executes a system call that no hook sees. Returns its result; an error is

@@ -100,6 +100,7 @@ struct Wishes {
     observes_remote: bool,
     wants_group: bool,
     wants_counts: bool,
+    wants_time: bool,
 }
 
 impl Wishes {
@@ -113,6 +114,7 @@ impl Wishes {
             observes_remote: hook.observes_remote(),
             wants_group: hook.wants_group(),
             wants_counts: hook.wants_counts(),
+            wants_time: hook.wants_time(),
         }
     }
 }
@@ -170,6 +172,9 @@ impl Patched {
             carry_environment(&maps, envp, &config);
         }
         found_group(wishes);
+        if wishes.wants_time {
+            thread::on_private_stack(|| patch::make_time_calls(&maps));
+        }
         maps.release();
         subscribe(wishes, &config);
         if wishes.observes_remote && group::segment().is_some() {

@@ -221,6 +221,17 @@ pub trait Hook: Sync {
         SignalDecision::Forward
     }
 
+    /// Whether the hook sees questions for the time: then `clock_gettime`, `clock_getres`,
+    /// `gettimeofday`, `time` and `getcpu` of the kernel's vDSO are system calls, which they
+    /// are not otherwise, and take as long.
+    const TIME: bool = false;
+
+    /// [`TIME`](Self::TIME), for hooks that learn it at start-up.
+    #[doc(hidden)]
+    fn wants_time(&self) -> bool {
+        Self::TIME
+    }
+
     /// A call that came out of the kernel, after [`Decision::ForwardAndExit`].
     /// Returns the result that the program sees.
     fn exit(&self, call: &SyscallExit) -> i64 {

@@ -242,7 +242,7 @@ impl Text<'_> {
     }
 
     /// Patches text that has come when the program ran already.
-    fn patch_later(&self, image: Option<&Image<'_>>, near: Near<'_>, memory: &Memory) {
+    pub(super) fn patch_later(&self, image: Option<&Image<'_>>, near: Near<'_>, memory: &Memory) {
         let plan = |sink: &mut dyn FnMut(SitePlan)| plan(self, image, None, sink);
         let (tally, _) = patch_text(self, &plan, near, memory);
         coverage::report(self.name, &tally, false);

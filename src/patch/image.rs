@@ -387,13 +387,22 @@ impl<'r> Symbols<'r> {
     /// The names of symbols that another image defines, as far as they begin
     /// with `prefix`, and without it.
     pub(super) fn imports(self, prefix: &'static [u8]) -> impl Iterator<Item = &'r [u8]> {
-        let names = self.names;
         let symbols = self.bytes.chunks_exact(SYMBOL as usize).take(self.imported as usize);
-        symbols.filter_map(move |symbol| {
-            let name = names.get(u32_at(symbol, 0)? as usize..)?.strip_prefix(prefix)?;
-            name.split(|byte| *byte == 0).next()
+        symbols.filter_map(move |symbol| name_in(self.names, symbol, prefix))
+    }
+
+    /// The names of all symbols, likewise, with where they are and how long.
+    pub(super) fn all(self, prefix: &'static [u8]) -> impl Iterator<Item = (&'r [u8], u64, u64)> {
+        self.bytes.chunks_exact(SYMBOL as usize).filter_map(move |symbol| {
+            let name = name_in(self.names, symbol, prefix)?;
+            Some((name, u64_at(symbol, 8)?, u64_at(symbol, 16)?))
         })
     }
+}
+
+fn name_in<'r>(names: &'r [u8], symbol: &[u8], prefix: &[u8]) -> Option<&'r [u8]> {
+    let name = names.get(u32_at(symbol, 0)? as usize..)?.strip_prefix(prefix)?;
+    name.split(|byte| *byte == 0).next()
 }
 
 struct Segment {

@@ -8,6 +8,7 @@ static HOOK_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static GROUP_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static REMOTE_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 static SIGNAL_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+static TIME_IS_IMPORTED: AtomicBool = AtomicBool::new(false);
 
 /// Notes what an object wants that imports a name of the C API.
 pub(super) fn note(name: &[u8]) {
@@ -33,6 +34,10 @@ pub(super) fn note(name: &[u8]) {
     // It wants to see signals.
     if name == b"signal_hook" {
         SIGNAL_IS_IMPORTED.store(true, Relaxed);
+    }
+    // It wants to see questions for the time.
+    if name == b"subscribe_time" {
+        TIME_IS_IMPORTED.store(true, Relaxed);
     }
 }
 
@@ -71,6 +76,12 @@ pub(crate) fn counts_are_imported() -> bool {
 #[cfg(feature = "capi")]
 pub(crate) fn signal_is_imported() -> bool {
     SIGNAL_IS_IMPORTED.load(Relaxed)
+}
+
+/// Whether one wants the vDSO's functions to be calls.
+#[cfg(feature = "capi")]
+pub(crate) fn time_is_imported() -> bool {
+    TIME_IS_IMPORTED.load(Relaxed)
 }
 
 /// Whether one refers to what the C API says of threads and processes.

@@ -18,6 +18,7 @@ mod registry;
 mod stub;
 mod symfile;
 mod trap;
+mod vdso;
 mod written;
 
 use core::ops::Range;
@@ -37,11 +38,14 @@ pub(crate) use image::{Image, ImageVmas};
 #[cfg(feature = "capi")]
 pub(crate) use imports::{
     counts_are_imported, group_is_imported, hook_is_imported, remote_is_imported,
-    signal_is_imported, watch_remote,
+    signal_is_imported, time_is_imported, watch_remote,
 };
 pub(crate) use own::text as own_text;
 pub(crate) use stub::{Phase, Place, template_is_sound};
 pub(crate) use trap::stub_of as trap_stub_of;
+#[cfg(feature = "capi")]
+pub(crate) use vdso::are_calls as are_time_calls;
+pub(crate) use vdso::make_calls as make_time_calls;
 
 /// How all names of the C API begin.
 const API: &[u8] = b"interceptor_";

@@ -124,6 +124,7 @@ static void hooks(void) {
     interceptor_hook_is_interruptible(0);
     EXPECT(interceptor_unsubscribe(-1) == 0 && interceptor_subscribe(SYS_umask) == 0);
     EXPECT(interceptor_subscribe_calls(0, "umask,gettid") == 0);
+    EXPECT(interceptor_subscribe_time() == 0 || errno == ENOSYS);
     interceptor_syscall_hook = on_call;
     long mask = syscall(SYS_umask, 022);
     syscall(SYS_umask, mask);

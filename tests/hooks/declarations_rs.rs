@@ -85,6 +85,7 @@ unsafe extern "C" {
     fn interceptor_signal_subscribe(signals: c_uint) -> c_int;
     fn interceptor_subscribe(nr: c_long) -> c_int;
     fn interceptor_subscribe_calls(hook: c_int, calls: *const c_char) -> c_int;
+    fn interceptor_subscribe_time() -> c_int;
     fn interceptor_synchronize(timeout_ms: c_int) -> c_int;
     fn interceptor_syscall(nr: c_long, ...) -> c_long;
     fn interceptor_syscall_is_in(nr: c_long, calls: *const c_char) -> c_int;
@@ -207,6 +208,7 @@ extern "C" fn start() {
         interceptor_hook_is_interruptible(0);
         assert_eq!(interceptor_unsubscribe(-1) + interceptor_subscribe(UMASK), 0);
         assert_eq!(interceptor_subscribe_calls(0, c"umask".as_ptr()), 0);
+        assert!(matches!(interceptor_subscribe_time(), 0 | -1));
         interceptor_syscall_hook = Some(on_call);
         let mask = syscall(UMASK, 0o22);
         syscall(UMASK, mask);

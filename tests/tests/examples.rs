@@ -152,6 +152,7 @@ in_both_languages! {
     firewall_keeps_programs_in
     redirect_finds_files_elsewhere
     fault_lets_each_third_call_fail
+    clock_is_the_programs_own
     monitor_counts_calls
     hello_is_a_file_that_is_nowhere
 }
@@ -308,6 +309,23 @@ fn fault_lets_each_third_call_fail(examples: &Examples) {
     let ended = run(Program::new("git").arguments(["init", "-q", "repository"]));
     assert!(ended.stderr.contains("No space left on device"), "{ended:?}");
     assert_eq!(run(Program::new("/bin/ls").arguments(["-d", "a"])).stdout, "a\n");
+}
+
+fn clock_is_the_programs_own(examples: &Examples) {
+    let run = |program: Program| {
+        let program = program.environment("CLOCK", "946684800").environment("TZ", "UTC");
+        examples.run("clock", &program).stdout
+    };
+    assert_eq!(run(Program::new("date").arguments(["+%F %T"])), "2000-01-01 00:00:00\n");
+    let perl = "use Time::HiRes qw(gettimeofday); print time, ' ', (gettimeofday())[0]";
+    assert_eq!(run(Program::new("perl").arguments(["-e", perl])), "946684800 946684800");
+    // Children begin anew.
+    let twice = "for i in 1 2; do date +%s; done; (exec -a self date -u +%Y)";
+    assert_eq!(run(bash(twice)), "946684800\n946684800\n2000\n");
+    let later = "import time\nfirst, second = time.time(), time.time()\nprint(int(first), round((second - first) * 1000))";
+    assert_eq!(run(python(later)), "946684800 1\n");
+    let threads = threads("import time\nassert int(time.time()) == 946684800\nos.write(1, b'.')");
+    assert_eq!(run(threads), "........");
 }
 
 fn monitor_counts_calls(examples: &Examples) {
