@@ -146,6 +146,33 @@ pub(crate) fn report(name: &[u8], tally: &Tally, dump: bool) {
     }
 }
 
+/// What the net has caught is one object, eight bytes of name.
+const CAUGHT: &[u8; 8] = b"[caught]";
+
+/// Records one more site that the net has caught.
+pub(crate) fn report_caught() {
+    const TRAP: usize = Outcome::Trap as usize;
+    let mut one = Tally::default();
+    one.count(Outcome::Trap);
+    let is_it = |name: &[AtomicU64]| {
+        let mut words = name.iter().map(|word| word.load(Relaxed));
+        words.next() == Some(u64::from_le_bytes(*CAUGHT)) && words.next() == Some(0)
+    };
+    let used = KEPT_USED.load(Acquire) as usize;
+    match OBJECTS_OF_PROCESS.iter().take(used).find(|kept| is_it(&kept.name)) {
+        Some(kept) => _ = kept.sites[TRAP].fetch_add(1, Relaxed),
+        None => keep(CAUGHT, &one),
+    }
+    let Some(segment) = group::segment() else {
+        return;
+    };
+    let used = (segment.header.objects_used.load(Acquire) as usize).min(OBJECTS);
+    match segment.objects.iter().take(used).find(|object| is_it(&object.name)) {
+        Some(object) => _ = object.sites[TRAP].fetch_add(1, Relaxed),
+        None => record(segment, CAUGHT, &one),
+    }
+}
+
 impl core::fmt::Display for Tally {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         for (outcome, count) in Outcome::ALL.iter().zip(self.0) {

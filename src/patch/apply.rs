@@ -497,9 +497,7 @@ pub(super) fn make_stub_for_caught(site: u64) -> sys::Result<u64> {
         Some(stub) => {
             place.add_caught(&patch.window(), mapping);
             symfile::publish(file);
-            let mut tally = Tally::default();
-            tally.count(Outcome::Trap);
-            coverage::report(b"[caught]", &tally, false);
+            coverage::report_caught();
             Ok(stub)
         }
         None => {
