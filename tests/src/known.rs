@@ -164,6 +164,12 @@ pub const KNOWN_IN_SUITES: &[Known] = &[
         reason: "a tracer sees the runtime's own calls, too",
     },
     Known {
+        guest: "crate nix test sys::test_socket::test_timestamping",
+        modes: Where::Everywhere,
+        differs: Differs::Sometimes,
+        reason: "the kernel begins to stamp packets a moment after it is asked to, natively, too",
+    },
+    Known {
         guest: "crate nix test test_pty::test_forkpty",
         modes: Where::In(&["trace"]),
         differs: Differs::Sometimes,
