@@ -362,13 +362,8 @@ impl Planner<'_> {
             end: function.range.end,
             padding_behind: &free,
         };
-        let mut choices = Choices::default();
-        let rungs = [Rung::After, Rung::Before].into_iter().filter(|rung| self.ladder.has(*rung));
-        let windows =
-            rungs.flat_map(|rung| surroundings.windows(site.address, &site.history, rung));
-        for (choice, window) in choices.iter_mut().zip(windows.filter(|window| window.exists())) {
-            *choice = window;
-        }
+        let choices =
+            surroundings.windows(site.address, &site.history, |rung| self.ladder.has(rung));
         for window in choices {
             let padding = padding.get()..window.range(site.address).end;
             if !padding.is_empty() {

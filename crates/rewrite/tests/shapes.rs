@@ -231,6 +231,21 @@ fn a_conditional_jump_moves_with_its_site() {
 }
 
 #[test]
+fn nothing_moves_behind_a_jump_that_becomes_longer() {
+    // mov; syscall; js -9; mov (%rdi), %eax; call *%rax; ret
+    let code = [NUMBER, SYSCALL, &[0x78, 0xf7], &[0x8b, 0x07], CALL, RET];
+    let patch = Program::default().function(&code).patch();
+    assert_eq!(rung(patch), Some(Rung::Before));
+    // mov %rdi, %rsi; js +6; mov (%rdi), %eax; syscall; call *%rax
+    let code = [&[0x48, 0x89, 0xfe], &[0x78, 6][..], &[0x8b, 0x07], SYSCALL, CALL, RET];
+    assert_eq!(Program::default().function(&code).verdicts(), [Verdict::Trap]);
+    // mov %rdi, %rsi; js +4; syscall; call *%rax: it is the last
+    let code = [&[0x48, 0x89, 0xfe], &[0x78, 4][..], SYSCALL, CALL, RET];
+    let patch = Program::default().function(&code).patch();
+    assert_eq!((rung(patch), window(patch)), (Some(Rung::Before), (0, 7)));
+}
+
+#[test]
 fn the_number_moves_where_nothing_behind_may() {
     // mov; syscall; call *%rax; ret: a call would push another address
     let patch = Program::default().function(&[NUMBER, SYSCALL, CALL, RET]).patch();
