@@ -386,11 +386,15 @@ impl Planner<'_> {
         for target in survey.targets.as_slice() {
             entries.note(site, *target);
         }
-        let all_known = self.memory.for_each_target(function, survey, &mut |target| {
-            entries.note(site, target);
-        });
+        let mut note = |target| entries.note(site, target);
+        let all_known = self.memory.for_each_target(function, survey, &mut note);
         // A `switch` of the other part may lead anywhere into a part.
         if all_known.is_none() || function.is_part {
+            return Entries::ALL;
+        }
+        if choices.iter().any(|window| window.exists())
+            && self.witness.for_each_target_of_parts(function, survey, &mut note).is_none()
+        {
             return Entries::ALL;
         }
         let near = site.saturating_sub(NEAR)..site + NEAR;
@@ -406,6 +410,7 @@ impl Planner<'_> {
         entries
     }
 
+    #[inline(never)]
     fn push(&mut self, plan: SitePlan, open: Option<(Choices, Entries)>) {
         if self.queue.is_full() {
             self.flush();

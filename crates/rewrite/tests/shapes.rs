@@ -361,6 +361,30 @@ fn a_jump_table_that_is_yet_to_be_written_may_lead_anywhere() {
 }
 
 #[test]
+fn a_switch_of_another_part_that_leads_into_a_window_forbids_it() {
+    let table = BASE + 0x1000;
+    // js to the part; mov; syscall; cmp; ret
+    let likely = [&[0x0f, 0x88, 14, 0, 0, 0], NUMBER, SYSCALL, CHECK, RET].concat();
+    let part = BASE + likely.len() as u64;
+    // lea table(%rip), %rdx; movslq (%rdx, %rdi, 4), %rax; add %rdx, %rax; jmp *%rax
+    let lea = (table - (part + 7)) as u32;
+    let switch = [
+        &[0x48, 0x8d, 0x15][..],
+        &lea.to_le_bytes(),
+        &[0x48, 0x63, 0x04, 0xba, 0x48, 0x01, 0xd0, 0xff, 0xe0],
+    ]
+    .concat();
+    let entry = |at: u64| ((BASE + at).wrapping_sub(table) as i32).to_le_bytes();
+    let mut program = Program::default().function(&[&likely]).function(&[&switch]);
+    // To the number, and to the call.
+    program.data = Some((table, [entry(6), entry(11), [0xff; 4]].concat()));
+    assert_eq!((rung(program.patch()), window(program.patch())), (Some(Rung::After), (11, 19)));
+    // To the check.
+    program.data = Some((table, [entry(6), entry(13), [0xff; 4]].concat()));
+    assert_eq!((rung(program.patch()), window(program.patch())), (Some(Rung::Before), (6, 13)));
+}
+
+#[test]
 fn a_part_that_another_function_may_switch_into_is_not_moved() {
     let mut program = Program::default().function(&[NUMBER, SYSCALL, CHECK, RET]);
     assert_eq!(rung(program.patch()), Some(Rung::After));
