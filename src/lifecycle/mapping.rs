@@ -168,7 +168,10 @@ fn mapped(block: &mut ThreadBlock, args: &[u64; 6], start: u64) {
     if flags & MAP_FIXED != 0 {
         patch::forget(start, len);
     }
-    if offset == 0 {
+    let (image_fd, image_start, image_end) = block.last_image;
+    let is_within = image_fd == fd && image_start <= start && range.end <= image_end;
+    // Segments of a small file may begin in its first page, too.
+    if offset == 0 && (flags & MAP_FIXED == 0 || !is_within) {
         block.last_image = (fd, range.start, range.end);
     }
     if prot & PROT_EXEC == 0 || sys::is_confined() {

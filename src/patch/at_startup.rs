@@ -90,12 +90,22 @@ fn pieces(maps: &Maps) -> impl Iterator<Item = Piece<'_>> {
     let pieces = core::iter::from_fn(move || {
         let here = rest.clone();
         let vma = rest.next()?;
-        if vma.inode != 0 && (vma.offset == 0 || vma.inode != inode) {
+        let is_other = vma.inode != inode || (vma.offset == 0 && !is_of_image(&file, &vma));
+        if vma.inode != 0 && is_other {
             (file, inode) = (here, vma.inode);
         }
         Some(Piece { vma, file: file.clone() })
     });
     pieces.filter(|Piece { vma, .. }| vma.inode != 0 && !vma.name.starts_with(b"["))
+}
+
+/// Whether a mapping of a file's beginning belongs to the image that the file's first mapping
+/// begins: what comes next of a small file may lie in the same page of it.
+fn is_of_image(file: &Vmas<'_>, vma: &Vma<'_>) -> bool {
+    let memory = ImageVmas::new(file.clone());
+    let first = file.clone().next();
+    let image = first.and_then(|first| Image::at(first.range.start, &memory));
+    image.is_some_and(|image| image.has_page(vma.range.start))
 }
 
 impl Piece<'_> {

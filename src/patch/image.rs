@@ -149,6 +149,11 @@ impl<'r> Image<'r> {
         })
     }
 
+    /// Whether one of its segments is to lie in the page at an address.
+    pub(super) fn has_page(&self, address: u64) -> bool {
+        self.loaded.iter().any(|segment| (page_down(segment.start)..segment.end).contains(&address))
+    }
+
     /// The `.eh_frame_hdr` section: its address and bytes.
     pub(crate) fn eh_frame_hdr(&self) -> Option<(u64, &'r [u8])> {
         let segment = self.segments().find(|segment| segment.kind == PT_GNU_EH_FRAME)?;

@@ -137,7 +137,7 @@ pub(crate) enum Phase {
 }
 
 /// The place in an area of an address. (Moved instructions keep their length,
-/// but for short jumps, of which a window has one at most, at its end.)
+/// but for short jumps, of which there is one at most before the site, the last, and one after.)
 pub(super) fn place_in(area: Mapping, address: u64) -> Option<Place> {
     let offset = address.checked_sub(area.start)?;
     // Stubs lie in the order of their entries; what follows the last entry is zero.

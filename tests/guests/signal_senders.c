@@ -3,7 +3,7 @@
 // that have expired more than once, a message queue, a descriptor that is ready (SIGIO, also as a queued signal of the
 // program's choice), a child that is stopped, goes on and ends. Each is taken twice: by a handler, and by sigtimedwait
 // while it is blocked. Faults say where they are: right before and right behind a call, where a jump may have taken the
-// place of the instruction; the handler goes on behind it.
+// place of the instruction, or behind a short jump that has been moved; the handler goes on behind it.
 #include "guest.h"
 #include <fcntl.h>
 #include <mqueue.h>
@@ -155,9 +155,36 @@ near_divided:
     ret
     .cfi_endproc
     .size near_divide, .-near_divide
+    .fill 16, 1, 0xcc
+    .type near_branches, @function
+near_branches:
+    .cfi_startproc
+    test %rdi, %rdi
+    jnz 1f                          # becomes longer when it is moved
+near_number:
+    mov (%rsi), %eax
+near_numbered:
+    syscall
+    call 1f
+    mov %eax, %r8d
+    mov $102, %eax                  # getuid
+    cmp %edi, %edi
+    call 1f
+    syscall
+    jne 1f
+near_result:
+    mov (%rsi), %ecx
+near_resulted:
+    call 1f
+    mov %r8d, %eax
+1:  ret
+    .cfi_endproc
+    .size near_branches, .-near_branches
 )");
 long near_call(long nr, const void *before, const void *behind);
 long near_divide(long nr, long unused, long by);
+long near_branches(long none, const int *nr);
+extern char near_number[], near_numbered[], near_result[], near_resulted[];
 extern char near_before[], near_begin[], near_behind[], near_end[], near_division[], near_divided[];
 static char *volatile at, *volatile address;
 
@@ -166,7 +193,12 @@ static void go_on(int sig, siginfo_t *info, void *given) {
     told = *info;
     at = (char *)regs[REG_RIP];
     address = info->si_addr;
-    if (sig == SIGFPE || at == near_behind)
+    if (at == near_number) {
+        regs[REG_RAX] = SYS_getppid;
+        regs[REG_RIP] = (greg_t)near_numbered;
+    } else if (at == near_result)
+        regs[REG_RIP] = (greg_t)near_resulted;
+    else if (sig == SIGFPE || at == near_behind)
         regs[REG_RIP] = (greg_t)(sig == SIGFPE ? near_divided : near_end);
     else
         regs[REG_RIP] = (greg_t)near_begin;
@@ -184,8 +216,10 @@ static void faults(void) {
         CHECK(at == near_before && address == (char *)0x12345, "before: at %p, not %p, address %p", at, (void *)near_before, address);
         CHECK(near_call(SYS_getppid, good, NULL) == getppid() && handled == 2, "behind: handled %d", handled);
         CHECK(at == near_behind && address == (char *)0x12345, "behind: at %p, not %p, address %p", at, (void *)near_behind, address);
+        CHECK(near_branches(0, NULL) == getppid() && handled == 4, "behind branches: handled %d", handled);
+        CHECK(at == near_result, "behind branches: at %p, not %p", at, (void *)near_result);
         near_divide(SYS_getppid, 0, 0);
-        CHECK(handled == 3 && at == near_division && address == near_division, "a division: at %p, not %p, address %p", at, (void *)near_division, address);
+        CHECK(handled == 5 && at == near_division && address == near_division, "a division: at %p, not %p, address %p", at, (void *)near_division, address);
     }
     ok("faults beside a call: code %d", told.si_code);
 }

@@ -128,6 +128,16 @@ fn a_trace_shows_calls_of_a_library_with_gaps_between_its_segments() {
 }
 
 #[test]
+fn a_trace_shows_calls_of_code_in_the_page_of_its_file_that_has_the_headers() {
+    let dist = need!(Dist::find());
+    let guest = need!(guest("shapes_one_page"));
+    let scratch = Scratch::new();
+    let lines = trace(&dist, &scratch, &[guest.to_str().expect("a name in UTF-8")]);
+    // Of the program, and of a library that it loads.
+    assert!(lines.contains(" syscall_0x138a(") && lines.contains(" syscall_0x138b("), "{lines}");
+}
+
+#[test]
 fn a_trace_shows_calls_of_code_that_the_program_writes() {
     let dist = need!(Dist::find());
     let guest = need!(guest("jit"));

@@ -97,17 +97,11 @@ impl<'a> CodeMap<'a> {
             _ => 0,
         };
         let index = self.frames.index_at(address, near);
-        let frame = index.and_then(|index| self.frames.frame(index));
-        if let (Some(index), Some(frame)) = (index, &frame)
-            && frame.range.contains(&address)
+        let frame = index.and_then(|index| self.framed(index));
+        if let Some(function) = &frame
+            && function.range.contains(&address)
         {
-            let extent = Extent::Frame(index, frame.landing);
-            return Ok(Function {
-                range: frame.range.clone(),
-                extent,
-                is_signal_frame: frame.is_signal_frame,
-                is_part: frame.is_part,
-            });
+            return Ok(function.clone());
         }
         if let Some(range) = self.go.function_at(address) {
             return Ok(Function {
@@ -126,6 +120,23 @@ impl<'a> CodeMap<'a> {
         Self::named(address, &symbols)
             .or_else(|| Self::span(address, &symbols, frame.map(|frame| frame.range), end?))
             .ok_or(address..end.unwrap_or(u64::MAX))
+    }
+
+    /// The function of the unwind entry that contains an address.
+    pub(crate) fn framed_at(&self, address: u64) -> Option<Function> {
+        let function = self.framed(self.frames.index_at(address, 0)?)?;
+        function.range.contains(&address).then_some(function)
+    }
+
+    /// The function of an unwind entry.
+    fn framed(&self, index: usize) -> Option<Function> {
+        let frame = self.frames.frame(index)?;
+        Some(Function {
+            range: frame.range,
+            extent: Extent::Frame(index, frame.landing),
+            is_signal_frame: frame.is_signal_frame,
+            is_part: frame.is_part,
+        })
     }
 
     /// Where the next unwind entry behind an address starts, if there is one.
@@ -168,16 +179,7 @@ impl<'a> CodeMap<'a> {
     /// The function of the unwind entry before a function.
     pub(crate) fn before(&self, function: &Function) -> Option<Function> {
         match function.extent {
-            Extent::Frame(index, _) => {
-                let index = index.checked_sub(1)?;
-                let frame = self.frames.frame(index)?;
-                Some(Function {
-                    range: frame.range,
-                    extent: Extent::Frame(index, frame.landing),
-                    is_signal_frame: frame.is_signal_frame,
-                    is_part: frame.is_part,
-                })
-            }
+            Extent::Frame(index, _) => self.framed(index.checked_sub(1)?),
             _ => None,
         }
     }

@@ -103,3 +103,18 @@ pub(crate) fn search_short(
         note(address, address.wrapping_add(2).wrapping_add_signed(i64::from(*distance as i8)));
     }
 }
+
+/// The source and the target of each long jump of a function that leads out of it, and of other
+/// bytes that look like one. `bytes` are those at `range`.
+pub(crate) fn outbound(bytes: &[u8], range: &Range<u64>) -> impl Iterator<Item = (u64, u64)> {
+    let jumps = bytes.array_windows::<6>().zip(range.start..).filter_map(|(jump, start)| {
+        let (source, distance) = match jump {
+            [_, 0xe9, distance @ ..] => (start + 1, distance),
+            [0x0f, 0x80..=0x8f, distance @ ..] => (start, distance),
+            _ => return None,
+        };
+        let end = start + JUMP_END;
+        Some((source, end.wrapping_add_signed(i32::from_le_bytes(*distance).into())))
+    });
+    jumps.filter(|(_, target)| !range.contains(target))
+}

@@ -55,9 +55,12 @@ impl Memory<'_> {
         note: &mut dyn FnMut(u64),
     ) -> Option<()> {
         self.for_each_pad(function, note)?;
-        if !survey.has_indirect_jump {
-            return Some(());
-        }
+        if survey.has_indirect_jump { self.for_each_entry(survey, note) } else { Some(()) }
+    }
+
+    /// The part of it that is in tables.
+    #[inline(never)]
+    pub(crate) fn for_each_entry(&self, survey: &Survey, note: &mut dyn FnMut(u64)) -> Option<()> {
         let (taken, indexed) = (&survey.data, &survey.indexed);
         let is_unknown = taken.as_slice().is_empty() && indexed.as_slice().is_empty();
         if is_unknown || survey.takes_own_address || taken.overflowed() || indexed.overflowed() {
@@ -69,10 +72,10 @@ impl Memory<'_> {
             return None;
         }
         for table in taken.as_slice() {
-            tables::for_each_entry(data, *table, &self.text, &mut *note)?;
+            tables::for_each_entry(data, *table, &self.text, note)?;
         }
         for table in indexed.as_slice() {
-            tables::for_each_indexed(data, *table, &self.text, &mut *note)?;
+            tables::for_each_indexed(data, *table, &self.text, note)?;
         }
         Some(())
     }

@@ -362,13 +362,8 @@ impl Planner<'_> {
             end: function.range.end,
             padding_behind: &free,
         };
-        let mut choices = Choices::default();
-        let rungs = [Rung::After, Rung::Before].into_iter().filter(|rung| self.ladder.has(*rung));
-        let windows =
-            rungs.flat_map(|rung| surroundings.windows(site.address, &site.history, rung));
-        for (choice, window) in choices.iter_mut().zip(windows.filter(|window| window.exists())) {
-            *choice = window;
-        }
+        let choices =
+            surroundings.windows(site.address, &site.history, |rung| self.ladder.has(rung));
         for window in choices {
             let padding = padding.get()..window.range(site.address).end;
             if !padding.is_empty() {
@@ -391,11 +386,15 @@ impl Planner<'_> {
         for target in survey.targets.as_slice() {
             entries.note(site, *target);
         }
-        let all_known = self.memory.for_each_target(function, survey, &mut |target| {
-            entries.note(site, target);
-        });
+        let mut note = |target| entries.note(site, target);
+        let all_known = self.memory.for_each_target(function, survey, &mut note);
         // A `switch` of the other part may lead anywhere into a part.
         if all_known.is_none() || function.is_part {
+            return Entries::ALL;
+        }
+        if choices.iter().any(|window| window.exists())
+            && self.witness.for_each_target_of_parts(function, survey, &mut note).is_none()
+        {
             return Entries::ALL;
         }
         let near = site.saturating_sub(NEAR)..site + NEAR;
@@ -411,6 +410,7 @@ impl Planner<'_> {
         entries
     }
 
+    #[inline(never)]
     fn push(&mut self, plan: SitePlan, open: Option<(Choices, Entries)>) {
         if self.queue.is_full() {
             self.flush();

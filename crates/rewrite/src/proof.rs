@@ -1,7 +1,8 @@
 //! Proves what is an instruction: passes over a function until no pass can
 //! learn more.
 
-use crate::code_map::{CodeMap, Extent, Function};
+use crate::code_map::{ALIGNMENT, CodeMap, Extent, Function};
+use crate::inbound;
 use crate::indirect::Memory;
 use crate::list::List;
 use crate::plan::Text;
@@ -71,6 +72,73 @@ impl<'w> Witness<'w> {
         Self { text, code, memory, last: None }
     }
 
+    /// Calls `note` with where other parts of a function lead by tables, if it has some: compilers
+    /// put unlikely code apart, and a `switch` there leads back. `None` if there may be others.
+    #[inline(never)]
+    pub(crate) fn for_each_target_of_parts(
+        &mut self,
+        function: &Function,
+        survey: &Survey,
+        note: &mut dyn FnMut(u64),
+    ) -> Option<()> {
+        if !survey.jumps_out {
+            return Some(());
+        }
+        let range = &function.range;
+        let bytes = self.text.slice(range)?;
+        let mut last = 0..0;
+        for (source, target) in inbound::outbound(bytes, range) {
+            if last.contains(&target) {
+                continue;
+            }
+            let Some(other) = self.code.framed_at(target) else {
+                continue;
+            };
+            // Others are functions that are called last, which no condition does. Unlikely parts
+            // are not aligned, and may go back to the middle.
+            let at = (source - range.start) as usize;
+            let is_branch = bytes.get(at) == Some(&0x0f);
+            let is_unlikely = |start: u64| !start.is_multiple_of(ALIGNMENT);
+            let is_entered = match target == other.range.start {
+                true => is_unlikely(target) || is_branch,
+                false => is_unlikely(range.start),
+            };
+            if other.is_part || (is_entered && !self.is_no_jump(source)) {
+                self.for_each_target_of(&other, survey, note)?;
+                last = other.range;
+            }
+        }
+        Some(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn for_each_target_of(
+        &self,
+        part: &Function,
+        survey: &Survey,
+        note: &mut dyn FnMut(u64),
+    ) -> Option<()> {
+        let mut other = Survey::new();
+        self.survey(&mut other, part, part.range.end)?;
+        if !other.complete {
+            return None;
+        }
+        other.data.as_slice().iter().for_each(|address| note(*address));
+        if !other.has_indirect_jump && !survey.has_indirect_jump {
+            return Some(());
+        }
+        // Each may jump by what the other one knows.
+        let mut has_tables = false;
+        for known in [survey, &other] {
+            if !known.data.as_slice().is_empty() || !known.indexed.as_slice().is_empty() {
+                self.memory.for_each_entry(known, note)?;
+                has_tables = true;
+            }
+        }
+        has_tables.then_some(())
+    }
+
     /// Whether the bytes at an address lie within another instruction that is
     /// proven, and so are no jump.
     pub(crate) fn is_no_jump(&mut self, address: u64) -> bool {
@@ -88,16 +156,23 @@ impl<'w> Witness<'w> {
     #[inline(never)]
     fn look(&self, address: u64) -> Option<bool> {
         let function = self.code.function_at(address)?;
+        let mut survey = Survey::new();
+        self.survey(&mut survey, &function, address)?;
+        let site = survey.sites.as_slice().first()?;
+        Some(site.status == Status::Inside)
+    }
+
+    /// Finds out what is known of a function, and of a candidate in it.
+    #[inline(never)]
+    fn survey(&self, survey: &mut Survey, function: &Function, candidate: u64) -> Option<()> {
         let range = &function.range;
         if function.extent == Extent::Span || range.end - range.start > LONGEST {
             return None;
         }
         let bytes = self.text.from(range)?;
-        let mut survey = Survey::new();
         survey.start(range);
-        survey.add(address, None, Status::Unreached);
-        examine(&mut survey, &function, bytes, self.memory);
-        let site = survey.sites.as_slice().first()?;
-        Some(site.status == Status::Inside)
+        survey.add(candidate, None, Status::Unreached);
+        examine(survey, function, bytes, self.memory);
+        Some(())
     }
 }

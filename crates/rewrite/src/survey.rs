@@ -78,6 +78,8 @@ pub(crate) struct Survey {
     pub dead: List<(u64, u64), 32>,
     /// Jumps through a register or a table, whose targets are not seen.
     pub has_indirect_jump: bool,
+    /// It jumps to other functions, or to parts of it that are elsewhere.
+    pub jumps_out: bool,
     /// It takes the address of a place in itself, for such a jump perhaps.
     pub takes_own_address: bool,
     /// Other addresses that it takes; jump tables are among them.
@@ -105,6 +107,7 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
+    #[inline(never)]
     pub(crate) fn new() -> Self {
         let site = Site {
             address: 0,
@@ -118,6 +121,7 @@ impl Survey {
             targets: List::new(0),
             dead: List::new((0, 0)),
             has_indirect_jump: false,
+            jumps_out: false,
             takes_own_address: false,
             data: List::new(0),
             indexed: List::new(0),
@@ -252,6 +256,7 @@ impl Survey {
         self.targets.clear();
         self.dead.clear();
         self.has_indirect_jump = false;
+        self.jumps_out = false;
         self.takes_own_address = false;
         self.data.clear();
         self.indexed.clear();

@@ -50,7 +50,7 @@ pub(crate) fn for_each_entry(
     data: &dyn Data,
     address: u64,
     text: &Range<u64>,
-    mut note: impl FnMut(u64),
+    note: &mut dyn FnMut(u64),
 ) -> Option<()> {
     let Some(bytes) = data.bytes_from(address) else {
         return Some(());
@@ -58,9 +58,9 @@ pub(crate) fn for_each_entry(
     let distances = bytes.as_chunks::<4>().0.iter();
     let relative =
         distances.map(|entry| address.wrapping_add_signed(i64::from(i32::from_le_bytes(*entry))));
-    read(relative, text, &mut note)?;
+    read(relative, text, note)?;
     let absolute = bytes.as_chunks::<8>().0.iter().map(|entry| u64::from_le_bytes(*entry));
-    read(absolute, text, &mut note)
+    read(absolute, text, note)
 }
 
 /// The same for a table of addresses that an instruction names as the base of
@@ -69,7 +69,7 @@ pub(crate) fn for_each_indexed(
     data: &dyn Data,
     address: u64,
     text: &Range<u64>,
-    mut note: impl FnMut(u64),
+    note: &mut dyn FnMut(u64),
 ) -> Option<()> {
     for entry in 0..MISSING {
         let address = address.wrapping_add(8 * entry as u64);
@@ -77,7 +77,7 @@ pub(crate) fn for_each_indexed(
             continue;
         };
         if text.contains(&target) {
-            return for_each_entry(data, address, text, &mut note);
+            return for_each_entry(data, address, text, note);
         }
     }
     Some(())
@@ -86,7 +86,7 @@ pub(crate) fn for_each_indexed(
 fn read(
     entries: impl Iterator<Item = u64>,
     text: &Range<u64>,
-    note: &mut impl FnMut(u64),
+    note: &mut dyn FnMut(u64),
 ) -> Option<()> {
     let mut room = ENTRIES;
     for target in entries.take_while(|target| text.contains(target)) {

@@ -85,6 +85,7 @@ impl<'a> Frames<'a> {
 
     /// The last function that starts at or before an address. `near` is the index of one
     /// that was found before: most are not far from there.
+    #[inline(never)]
     pub(crate) fn index_at(&self, address: u64, near: usize) -> Option<usize> {
         let is_before = |index: usize| Some(self.start(index)? <= address);
         let (mut low, mut len) = (0, self.len());

@@ -4,6 +4,7 @@
 //! This file looks at the instructions themselves. Whether anything leads into a
 //! window is [`Entries`]' to say.
 
+use core::iter;
 use core::ops::Range;
 
 use crate::decode::{Decoded, Flow, Reference, decode};
@@ -62,27 +63,29 @@ pub(crate) struct Surroundings<'t> {
 }
 
 impl Surroundings<'_> {
-    /// The windows of a rung. `history` tells how far before the site the
-    /// instructions start that lead to it, the nearest first.
-    pub(crate) fn windows(&self, site: u64, history: &[u8], rung: Rung) -> Choices {
+    /// The windows of those rungs that are to be tried. `history` tells how far before the site
+    /// the instructions start that lead to it, the nearest first.
+    pub(crate) fn windows(
+        &self,
+        site: u64,
+        history: &[u8],
+        is_tried: impl Fn(Rung) -> bool,
+    ) -> Choices {
         let mut choices = Choices::default();
-        match rung {
-            Rung::Hole => {}
-            Rung::After => {
-                let end = self.end(site, site + JUMP);
-                choices[0] =
-                    end.and_then(|end| Window::between(site, site, end)).unwrap_or_default();
+        let mut room = choices.iter_mut();
+        let near = history.iter().take_while(|before| (1..=FAR).contains(*before));
+        for before in iter::once(&0).chain(near) {
+            let start = site - u64::from(*before);
+            let rung = if start == site { Rung::After } else { Rung::Before };
+            if start < site && !self.may_lead_to(start, site) {
+                break;
             }
-            Rung::Before => {
-                let near = history.iter().take_while(|before| (1..=FAR).contains(*before));
-                let starts = near.map(|before| site - u64::from(*before));
-                let movable = starts.take_while(|start| self.may_lead_to_site(*start));
-                let windows = movable.filter_map(|start| {
-                    Window::between(site, start, self.end(site, start + JUMP)?)
-                });
-                for (choice, window) in choices.iter_mut().zip(windows) {
-                    *choice = window;
-                }
+            if is_tried(rung)
+                && let Some(end) = self.end(site, start + JUMP)
+                && let Some(window) = Window::between(site, start, end)
+                && let Some(choice) = room.next()
+            {
+                *choice = window;
             }
         }
         choices
@@ -95,7 +98,8 @@ impl Surroundings<'_> {
         while end < least {
             let decoded = self.decode(end)?;
             end += u64::from(decoded.len);
-            if end > self.end || !is_movable(&decoded) {
+            let is_in_place = end >= least || keeps_length(&decoded);
+            if end > self.end || !is_movable(&decoded) || !is_in_place {
                 return None;
             }
             if !decoded.flow.goes_on() && end < least {
@@ -115,8 +119,12 @@ impl Surroundings<'_> {
         (end <= padding.end).then_some(end)
     }
 
-    fn may_lead_to_site(&self, start: u64) -> bool {
-        self.decode(start).is_some_and(|decoded| is_movable(&decoded) && decoded.flow.goes_on())
+    /// Whether the instruction at `start` may be moved together with those between it and the site.
+    fn may_lead_to(&self, start: u64, site: u64) -> bool {
+        self.decode(start).is_some_and(|decoded| {
+            let is_last = start + u64::from(decoded.len) == site;
+            is_movable(&decoded) && decoded.flow.goes_on() && (is_last || keeps_length(&decoded))
+        })
     }
 
     fn decode(&self, address: u64) -> Option<Decoded> {
@@ -148,6 +156,13 @@ fn is_movable(decoded: &Decoded) -> bool {
     };
     let is_cut = decoded.is_narrow && matches!(decoded.reference, Reference::Relative(_));
     is_flow_movable && !is_cut
+}
+
+/// Whether a copy that leads to the next instruction is as long. What comes behind one that is
+/// not would have another distance from the start, by which addresses in a stub are told.
+fn keeps_length(decoded: &Decoded) -> bool {
+    const LONG_BRANCH: u8 = 6;
+    !matches!(decoded.flow, Flow::Branch(_)) || decoded.len == LONG_BRANCH
 }
 
 /// Addresses around a site that something leads to, a bit for each.

@@ -231,6 +231,21 @@ fn a_conditional_jump_moves_with_its_site() {
 }
 
 #[test]
+fn nothing_moves_behind_a_jump_that_becomes_longer() {
+    // mov; syscall; js -9; mov (%rdi), %eax; call *%rax; ret
+    let code = [NUMBER, SYSCALL, &[0x78, 0xf7], &[0x8b, 0x07], CALL, RET];
+    let patch = Program::default().function(&code).patch();
+    assert_eq!(rung(patch), Some(Rung::Before));
+    // mov %rdi, %rsi; js +6; mov (%rdi), %eax; syscall; call *%rax
+    let code = [&[0x48, 0x89, 0xfe], &[0x78, 6][..], &[0x8b, 0x07], SYSCALL, CALL, RET];
+    assert_eq!(Program::default().function(&code).verdicts(), [Verdict::Trap]);
+    // mov %rdi, %rsi; js +4; syscall; call *%rax: it is the last
+    let code = [&[0x48, 0x89, 0xfe], &[0x78, 4][..], SYSCALL, CALL, RET];
+    let patch = Program::default().function(&code).patch();
+    assert_eq!((rung(patch), window(patch)), (Some(Rung::Before), (0, 7)));
+}
+
+#[test]
 fn the_number_moves_where_nothing_behind_may() {
     // mov; syscall; call *%rax; ret: a call would push another address
     let patch = Program::default().function(&[NUMBER, SYSCALL, CALL, RET]).patch();
@@ -343,6 +358,30 @@ fn a_jump_table_that_is_yet_to_be_written_may_lead_anywhere() {
     assert_eq!(rung(program.patch()), Some(Rung::After));
     program.is_unwritten = true;
     assert_eq!(program.verdicts(), [Verdict::Trap]);
+}
+
+#[test]
+fn a_switch_of_another_part_that_leads_into_a_window_forbids_it() {
+    let table = BASE + 0x1000;
+    // js to the part; mov; syscall; cmp; ret
+    let likely = [&[0x0f, 0x88, 14, 0, 0, 0], NUMBER, SYSCALL, CHECK, RET].concat();
+    let part = BASE + likely.len() as u64;
+    // lea table(%rip), %rdx; movslq (%rdx, %rdi, 4), %rax; add %rdx, %rax; jmp *%rax
+    let lea = (table - (part + 7)) as u32;
+    let switch = [
+        &[0x48, 0x8d, 0x15][..],
+        &lea.to_le_bytes(),
+        &[0x48, 0x63, 0x04, 0xba, 0x48, 0x01, 0xd0, 0xff, 0xe0],
+    ]
+    .concat();
+    let entry = |at: u64| ((BASE + at).wrapping_sub(table) as i32).to_le_bytes();
+    let mut program = Program::default().function(&[&likely]).function(&[&switch]);
+    // To the number, and to the call.
+    program.data = Some((table, [entry(6), entry(11), [0xff; 4]].concat()));
+    assert_eq!((rung(program.patch()), window(program.patch())), (Some(Rung::After), (11, 19)));
+    // To the check.
+    program.data = Some((table, [entry(6), entry(13), [0xff; 4]].concat()));
+    assert_eq!((rung(program.patch()), window(program.patch())), (Some(Rung::Before), (6, 13)));
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::scan::SITE_LEN;
 /// Numbers of 32 bits are addresses below this.
 const LOW: u64 = 1 << 33;
 
+/// `call`.
+const CALL: u8 = 0xe8;
 /// Padding that no function begins with.
 const INT3: u8 = 0xcc;
 
@@ -286,7 +288,8 @@ impl Pass<'_> {
         let address = self.range.start + u64::from(at);
         let end = address + step.len() as u64;
         if let Some(distance) = step.distance(bytes) {
-            self.note_target(end.wrapping_add_signed(distance), address, is_doubtful);
+            let is_call = bytes.first() == Some(&CALL);
+            self.note_target(end.wrapping_add_signed(distance), address, is_doubtful, is_call);
         } else if let Some(table) = step.table(bytes) {
             self.note_named(table as u64, Named::Table);
         } else if let Some(distance) = step.address(bytes) {
@@ -365,7 +368,8 @@ impl Pass<'_> {
             self.survey.has_indirect_jump = true;
         }
         if let Some(target) = flow.target() {
-            self.note_target(target, address, is_doubtful);
+            let is_call = matches!(flow, Flow::Call(_));
+            self.note_target(target, address, is_doubtful, is_call);
         }
     }
 
@@ -373,11 +377,12 @@ impl Pass<'_> {
     ///
     /// Whether that is to this function, nobody can predict.
     #[inline(always)]
-    fn note_target(&mut self, target: u64, address: u64, is_doubtful: bool) {
+    fn note_target(&mut self, target: u64, address: u64, is_doubtful: bool, is_call: bool) {
         if self.survey.is_near_a_site(target) {
             self.survey.targets.push(target);
         }
         let is_inside = (target >= self.range.start) & (target < self.range.end);
+        self.survey.jumps_out |= !is_inside & !is_call;
         let is_new = self.survey.proven.insert_if(target, is_inside & !is_doubtful);
         // What lies ahead is met with the proof; not if only a stretch is passed over.
         let is_late = (target <= address) | (self.stop < self.range.end);
