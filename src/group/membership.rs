@@ -364,8 +364,8 @@ impl Membership {
 
     /// Tells another member what the calling thread did to it.
     pub(crate) fn send(&self, concerned: Concerned, effect: &RemoteEffect) {
-        if let Some(segment) = segment() {
-            effects::send(segment, self.namespace(), concerned, effect);
+        if let Some((segment, own)) = segment().zip(self.slot()) {
+            effects::send(segment, own, concerned, effect);
         }
     }
 
