@@ -58,19 +58,32 @@ impl Concerned {
 }
 
 /// Tells a member what was done to it, and its process's monitor. Somebody who is
-/// not a member is not told.
+/// not a member is not told, nor is the sender's own process of what was done to all of it.
 pub(super) fn send(
     segment: &'static Segment,
-    namespace: u32,
-    concerned: Concerned,
+    sender: Slot,
+    mut concerned: Concerned,
     effect: &RemoteEffect,
 ) {
+    let namespace = sender.namespace();
     let members = || slots::used(segment).filter(|slot| slot.namespace() == namespace);
-    let Some(target) = members().find(|slot| concerned.includes(slot)) else {
+    // A process may be named by the id of any of its threads (`find_task_by_vpid`).
+    let is_named = |slot: &Slot| match concerned {
+        Concerned::Process(id) => concerned.includes(slot) || slot.tid() == Some(id),
+        _ => concerned.includes(slot),
+    };
+    let Some(target) = members().find(is_named) else {
         return;
     };
+    let tgid = target.tgid();
+    if let Concerned::Process(id) = &mut concerned {
+        if tgid == sender.tgid() {
+            return;
+        }
+        *id = tgid;
+    }
     send_to(segment, namespace, concerned, effect);
-    let monitor = Concerned::Monitor(target.tgid());
+    let monitor = Concerned::Monitor(tgid);
     if members().any(|slot| monitor.includes(&slot)) {
         send_to(segment, namespace, monitor, effect);
     }

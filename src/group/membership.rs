@@ -84,7 +84,7 @@ impl Expected {
                 slot.set_tgid(tid);
             }
             if slot.born(tid) == Born::Now && !self.is_process {
-                TGSTAT.count_local(1);
+                count_local(slot, 1);
             }
         }
     }
@@ -94,6 +94,14 @@ impl Expected {
         if let Some(slot) = self.slot() {
             slot.cancel();
         }
+    }
+}
+
+/// Counts a thread of the process. A vfork child may make some of its own, whose ends its parent
+/// would not see.
+fn count_local(thread: Slot, change: i64) {
+    if thread.tgid() == TGSTAT.tgid.load(Relaxed) {
+        TGSTAT.count_local(change);
     }
 }
 
@@ -232,8 +240,10 @@ impl Membership {
         let Some(member) = segment().and_then(|segment| Member::of_token(token, segment)) else {
             return;
         };
-        if self.begin(member, tid) == Born::Now {
-            TGSTAT.count_local(1);
+        if self.begin(member, tid) == Born::Now
+            && let Some(slot) = self.slot()
+        {
+            count_local(slot, 1);
         }
         if !LIBC_REGISTERS.load(Relaxed) {
             self.watch_alone();
@@ -325,10 +335,8 @@ impl Membership {
 
     /// The calling thread is about to end.
     pub(crate) fn end(&mut self) {
-        if self.number() != 0 {
-            TGSTAT.count_local(-1);
-        }
         if let Some(slot) = self.slot() {
+            count_local(slot, -1);
             if self.node != 0 {
                 // From here on the kernel marks nothing, should it be killed before it is counted.
                 slot.watch(false);
@@ -364,8 +372,8 @@ impl Membership {
 
     /// Tells another member what the calling thread did to it.
     pub(crate) fn send(&self, concerned: Concerned, effect: &RemoteEffect) {
-        if let Some(segment) = segment() {
-            effects::send(segment, self.namespace(), concerned, effect);
+        if let Some((segment, own)) = segment().zip(self.slot()) {
+            effects::send(segment, own, concerned, effect);
         }
     }
 

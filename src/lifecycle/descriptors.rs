@@ -222,19 +222,23 @@ fn close_range(block: &mut ThreadBlock, args: &[u64; 6]) -> Step {
     if first > last || !block.descriptors().any(|fd| (first..=last).contains(&fd)) {
         return Step::Forward;
     }
+    // Begins at a number that no descriptor has: flags count also where nothing is left to close.
+    let (mut piece, mut is_last) = (Some((u32::MAX, u32::MAX)), false);
     loop {
+        if let Some((first, end)) = piece
+            // SAFETY: the call the program made, on a part of its range.
+            && let Err(error) = unsafe { syscall!(Sysno::close_range, first, end, args[2]) }
+        {
+            return Step::Answer(-i64::from(error.into_raw()));
+        }
+        if is_last {
+            return Step::Answer(0);
+        }
         let next = block.descriptors().filter(|fd| (first..=last).contains(fd)).min();
         let piece_end = next.map_or(Some(last), |fd| fd.checked_sub(1));
-        if let Some(end) = piece_end.filter(|end| *end >= first) {
-            // SAFETY: the call the program made, on a part of its range.
-            if let Err(error) = unsafe { syscall!(Sysno::close_range, first, end, args[2]) } {
-                return Step::Answer(-i64::from(error.into_raw()));
-            }
-        }
-        match next {
-            Some(fd) if fd < last => first = fd + 1,
-            _ => return Step::Answer(0),
-        }
+        piece = piece_end.filter(|end| *end >= first).map(|end| (first, end));
+        is_last = next.is_none_or(|fd| fd >= last);
+        first = next.map_or(last, |fd| fd.saturating_add(1));
     }
 }
 

@@ -33,6 +33,8 @@ const LONGEST: usize = 4096;
 const PRELOADS: usize = 4;
 /// Strings that can be carried.
 const STRINGS: usize = 64;
+/// Of `execveat`, from Linux 6.14 on.
+const AT_EXECVE_CHECK: u64 = 0x1_0000;
 /// Where an environment that is composed begins in its memory: behind the address of the
 /// program's.
 const BEHIND_ORIGINAL: u64 = 8;
@@ -44,6 +46,10 @@ pub(super) fn enter(
     frame: &mut SyscallFrame,
     observing: &Observing<'_>,
 ) -> Step {
+    if sysno == Sysno::execveat && frame.args[4] & AT_EXECVE_CHECK != 0 {
+        // It only asks whether it might be executed.
+        return Step::Forward;
+    }
     let thread = block.thread();
     observing.call(block, |hook| hook.process_exec(&thread));
     // Those that a handler has interrupted on their way in, and whose environment would be

@@ -109,17 +109,16 @@ fn tell_thread(block: &mut ThreadBlock, tid: i32, effect: &RemoteEffect) {
 }
 
 fn tell_process(block: &mut ThreadBlock, tgid: i32, effect: &RemoteEffect) {
-    if tgid > 0 && tgid as u32 != block.thread().tgid {
+    if tgid > 0 {
         block.membership().send(Concerned::Process(tgid as u32), effect);
     }
 }
 
 /// A process group; 0 is the caller's, 1 stands for all processes in kill(2).
 fn tell_group(block: &mut ThreadBlock, process_group: i32, effect: &RemoteEffect) {
-    let own = block.thread().tgid;
     let wanted = if process_group == 0 { sys::process_group(0) } else { process_group as u32 };
     for tgid in group::processes(block.membership()) {
-        if tgid != own && (process_group == 1 || sys::process_group(tgid) == wanted) {
+        if process_group == 1 || sys::process_group(tgid) == wanted {
             block.membership().send(Concerned::Process(tgid), effect);
         }
     }

@@ -113,6 +113,13 @@ impl ThreadBlock {
         self.depth as usize <= DEPTHS
     }
 
+    /// Who waits for a process that runs on this block, and has this id; 0 for nobody.
+    pub(super) fn parent_of(&self, tid: u32) -> u32 {
+        let is_it = |parent: &Parent| parent.tid == tid;
+        let depth = self.parents.iter().position(is_it).unwrap_or(self.depth as usize);
+        self.parents.get(depth.wrapping_sub(1)).map_or(0, |parent| parent.tid)
+    }
+
     /// Its signals are the caller's, who may be a parent that has not come out of its call
     /// yet, while the block still says that its child is there.
     pub(crate) fn with_own_signals(&mut self) -> &mut Self {

@@ -48,7 +48,8 @@ pub(super) struct Seat {
     pub is_foreign: AtomicBool,
     /// Its words: `own`, or for the child of vfork and fork its parent's.
     pub words: AtomicPtr<Tls>,
-    /// Who makes it, until that one has come out of the call.
+    /// Who makes it, until that one has come out of the call. Of an owner, whose vfork child
+    /// that is: whom the storage belongs to.
     pub parent: AtomicU32,
     /// The child that it makes itself: its seat's index, plus one.
     pub expects: AtomicU32,
@@ -156,8 +157,20 @@ impl Seats {
         }
     }
 
+    /// That of the calling thread, which has this id.
+    #[inline(never)]
     pub(super) fn of_thread(&self, tid: u32) -> Option<&Seat> {
-        self.used().find(|seat| seat.is_there() && seat.tid.load(Relaxed) == tid)
+        let is_its = |seat: &&Seat| seat.is_there() && seat.tid.load(Relaxed) == tid;
+        self.used().find(is_its).or_else(|| {
+            // A vfork child's, which has made others on its parent's storage, is that one's now.
+            let is_left = |seat: &&Seat| seat.is_lent() && seat.parent.load(Relaxed) == tid;
+            let seat = self.used().find(is_left)?;
+            // SAFETY: the calling thread's block.
+            let block = unsafe { (*seat.own_words()).block.as_ref() }?;
+            seat.parent.store(block.parent_of(tid), Relaxed);
+            seat.tid.store(tid, Relaxed);
+            Some(seat)
+        })
     }
 }
 
@@ -194,11 +207,22 @@ impl Seat {
             && self.storage.load(Relaxed) == storage
     }
 
+    /// Whether it is a vfork child's, whose parent will need it.
+    fn is_lent(&self) -> bool {
+        self.state.load(Acquire) == TAKEN
+            && self.is_owner.load(Relaxed)
+            && self.parent.load(Relaxed) != 0
+    }
+
     /// Frees the seat of a thread that the kernel no longer knows.
     pub(super) fn free_if_gone(&self) {
         let state = self.state.load(Acquire);
         let tid = self.tid.load(Relaxed);
-        if matches!(state, FREE | CLAIMED) || tid == 0 || !sys::process_is_gone(tid) {
+        if matches!(state, FREE | CLAIMED)
+            || tid == 0
+            || self.is_lent()
+            || !sys::process_is_gone(tid)
+        {
             return;
         }
         if self.state.compare_exchange(state, CLAIMED, AcqRel, Relaxed).is_err() {

@@ -143,6 +143,7 @@ fn seat_of_parent(
         seat.state.store(TAKEN, Release);
         return Some(seat);
     }
+    seat.parent.store(block.parent_of(tid), Relaxed);
     thread_parks(frame);
     // SAFETY: this thread's own words, and signals are blocked; the seat is ours.
     unsafe {
@@ -300,6 +301,8 @@ fn make_ready(own: &Seat) {
         (&raw mut (*shared).block).write_volatile((*words).block);
         (&raw mut (*shared).lost).write_volatile((*words).lost);
         (&raw mut (*shared).birth).write_volatile((*words).birth);
+        // A vfork child may have left its own.
+        (&raw mut (*shared).identity).copy_from(&raw const (*words).identity, 1);
         (&raw mut (*shared).parked).write_volatile(0);
         for level in 0..LEVELS {
             (&raw mut (*shared).ready[level]).write_volatile(1);

@@ -2,10 +2,11 @@
 // is called, the program's own arguments and environment must arrive unchanged, and a failing exec must change
 // nothing. The guest runs itself through execve, execveat (by path and by descriptor), fexecve, from a `#!` script,
 // from a vfork child, from a thread that is not the main one, and with an empty environment; each time the new image
-// checks its arguments and makes calls. Failing ones say ENOENT, EACCES, ENOEXEC, E2BIG, EFAULT or ENOTDIR.
+// checks its arguments and makes calls. One that only asks whether it may be executed executes nothing. Failing ones say ENOENT, EACCES, ENOEXEC, E2BIG, EFAULT or ENOTDIR.
 // musl: yes
 // userlands: yes
 #include "guest.h"
+#include <elf.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #endif
 
 extern char **environ;
+enum { EXECVE_CHECK = 0x10000 };
 static char self[4096], script[64];
 static int self_fd;
 static char **child_argv, **child_env;
@@ -118,6 +120,15 @@ int main(int argc, char **argv) {
     dprintf(fd, "neither script nor program\n");
     close(fd);
     fails("no known format", raw3(SYS_execve, script, args, none), ENOEXEC);
+    // A program that is linked statically, as far as its header goes. Before Linux 6.14 nobody could ask.
+    static const Elf64_Ehdr header = {
+        {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT}, ET_EXEC, EM_X86_64, EV_CURRENT};
+    fd = open(script, O_WRONLY | O_TRUNC);
+    CHECK(write(fd, &header, sizeof header) == sizeof header, "header");
+    close(fd);
+    long may = raw6(SYS_execveat, AT_FDCWD, (long)script, (long)args, (long)none, EXECVE_CHECK, 0);
+    CHECK(may == 0 || may == -EINVAL, "asking: %ld", may);
+    ok("asking whether a program may be executed: %ld", may);
     unlink(script);
     fails("no such file", raw3(SYS_execve, "/nonexistent/program", args, none), ENOENT);
     fails("directory", raw3(SYS_execve, "/", args, none), EACCES);

@@ -292,6 +292,12 @@ static void on_usr1(int sig) {
     }
 }
 
+static void *sleep_for_ever(void *unused) {
+    for (;;)
+        syscall(SYS_pause);
+    return unused;
+}
+
 static void processes(void) {
     begin();
     pid_t self = getpid();
@@ -343,6 +349,15 @@ static void processes(void) {
     }
     await(child, 6 << 8);
     expect("born in a handler", 37, 0, 0);
+    /* Its thread is of the child's process, and gone with it. */
+    child = vfork();
+    if (child == 0) {
+        pthread_t thread;
+        CHECK(!pthread_create(&thread, NULL, sleep_for_ever, NULL), "pthread_create");
+        _exit(7);
+    }
+    await(child, 7 << 8);
+    expect("thread of a vfork child", 39, 0, 0);
     check_own_identity();
     CHECK(interceptor_tgstat.tgid == self && interceptor_tgstat.nr_local_thread == 1, "tgstat");
 }

@@ -118,6 +118,15 @@ static void *leave_namespace(void *unused) {
     return unused;
 }
 
+static pid_t second;
+
+static void *wait_at_end(void *unused) {
+    second = (pid_t)syscall(SYS_gettid);
+    while (!shared->end)
+        usleep(500);
+    return unused;
+}
+
 static void act(int with_monitor) {
     memset(shared, 0, sizeof *shared);
     pid_t elsewhere = vfork();
@@ -131,7 +140,9 @@ static void act(int with_monitor) {
     other = fork();
     if (other == 0)
         child(with_monitor);
-    while (!shared->is_ready || !shared->thread)
+    second = 0;
+    CHECK(!pthread_create(&id, NULL, wait_at_end, NULL), "pthread_create");
+    while (!shared->is_ready || !shared->thread || !second)
         usleep(100);
     pid_t of_thread = with_monitor ? MONITOR : shared->thread, of_process = with_monitor ? MONITOR : ANYBODY;
     struct rlimit limit;
@@ -162,9 +173,15 @@ static void act(int with_monitor) {
     TELLS(of_process, other, SYS_rt_sigqueueinfo, other, SIGUSR1, &info);
     TELLS(of_thread, shared->thread, SYS_rt_tgsigqueueinfo, other, shared->thread, SIGUSR1, &info);
 
+    /* A process by the id of one of its threads. */
+    TELLS(of_process, other, SYS_prlimit64, shared->thread, RLIMIT_CORE, &limit, NULL);
+    TELLS(of_process, other, SYS_kill, shared->thread, SIGUSR1, 0);
+    TELLS(of_process, other, SYS_process_vm_writev, shared->thread, &from, 1, &to, 1, 0);
+
     /* Failing calls, and those on oneself and on strangers, are nobody's business. */
     CHECK(syscall(SYS_kill, other, 1000) == -1, "kill with a bad signal");
     CHECK(!syscall(SYS_kill, getpid(), 0) && !kill(getppid(), 0), "kill of oneself");
+    CHECK(!syscall(SYS_kill, second, 0), "kill of oneself by another thread's id");
     CHECK(!syscall(SYS_setpriority, PRIO_PROCESS, 0, 0), "setpriority");
     shared->go_on++;
     usleep(20000);
@@ -183,6 +200,7 @@ static void act(int with_monitor) {
     shared->end = 1;
     int status;
     CHECK(waitpid(other, &status, 0) == other && status == 0, "status %#x", status);
+    pthread_join(id, NULL);
 }
 
 /* Two registered hooks, told in their order before the hook of the variable, which notes. */
