@@ -487,20 +487,23 @@ pub(super) fn make_stub_for_caught(site: u64) -> sys::Result<u64> {
         return Err(Errno::EPERM);
     }
     let patch = Patch::trap(site);
-    let place = registry::reserve().ok_or(Errno::ENOSPC)?;
+    let mut place = registry::reserve().ok_or(Errno::ENOSPC)?;
     let mapping = near::map_by_asking(&patch.window(), stub::area_len(1))?;
     let mut area = Area::new(mapping, 1);
     // The text need not be readable.
     let stub = area.add(&patch, &SYSCALL);
     let file = area.seal()?;
+    // Whoever looks at a thread in the stub finds what it is: other threads may come there at once.
+    place.fill_caught(&patch.window(), mapping);
     match stub.ok().filter(|stub| trap::add(site, *stub)) {
         Some(stub) => {
-            place.add_caught(&patch.window(), mapping);
+            place.keep();
             symfile::publish(file);
             coverage::report_caught();
             Ok(stub)
         }
         None => {
+            drop(place);
             mapping.unmap();
             Err(Errno::ENOSPC)
         }

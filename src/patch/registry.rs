@@ -69,17 +69,23 @@ pub(super) fn reserve() -> Option<Reserved> {
 impl Reserved {
     /// Remembers that `text` jumps into `area`, and its copies, if it is to be put back when the
     /// program writes to it.
-    pub(super) fn add(self, text: &Range<u64>, area: Mapping, copies: Option<Copies>) {
+    pub(super) fn add(mut self, text: &Range<u64>, area: Mapping, copies: Option<Copies>) {
         self.fill(text, area, copies.map_or(0, Copies::address));
+        self.keep();
     }
 
-    /// Remembers a site that the net has caught.
-    pub(super) fn add_caught(self, site: &Range<u64>, area: Mapping) {
+    /// The same of a site that the net has caught, up to when this is dropped.
+    pub(super) fn fill_caught(&mut self, site: &Range<u64>, area: Mapping) {
         self.fill(site, area, IS_CAUGHT);
     }
 
-    fn fill(mut self, text: &Range<u64>, area: Mapping, copies: u64) {
-        if let Some(entry) = self.0.take() {
+    /// Remembers it for good.
+    pub(super) fn keep(mut self) {
+        self.0 = None;
+    }
+
+    fn fill(&mut self, text: &Range<u64>, area: Mapping, copies: u64) {
+        if let Some(entry) = self.0 {
             entry.text_end.store(text.end, Relaxed);
             entry.area_start.store(area.start, Relaxed);
             entry.area_len.store(area.len, Relaxed);

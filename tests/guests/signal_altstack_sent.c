@@ -50,8 +50,11 @@ extern char calling_begin[], calling_end[], calling_elsewhere[];
 extern const unsigned char calling_site[];
 char *volatile calling_rsp;
 volatile int told_otherwise;
+// What is not patched raises SIGSYS.
+static int has_net(void) { return getenv("INTERCEPTOR_NET") != NULL; }
 // Who interrupts the handling of a trap is shown that.
-static int is_trapped(void) { return calling_site[0] == 0x0f && calling_site[1] == 0x0b; }
+static int is_trapped(void) { return calling_site[0] == 0x0f && (calling_site[1] == 0x0b || (has_net() && calling_site[1] == 0x05)); }
+static int is_of_traps(int sig) { return has_net() ? sig == SIGSYS : sig == SIGILL && is_trapped(); }
 
 static const int faults[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
 enum { FAULTS = 6, SIZE = 131072, SENT_ROUNDS = 240, TOLD = 4711, UNCHANGED = 0x15151515 };
@@ -66,11 +69,15 @@ static volatile int round_now, handled, told, is_calling;
 static sigset_t mask_then;
 static sigjmp_buf out, out_of_all;
 
-// A trap is a SIGILL, too: one that is sent to a thread for which that waits in the kernel is no second one.
-static int sent_as(int i, int is_main) { return faults[i % FAULTS] == SIGILL && is_trapped() && !is_main ? SIGSEGV : faults[i % FAULTS]; }
+// A trap is such a signal, too: one that is sent to a thread for which that waits in the kernel is no second one.
+// The one in its place is not its neighbour.
+static int sent_as(int i, int is_main) {
+    int sig = faults[i % FAULTS];
+    return is_main || !is_of_traps(sig) ? sig : sig == SIGILL ? SIGSEGV : SIGBUS;
+}
 
 static void send(pid_t target, pid_t thread, int sig) {
-    if (sig == SIGILL && is_trapped())
+    if (is_of_traps(sig))
         kill(target, sig);
     else
         syscall(SYS_tgkill, target, thread, sig);
@@ -110,7 +117,7 @@ static void on_sent(int sig, siginfo_t *info, void *given) {
     ucontext_t *context = given;
     greg_t *regs = context->uc_mcontext.gregs;
     char *rip = (char *)regs[REG_RIP];
-    CHECK(info->si_signo == sig && (info->si_code == SI_TKILL || (sig == SIGILL && is_trapped())) && info->si_pid == sender, "siginfo of %d: code %d", sig, info->si_code);
+    CHECK(info->si_signo == sig && (info->si_code == SI_TKILL || is_of_traps(sig)) && info->si_pid == sender, "siginfo of %d: code %d", sig, info->si_code);
     check_stack(context);
     __atomic_fetch_add(&handled, 1, __ATOMIC_RELAXED); // the other one may interrupt it here
     // It may have interrupted the other one, or come when all is over.

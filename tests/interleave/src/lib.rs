@@ -16,6 +16,9 @@
 //! [`Bounds::delays`] says; a thread's own loads see it, an exchange, a fence, the end
 //! of the thread and [`barrier_everywhere`] wait for it. What only weaker processors or
 //! the compiler would do to relaxed accesses is not seen.
+//!
+//! Libraries that do the like, such as loom, have atomics of their own, which a static cannot
+//! hold, and let every thread come to its end.
 #![no_std]
 
 extern crate std;
