@@ -549,6 +549,9 @@ static void learn(pid_t child, int first, int later) {
     missed = 0;
 }
 
+// One in how many places may be missed. With a net a call that a handler comes before goes another way (SIGSYS).
+static int few(void) { return getenv("INTERCEPTOR_NET") ? 7 : 10; }
+
 int main(int argc, char **argv) {
     // Where both are is known only if it is the same.
     if (getenv("STEP_PRELOAD") && !(personality(0xffffffff) & ADDR_NO_RANDOMIZE)) {
@@ -585,7 +588,7 @@ int main(int argc, char **argv) {
         stop(child);
         if (given)
             fprintf(stderr, "%s: %d of %d instructions\n", names[now], rounds - missed, first);
-        CHECK(missed <= rounds / 7, "%s: %d of %d places were not reached", names[now], missed, rounds);
+        CHECK(missed <= rounds / few(), "%s: %d of %d places were not reached", names[now], missed, rounds);
         ok("%s", names[now]);
     }
     static const enum way twice[] = {PLAIN, RESTART, ONSTACK, LEFT, LEFT_ONSTACK, DEEP};
@@ -618,7 +621,7 @@ int main(int argc, char **argv) {
         stop(child);
         if (given)
             fprintf(stderr, "%s, a second signal after each of %d instructions: %d rounds\n", names[now], later, rounds - missed);
-        CHECK(missed <= rounds / 7, "%s: %d of %d places of a delivery were not reached", names[now], missed, rounds);
+        CHECK(missed <= rounds / few(), "%s: %d of %d places of a delivery were not reached", names[now], missed, rounds);
         ok("%s, a second signal in the delivery of the first", names[now]);
     }
     return 0;

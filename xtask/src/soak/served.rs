@@ -231,12 +231,7 @@ impl Served {
             }
             thread::sleep(RETRY);
         };
-        let slack = match self.name {
-            "nginx" => NGINX_SLACK,
-            // A connection that is accepted, and closed when who serves it has been forked.
-            "postgres" => 1,
-            _ => 0,
-        };
+        let slack = if self.name == "nginx" { NGINX_SLACK } else { 0 };
         let mut wrong = growth(&self.looks, slack);
         if !status.success() {
             wrong.push(format!("it has ended with {status}"));
