@@ -90,8 +90,10 @@ fn pieces(maps: &Maps) -> impl Iterator<Item = Piece<'_>> {
     let pieces = core::iter::from_fn(move || {
         let here = rest.clone();
         let vma = rest.next()?;
-        let is_other = vma.inode != inode || (vma.offset == 0 && !is_of_image(&file, &vma));
-        if vma.inode != 0 && is_other {
+        // What is of no file is not looked at: the first mapping of all may be our stack.
+        let begins =
+            |vma: &Vma<'_>| vma.inode != inode || (vma.offset == 0 && !is_of_image(&file, vma));
+        if vma.inode != 0 && begins(&vma) {
             (file, inode) = (here, vma.inode);
         }
         Some(Piece { vma, file: file.clone() })

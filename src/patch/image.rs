@@ -43,7 +43,8 @@ impl ImageVmas {
         Self(heapless::Vec::from_iter([range]))
     }
 
-    /// Those of an image that exists since start-up: from its first mapping on, up to the next file.
+    /// Those of an image that exists since start-up: from its first mapping on, up to the next
+    /// file. What lies between and is of no file has nothing to read, and may have guard pages.
     pub(crate) fn new<'a>(vmas: impl Iterator<Item = Vma<'a>>) -> Self {
         let mut stretches: heapless::Vec<Range<u64>, 24> = heapless::Vec::new();
         let mut file = 0;
@@ -53,7 +54,7 @@ impl ImageVmas {
                 (file, inode) if inode != 0 && inode != file => break,
                 _ => {}
             }
-            if !vma.readable {
+            if !vma.readable || vma.inode == 0 {
                 continue;
             }
             let there = vma.there();

@@ -308,6 +308,27 @@ fn a_small_stack_is_enough_for_what_runs_on_it_natively() {
     }
 }
 
+/// Where libraries lie below the program, the first mapping of all is one of ours.
+#[test]
+fn every_layout_of_memory_is_as_natively() {
+    let dist = need!(Dist::find());
+    need!(installed("python3"));
+    for layout in
+        ["ulimit -s unlimited; exec", "exec setarch -L", "exec setarch -R", "exec setarch -X"]
+    {
+        let script =
+            format!("{layout} python3 -c 'import threading; print(len(threading.enumerate()))'");
+        // Each start lies elsewhere.
+        for _ in 0..8 {
+            let [native, ours] = preloaded(&dist, Path::new("/bin/sh"), &["-c", &script]);
+            let [native, ours] = [native, ours].map(|mut command| run(&mut command));
+            assert_eq!(native.theirs(), ("exit status: 0", "1\n", ""), "{layout}: {native:?}");
+            assert_eq!(ours.theirs(), native.theirs(), "{layout}: {ours:?}");
+            assert_eq!(ours.ours, [""; 0], "{layout}");
+        }
+    }
+}
+
 #[test]
 fn without_standard_streams_nothing_of_ours_is_written_elsewhere() {
     let dist = need!(Dist::find());
