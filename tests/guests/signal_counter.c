@@ -8,15 +8,20 @@
 #include <linux/perf_event.h>
 #include <signal.h>
 
-enum { WRITES = 100, CALLS = 50000, PERIOD_NS = 20000 };
+enum { WRITES = 100, CALLS = 50000, PERIOD_NS = 20000, OFTEN = 10 };
 
 static volatile int watched;
-static volatile int told, other_codes;
+static volatile int told, other_codes, last_code, writes_trap;
 
 static void note(int signal, siginfo_t *info, void *context) {
     (void)signal, (void)context;
     told = told + 1;
-    other_codes = other_codes + (info->si_code != 6 /* TRAP_PERF */);
+    // Some hypervisors lose DR6 now and then; the kernel then takes the trap of a write for `int1`.
+    int is_lost = writes_trap && info->si_code == TRAP_BRKPT;
+    if (info->si_code != 6 /* TRAP_PERF */ && !is_lost) {
+        other_codes = other_codes + 1;
+        last_code = info->si_code;
+    }
     raw0(SYS_getppid);
 }
 
@@ -25,6 +30,7 @@ static int count(struct perf_event_attr *attr) {
     attr->exclude_kernel = attr->exclude_hv = 1;
     attr->sigtrap = attr->remove_on_exec = 1;
     told = other_codes = 0;
+    writes_trap = attr->type == PERF_TYPE_BREAKPOINT;
     int fd = (int)syscall(SYS_perf_event_open, attr, 0, -1, -1, 0);
     if (fd < 0)
         ok("no counter of kind %u: errno %d", attr->type, errno);
@@ -45,7 +51,7 @@ int main(void) {
             CHECK(raw0(SYS_getppid) > 0, "getppid");
         }
         close(fd);
-        CHECK(told == WRITES && other_codes == 0, "%d writes, %d other codes", told, other_codes);
+        CHECK(told == WRITES && other_codes == 0, "%d writes, %d other codes: %d", told, other_codes, last_code);
         ok("writes to an address");
     }
 
@@ -53,10 +59,11 @@ int main(void) {
     clock.sample_period = PERIOD_NS;
     fd = count(&clock);
     if (fd >= 0) {
-        for (int i = 0; i < CALLS; i++)
+        // Only where the program itself runs does it run over: on a busy machine seldom.
+        for (int i = 0; i < CALLS || (told <= OFTEN && i < 100 * CALLS); i++)
             CHECK(raw0(SYS_getppid) > 0, "getppid");
         close(fd);
-        CHECK(told > 10 && other_codes == 0, "%d times, %d other codes", told, other_codes);
+        CHECK(told > OFTEN && other_codes == 0, "%d times, %d other codes: %d", told, other_codes, last_code);
         ok("a clock, during calls");
     }
     return 0;

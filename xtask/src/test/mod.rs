@@ -86,6 +86,8 @@ pub fn execute(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         boot_others(workspace, &mut tally);
         fuzz.finish()?.into_iter().for_each(|is_harmless| tally.add(is_harmless));
     }
+    // Much has been printed since, of which a log may show the end only.
+    print!("{}", tally.failures());
     println!("{tally}");
     Ok(tally.exit_code())
 }

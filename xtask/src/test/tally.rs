@@ -23,6 +23,9 @@ pub struct Tally {
     ignored: u64,
     /// A test program has begun and not yet summed up.
     is_open: bool,
+    /// What failed tests have printed, which libtest shows before the summary.
+    failures: String,
+    is_in_failures: bool,
 }
 
 impl Tally {
@@ -64,6 +67,11 @@ impl Tally {
         self.skipped += 1;
     }
 
+    /// What failed tests have printed.
+    pub fn failures(&self) -> &str {
+        &self.failures
+    }
+
     /// Success, if nothing failed.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(u8::from(self.failed > 0))
@@ -73,18 +81,24 @@ impl Tally {
         if line.starts_with("running ") && line.trim_end().ends_with(" tests") {
             self.close();
             self.is_open = true;
+        } else if line.trim_end() == "failures:" {
+            // First what they have printed, then a list of them.
+            self.is_in_failures = !self.is_in_failures;
         } else if let Some(summary) = line.strip_prefix("test result: ") {
-            self.is_open = false;
+            (self.is_open, self.is_in_failures) = (false, false);
             self.passed += count(summary, "passed");
             self.failed += count(summary, "failed");
             self.ignored += count(summary, "ignored");
         } else if line.contains(SKIPPED) {
             self.skipped += 1;
+        } else if self.is_in_failures {
+            self.failures.push_str(line);
         }
     }
 
     /// A test program without a summary has died.
     fn close(&mut self) {
+        self.is_in_failures = false;
         if std::mem::take(&mut self.is_open) {
             self.failed += 1;
         }
@@ -130,12 +144,16 @@ mod tests {
     use super::*;
 
     fn tally(output: &str) -> String {
+        tally_of(output).to_string()
+    }
+
+    fn tally_of(output: &str) -> Tally {
         let mut tally = Tally::default();
         for line in output.lines() {
             tally.read_line(line);
         }
         tally.close();
-        tally.to_string()
+        tally
     }
 
     #[test]
@@ -145,6 +163,15 @@ mod tests {
             running 2 tests\n\
             test result: ok. 1 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n";
         assert_eq!(tally(output), "3 passed, 1 failed, 1 skipped");
+    }
+
+    #[test]
+    fn what_failed_tests_print_is_kept() {
+        let output = "running 2 tests\ntest a ... FAILED\ntest b ... ok\n\nfailures:\n\n\
+            ---- a stdout ----\nis wrong\n\nfailures:\n    a\n\n\
+            test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n\
+            running 1 test\ntest c ... ok\n";
+        assert_eq!(tally_of(output).failures(), "---- a stdout ----is wrong");
     }
 
     #[test]
