@@ -177,15 +177,25 @@ struct Place {
     description: u8,
 }
 
-static PLACES: [Place; 532] = places();
+/// Where the usual errors end, and the kernel's own begin and end, which a program seldom sees.
+const USUAL: usize = 134;
+const OWN: usize = 512;
+const END: usize = 532;
+
+static PLACES: [Place; USUAL + END - OWN] = places();
+
+/// The index of an error's place, if there is one.
+const fn index(error: usize) -> usize {
+    if error < OWN { error } else { error - OWN + USUAL }
+}
 
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
-const fn places() -> [Place; 532] {
-    let mut places = [Place { start: 0, name: 0, description: 0 }; 532];
+const fn places() -> [Place; USUAL + END - OWN] {
+    let mut places = [Place { start: 0, name: 0, description: 0 }; USUAL + END - OWN];
     let mut start = 0;
     let mut rest = ENTRIES;
     while let [(nr, name, description), more @ ..] = rest {
-        places[*nr as usize] =
+        places[index(*nr as usize)] =
             Place { start: start as u16, name: *name as u8, description: *description as u8 };
         start += *name + *description + 2;
         rest = more;
@@ -195,7 +205,8 @@ const fn places() -> [Place; 532] {
 
 /// Name and description, each with the NUL behind it.
 fn texts(error: u64) -> Option<(&'static CStr, &'static CStr)> {
-    let place = PLACES.get(usize::try_from(error).ok()?)?;
+    let error = usize::try_from(error).ok().filter(|error| !(USUAL..OWN).contains(error))?;
+    let place = PLACES.get(index(error))?;
     let name = usize::from(place.start);
     let description = name + usize::from(place.name) + 1;
     let end = description + usize::from(place.description) + 1;
@@ -224,5 +235,5 @@ pub fn c_error(error: u64) -> Option<(&'static CStr, &'static CStr)> {
 
 /// The number of an error by its name.
 pub fn error_number(name: &str) -> Option<u64> {
-    (0..PLACES.len() as u64).find(|error| error_name(*error) == Some(name))
+    (0..END as u64).find(|error| error_name(*error) == Some(name))
 }
