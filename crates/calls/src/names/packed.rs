@@ -18,10 +18,18 @@ struct Set {
     is_wide: bool,
 }
 
+/// The bits from the 16th on of the value at an index, of which the last one goes on for ever.
+#[derive(Clone, Copy)]
+#[repr(C, packed)] // six bytes: there are many
+struct Wide {
+    index: u16,
+    high: i32,
+}
+
 struct Packed {
     sets: [Set; SIZES.sets],
-    values: [u32; SIZES.names],
-    wide: [(u16, u32); SIZES.wide],
+    values: [u16; SIZES.names],
+    wide: [Wide; SIZES.wide],
     /// Of the values' names, without what all of a set begin with.
     lengths: [u8; SIZES.names],
     words: Words<{ letters::size(SIZES.letters) }>,
@@ -30,7 +38,7 @@ struct Packed {
 struct Sizes {
     sets: usize,
     names: usize,
-    /// Of the values, those that need more than 32 bits.
+    /// Of the values, those that need more than 16 bits.
     wide: usize,
     letters: usize,
 }
@@ -39,10 +47,10 @@ const SIZES: Sizes = sizes(MODULES);
 const PACKED: Packed = packed(MODULES);
 
 static SETS: [Set; SIZES.sets] = PACKED.sets;
-/// The low halves of the values: few have another one.
-static VALUES: [u32; SIZES.names] = PACKED.values;
-/// Indices and high halves of those few.
-static WIDE: [(u16, u32); SIZES.wide] = PACKED.wide;
+/// The lowest 16 bits of the values: most have no others.
+static VALUES: [u16; SIZES.names] = PACKED.values;
+/// The others of those that have, in the order of the indices.
+static WIDE: [Wide; SIZES.wide] = PACKED.wide;
 static LENGTHS: [u8; SIZES.names] = PACKED.lengths;
 static WORDS: Words<{ letters::size(SIZES.letters) }> = PACKED.words;
 
@@ -58,7 +66,7 @@ const fn sizes(mut modules: &[Module]) -> Sizes {
             sizes.letters += prefix;
             while let [(name, value), more_names @ ..] = names {
                 sizes.names += 1;
-                sizes.wide += (*value >> 32 != 0) as usize;
+                sizes.wide += (*value >> 16 != 0) as usize;
                 sizes.letters += name.len() - prefix;
                 names = more_names;
             }
@@ -76,7 +84,7 @@ const fn packed(mut modules: &[Module]) -> Packed {
     let mut sets =
         [Set { unknown: none, prefix: none, first: 0, count: 0, is_wide: false }; SIZES.sets];
     let mut values = [0; SIZES.names];
-    let mut wide = [(0, 0); SIZES.wide];
+    let mut wide = [Wide { index: 0, high: 0 }; SIZES.wide];
     let mut lengths = [0; SIZES.names];
     let (mut set, mut value, mut wides) = (0, 0, 0);
     while let [module, more_modules @ ..] = modules {
@@ -95,9 +103,10 @@ const fn packed(mut modules: &[Module]) -> Packed {
             while let [(name, named), more_names @ ..] = names {
                 let (_, rest) = name.as_bytes().split_at(prefix.len());
                 words.put(rest);
-                values[value] = *named as u32;
-                if *named >> 32 != 0 {
-                    wide[wides] = (value as u16, (*named >> 32) as u32);
+                values[value] = *named as u16;
+                if *named >> 16 != 0 {
+                    wide[wides] = Wide { index: value as u16, high: (*named >> 16) as i32 };
+                    assert!(wide[wides].high as i64 == *named as i64 >> 16, "a value of 49 bits");
                     wides += 1;
                     sets[set].is_wide = true;
                 }
@@ -177,16 +186,16 @@ impl Set {
         let (first, is_wide) = (usize::from(self.first), self.is_wide);
         (first..first + usize::from(self.count)).filter_map(move |index| {
             let low = u64::from(*VALUES.get(index)?);
-            let high = if is_wide { high_half(index) } else { 0 };
-            Some((high << 32 | low, *LENGTHS.get(index)?))
+            let high = if is_wide { high_bits(index) } else { 0 };
+            Some((high << 16 | low, *LENGTHS.get(index)?))
         })
     }
 }
 
-/// The high half of the value at an index.
-fn high_half(index: usize) -> u64 {
-    let high = WIDE.iter().find(|(wide, _)| usize::from(*wide) == index);
-    high.map_or(0, |(_, high)| u64::from(*high))
+/// The value at an index, from the 16th bit on.
+fn high_bits(index: usize) -> u64 {
+    let found = WIDE.binary_search_by_key(&index, |wide| usize::from(wide.index));
+    found.ok().and_then(|at| WIDE.get(at)).map_or(0, |wide| i64::from(wide.high) as u64)
 }
 
 /// What all names begin with.
