@@ -211,6 +211,9 @@ fn enter<H: Hook, const IS_EARLY: bool>(hook: &H, frame: &mut SyscallFrame, who:
     // SAFETY: the block outlives the thread's frames, and only this thread
     // uses it.
     let block = unsafe { &mut *frame.block };
+    if who & NET != 0 && net::is_dispatched(block, frame) {
+        return frame.native();
+    }
     let mut watchers = 0;
     frame.changed = 0;
     if who & STAT != 0 {

@@ -12,16 +12,21 @@
 //! own call that is caught passes then, and one of the program's is not caught before another one
 //! has come out.
 //!
+//! The program may use dispatch itself, as Wine does. Then its selector and range are looked at
+//! here, and a call that it does not let through is made where the kernel catches it: in the
+//! call's stub, with [`CATCH`]. That SIGSYS is the program's.
+//!
 //! The kernel knows the selector of each thread by its address, and forgets it in whoever is
 //! born.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use syscalls::{Sysno, syscall};
+use syscalls::{Errno, Sysno, syscall};
 
 use crate::diagnostics::{Why, say};
+use crate::frame::SyscallFrame;
 use crate::sys;
-use crate::thread::ThreadBlock;
+use crate::thread::{self, ThreadBlock};
 use crate::{interest, patch, signal};
 
 const PR_SET_SYSCALL_USER_DISPATCH: usize = 59;
@@ -89,6 +94,71 @@ fn ask_to_catch(block: &mut ThreadBlock) -> sys::Result<()> {
         )
     };
     asked.map(|_| ())
+}
+
+/// Syscall User Dispatch as the program has it in a thread.
+#[derive(Default)]
+pub(crate) struct Dispatch {
+    is_on: bool,
+    /// Calls from here pass: the address behind the instruction counts.
+    start: u64,
+    len: u64,
+    /// Where the program's selector is, if it has one.
+    selector: u64,
+    /// The `syscall` in a stub where a call is made to be caught, and with which stack pointer.
+    due: (u64, u64),
+}
+
+/// prctl(PR_SET_SYSCALL_USER_DISPATCH), as the kernel checks it. Where there is no net, and in a
+/// vfork child, which has its parent's block, this is a kernel without.
+pub(crate) fn set_dispatch(block: &mut ThreadBlock, [mode, start, len, selector]: [u64; 4]) -> i64 {
+    /// What is above is no program's.
+    const TASK_SIZE: u64 = (1 << 47) - 4096;
+    let is_on = mode == ON as u64;
+    let is_refused = match is_on {
+        true => {
+            let is_empty = start != 0 && start.wrapping_add(len) <= start;
+            is_empty || !IS_SPREAD.load(Relaxed) || block.depth != 0
+        }
+        false => mode != OFF as u64 || start | len | selector != 0,
+    };
+    if is_refused {
+        return -i64::from(Errno::EINVAL.into_raw());
+    }
+    if selector >= TASK_SIZE {
+        return -i64::from(Errno::EFAULT.into_raw());
+    }
+    block.dispatch = Dispatch { is_on, start, len, selector, due: (0, 0) };
+    0
+}
+
+/// Whether the program does not let a call through: it is to be made natively, and caught.
+pub(crate) fn is_dispatched(block: &mut ThreadBlock, frame: &SyscallFrame) -> bool {
+    let dispatch = &mut block.dispatch;
+    if !dispatch.is_on
+        || block.depth != 0
+        || frame.address_after_site().wrapping_sub(dispatch.start) < dispatch.len
+    {
+        return false;
+    }
+    // SAFETY: the program's own, as good as it has it; where it is not mapped the kernel
+    // ends the process in this way, too.
+    let selector = unsafe { (dispatch.selector as *const u8).as_ref() }
+        .map_or(CATCH, |selector| unsafe { (&raw const *selector).read_volatile() });
+    if selector == PASS {
+        return false;
+    }
+    if selector != CATCH {
+        signal::die_of_traps();
+    }
+    dispatch.due = (frame.anchor, frame.rsp);
+    block.selector = CATCH;
+    true
+}
+
+/// Whether a SIGSYS comes of such a call.
+pub(crate) fn is_of_dispatch(site: u64, stack_pointer: u64) -> bool {
+    thread::known_block().is_some_and(|block| block.dispatch.due == (site, stack_pointer))
 }
 
 /// No call of this thread is caught any more.

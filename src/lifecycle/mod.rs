@@ -178,7 +178,7 @@ pub(crate) fn enter(
         Sysno::execve | Sysno::execveat => exec::enter(block, sysno, frame, observing),
         Sysno::prctl | Sysno::seccomp => {
             confine::enter(block, sysno, &frame.args);
-            process::prctl(sysno, &frame.args)
+            process::prctl(block, sysno, &frame.args)
         }
         Sysno::rt_sigaction => {
             signal::rt_sigaction(block, frame).map_or(Step::Forward, Step::Answer)

@@ -1,9 +1,10 @@
 //! Processes that end, wait, enter namespaces, or want features that we take
 //! away.
 
-use syscalls::{Errno, Sysno};
+use syscalls::Sysno;
 
 use super::{Observing, Step};
+use crate::net;
 use crate::thread::ThreadBlock;
 
 /// `exit_group` on its way in.
@@ -29,16 +30,12 @@ pub(super) fn unshared(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6], r
 }
 
 /// prctl: Syscall User Dispatch compares the address of the instruction, which
-/// is in a stub here, with ranges of the program's text. Rather than dispatch
-/// calls the program meant to allow, we are a kernel without the feature.
-pub(super) fn prctl(sysno: Sysno, args: &[u64; 6]) -> Step {
+/// is in a stub here, with ranges of the program's text, and a thread has one: it is the net's.
+pub(super) fn prctl(block: &mut ThreadBlock, sysno: Sysno, args: &[u64; 6]) -> Step {
     const PR_SET_SYSCALL_USER_DISPATCH: u32 = 59;
-    const PR_SYS_DISPATCH_ON: u64 = 1;
-    if sysno == Sysno::prctl
-        && args[0] as u32 == PR_SET_SYSCALL_USER_DISPATCH
-        && args[1] == PR_SYS_DISPATCH_ON
-    {
-        return Step::Answer(-i64::from(Errno::EINVAL.into_raw()));
+    let [operation, mode, start, len, selector, _] = *args;
+    if sysno == Sysno::prctl && operation as u32 == PR_SET_SYSCALL_USER_DISPATCH {
+        return Step::Answer(net::set_dispatch(block, [mode, start, len, selector]));
     }
     Step::Forward
 }

@@ -275,9 +275,17 @@ fn stop(signal: u64, action: &SigAction) {
 ///
 /// The context is the kernel's.
 pub(super) unsafe fn end_by_fault(signal: i32, context: *mut UContext) -> ! {
+    const SIGSYS: i32 = 31;
+    const SYSCALL: u64 = 2;
     actions::install(signal as u64, &SigAction::default());
     // SAFETY: the caller's.
-    unsafe { context::resume(context) }
+    unsafe {
+        if signal == SIGSYS {
+            // A call that was caught, by a filter or by dispatch: rax has its number again.
+            (*context).rip -= SYSCALL;
+        }
+        context::resume(context)
+    }
 }
 
 /// Ends the process by the signal, in the context in which it came.

@@ -60,6 +60,11 @@ pub(crate) fn trap_by_dispatch() {
     SIGNAL.store(SIGSYS, Relaxed);
 }
 
+/// The next trap ends the process, whatever the program has for the signal.
+pub(crate) fn die_of_traps() {
+    actions::install(signal(), &SigAction::default());
+}
+
 /// Whether SIGILL is ours first.
 pub(super) fn are_caught() -> bool {
     CAUGHT.load(Relaxed)
@@ -157,7 +162,13 @@ pub(super) fn signal_mask() -> u64 {
 /// then the trap comes again.
 pub(super) fn is_trap(info: &SigInfo, context: &UContext) -> bool {
     match signal() {
-        SIGSYS => info.is_of_dispatch() && info.address == context.rip,
+        SIGSYS => {
+            const SYSCALL: u64 = 2;
+            let site = context.rip.wrapping_sub(SYSCALL);
+            info.is_of_dispatch()
+                && info.address == context.rip
+                && !net::is_of_dispatch(site, context.rsp)
+        }
         _ => info.code > 0 && patch::trap_stub_of(context.rip).is_some(),
     }
 }

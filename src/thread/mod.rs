@@ -40,6 +40,7 @@ use crate::group::{Expected, Membership, TGSTAT};
 use crate::hook::Thread;
 use crate::interest;
 use crate::lifecycle::{self, Birth};
+use crate::net;
 use crate::stat;
 use crate::sys::{self, Mapping, PAGE, page_up};
 use crate::thunk;
@@ -174,6 +175,8 @@ pub struct ThreadBlock {
     pub(crate) suspended: [crate::signal::Suspended; LEVELS],
     /// Processes on this block that wait for a child on it, see `memberships`.
     parents: parent::Parents,
+    /// What the program wants to have caught itself.
+    pub(crate) dispatch: net::Dispatch,
     /// Its alternate stack, if it was given one: also the next thread's.
     pub(crate) given_stack: Option<Mapping>,
     /// What hook libraries keep, see `capi::chain`.

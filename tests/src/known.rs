@@ -24,6 +24,8 @@ pub enum Where {
     Everywhere,
     /// Where sites that one rung does not fit are trapped.
     Forced,
+    /// Where the program's calls are not caught.
+    WithoutNet,
     /// In these.
     In(&'static [&'static str]),
 }
@@ -54,7 +56,7 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         guest: "sud",
-        modes: Where::Everywhere,
+        modes: Where::WithoutNet,
         differs: Differs::Always,
         reason: "Syscall User Dispatch is refused as by a kernel without it",
     },
@@ -194,6 +196,7 @@ impl Known {
         match self.modes {
             Where::Everywhere => true,
             Where::Forced => mode.forces_a_rung(),
+            Where::WithoutNet => !mode.has_net(),
             Where::In(modes) => modes.contains(&mode.name),
         }
     }
@@ -212,6 +215,7 @@ fn table(of: &str, list: &[Known]) -> String {
         let modes = match known.modes {
             Where::Everywhere => "all".to_owned(),
             Where::Forced => "those that force a rung".to_owned(),
+            Where::WithoutNet => "those without a net".to_owned(),
             Where::In(modes) => modes.join(", "),
         };
         let how = match known.differs {

@@ -128,6 +128,11 @@ impl Mode {
         self.environment.iter().any(|(name, _)| *name == "INTERCEPTOR_FORCE_RUNG")
     }
 
+    /// Whether what is not patched is caught.
+    pub fn has_net(&self) -> bool {
+        self.environment.iter().any(|(name, _)| *name == "INTERCEPTOR_NET")
+    }
+
     /// Runs a program in this mode.
     ///
     /// # Errors

@@ -261,6 +261,7 @@ fn process_begins(block: &mut ThreadBlock, call: &Call, observing: &Observing<'_
         block.membership().leave_to_parent();
         block.settle_descriptors();
         block.depth = 0;
+        block.dispatch = net::Dispatch::default();
     }
     block.membership().begin_expected(&call.expected, tid);
     if !birth.shares_memory() {
@@ -286,6 +287,7 @@ pub(crate) fn thread_begins(block: &mut ThreadBlock) {
     group::begin(block.membership(), token, tid);
     publish_identity(block);
     signal::give_stack(block);
+    block.dispatch = net::Dispatch::default();
     net::catch(block);
 }
 
