@@ -216,13 +216,13 @@ fn patch_process(config: &Config<'_>) -> Result<(Maps, u64), Failure> {
         return Err(Failure::Threads);
     }
     vector::choose(config.xsave);
+    // Before there are calls that a filter might know nothing of.
+    let caught = sys::look_at_status();
     let thunks = thunk::make().map_err(Failure::Thunks)?;
     if !thread::begin_first() {
         thunks.unmap();
         return Err(Failure::Thread);
     }
-    sys::probe_guest_access();
-    let caught = sys::look_at_status();
     if config.net {
         net::prepare();
     }

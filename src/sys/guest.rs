@@ -44,13 +44,19 @@ pub(super) fn access_directly() {
     ACCESS.store(Access::Direct as u8, Relaxed);
 }
 
+/// Whether the kernel copies. Where it does not, other unusual calls may be refused, too, or end
+/// the process.
+pub(crate) fn is_guest_copied() -> bool {
+    access_is(Access::Copied)
+}
+
 /// Finds out whether the kernel copies memory of ours to us: some containers
 /// forbid it, some emulators do not know it. Where a seccomp filter came along it
 /// is not tried, since filters for services end a process that does.
-pub(crate) fn probe_guest_access() {
+pub(super) fn probe_guest_access(is_filtered: bool) {
     let known = 1u64;
     let mut copy = [0; 8];
-    if super::is_filtered() || read_guest((&raw const known) as u64, &mut copy) < copy.len() {
+    if is_filtered || read_guest((&raw const known) as u64, &mut copy) < copy.len() {
         ACCESS.store(Access::Checked as u8, Relaxed);
     }
 }

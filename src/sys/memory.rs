@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use syscalls::{Errno, Sysno, syscall};
 
+use super::guest::probe_guest_access;
 use super::{File, Result};
 
 /// Size of a page in bytes.
@@ -135,15 +136,17 @@ pub(crate) fn unmap(range: &Range<u64>) -> Result<()> {
 /// A debugger may have written to pages that nobody else writes to.
 static IS_TRACED: AtomicBool = AtomicBool::new(false);
 
-/// Finds out whether somebody traces the process, and which signals have a handler: bits
-/// of all that may have one.
+/// Finds out whether somebody traces the process, whether a seccomp filter came along with
+/// exec, and which signals have a handler: bits of all that may have one.
 pub(crate) fn look_at_status() -> u64 {
     const NOBODY: &[u8] = b"\nTracerPid:\t0\n";
     const CAUGHT: &[u8] = b"\nSigCgt:\t";
-    let mut status = [0; 1024];
+    const UNFILTERED: &[u8] = b"\nSeccomp:\t0\n";
+    let mut status = [0; 2048];
     let read = File::open(c"/proc/self/status").and_then(|file| file.read(&mut status));
     let find = |line: &[u8]| status.windows(line.len()).position(|part| part == line);
     IS_TRACED.store(read.is_ok() && find(NOBODY).is_none(), Relaxed);
+    probe_guest_access(find(UNFILTERED).is_none());
     let caught = find(CAUGHT).and_then(|at| status.get(at + CAUGHT.len()..)?.first_chunk::<16>());
     let digits = caught.and_then(|digits| core::str::from_utf8(digits).ok());
     digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(u64::MAX)

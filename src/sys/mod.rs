@@ -25,9 +25,9 @@ pub(crate) use file::{
     reopen, state_of, status_at, status_at_guests, with_path,
 };
 pub(crate) use guest::{
-    GuestRange, copy_guest_string, probe_guest_access, read_guest, read_guest_near,
-    read_guest_ranges, read_guest_string, read_guest_word_near, read_guest_words, readable,
-    write_guest, write_guest_bytes, write_guest_near,
+    GuestRange, copy_guest_string, is_guest_copied, read_guest, read_guest_near, read_guest_ranges,
+    read_guest_string, read_guest_word_near, read_guest_words, readable, write_guest,
+    write_guest_bytes, write_guest_near,
 };
 pub(crate) use maps::{Maps, Vma, Vmas};
 pub(crate) use memory::{
@@ -111,13 +111,6 @@ pub(crate) fn confine() {
 
 pub(crate) fn is_confined() -> bool {
     interceptor_is_confined.load(Relaxed)
-}
-
-/// Whether a seccomp filter came along with exec.
-fn is_filtered() -> bool {
-    const PR_GET_SECCOMP: usize = 21;
-    // SAFETY: takes a number only.
-    unsafe { syscall!(Sysno::prctl, PR_GET_SECCOMP, 0, 0, 0, 0) }.is_ok_and(|mode| mode != 0)
 }
 
 unsafe extern "C" {

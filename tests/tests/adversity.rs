@@ -135,10 +135,19 @@ fn a_filter_that_kills_whoever_makes_an_unusual_call_kills_nobody() {
         libc::SYS_memfd_create,
         libc::SYS_userfaultfd,
         libc::SYS_perf_event_open,
+        // What no filter has that was made from a program's own calls.
+        libc::SYS_get_robust_list,
+        libc::SYS_prctl,
+        libc::SYS_fstat,
     ] {
         let said = said_under(&dist, &Filter::new(nr, filter::Action::Kill));
         assert_eq!(said, [""; 0], "call {nr}");
     }
+    // Nor whose threads are counted.
+    let mut counted = Command::new(dist.command());
+    counted.args(["stat", "--", "/bin/sh", "-c", SCRIPT]);
+    Filter::new(libc::SYS_get_robust_list, filter::Action::Kill).on(&mut counted);
+    assert_eq!(run(&mut counted).theirs().0, "exit status: 5");
 }
 
 /// A program, in a mount namespace with things changed by a script before.
