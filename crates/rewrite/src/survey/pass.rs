@@ -182,7 +182,9 @@ impl Pass<'_> {
                     self.move_doubt(address, end);
                 }
             } else {
-                falls_through = decoded.flow.goes_on();
+                if decoded.flow != Flow::Reserved {
+                    falls_through = decoded.flow.goes_on();
+                }
                 self.straight.push((address - self.range.start) as u32);
                 if !falls_through {
                     is_doubtful = self.end(end, is_doubtful, trust);
