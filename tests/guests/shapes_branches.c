@@ -20,9 +20,45 @@ struct shape {
 };
 extern struct shape shapes[], shapes_end[];
 
+#ifndef BY_ADDRESS // how labels are named
+#define BY_ADDRESS "0"
+#endif
+
 // In a shape, edi is the mask to set, counted up by most of them, and esi the sum of results.
-__asm__(R"(
+__asm__(".set BY_ADDRESS, " BY_ADDRESS R"(
     .set UMASK, 95
+    .macro keep label
+        .if BY_ADDRESS
+        movq $\label, slot(%rip)
+        .else
+        lea \label(%rip), %r10
+        mov %r10, slot(%rip)
+        .endif
+    .endm
+    .macro load_distance table
+        .if BY_ADDRESS
+        xor %r8d, %r8d
+        movslq \table(,%r8,4), %r10
+        .else
+        lea \table(%rip), %r10
+        movslq (%r10), %r10
+        .endif
+    .endm
+    .macro add_label label
+        .if BY_ADDRESS
+        add $\label, %r10
+        .else
+        lea \label(%rip), %r11
+        add %r11, %r10
+        .endif
+    .endm
+    .text
+    .type jump_to_kept, @function
+jump_to_kept:
+    .cfi_startproc
+    jmp *slot(%rip)
+    .cfi_endproc
+    .size jump_to_kept, .-jump_to_kept
     .section .data.rel.ro, "aw"
     .balign 8
     .globl shapes
@@ -174,6 +210,64 @@ step: .byte 0, 1, 1, 0, 0
     3:
     .endm
     shape address_taken, 2, 1
+
+    .macro body_label_kept               # as __builtin_setjmp: another function jumps there
+        mov $3, %r9d
+        keep 2f
+    1:  inc %edi
+        mov $UMASK, %eax
+        syscall
+    2:  add %eax, %esi
+        xor %eax, %eax
+        dec %r9d
+        js 3f
+        jz 1b
+        jmp jump_to_kept
+    3:
+    .endm
+    shape label_kept, 2, 1
+
+    .macro body_label_in_data            # as a coroutine whose first place is a constant
+        mov $3, %r9d
+        keep 3f
+    1:  inc %edi
+        mov $UMASK, %eax
+        syscall
+    2:  add %eax, %esi
+        xor %eax, %eax
+        dec %r9d
+        js 3f
+        jz 1b
+        jmp *20f(%rip)
+        .section .data.rel.ro, "aw"
+        .subsection 1
+        .balign 8
+    20: .quad 2b
+        .text
+    3:
+    .endm
+    shape label_in_data, 2, 1
+
+    .macro body_label_by_distance        # as an interpreter whose table has distances of labels
+        mov $3, %r9d
+    1:  inc %edi
+        mov $UMASK, %eax
+        syscall
+    2:  add %eax, %esi
+        xor %eax, %eax
+        dec %r9d
+        js 3f
+        jz 1b
+        load_distance 20f
+        add_label 1b
+        jmp *%r10
+        .section .rodata
+        .balign 4
+    20: .long 2b-1b
+        .text
+    3:
+    .endm
+    shape label_by_distance, 2, 1
 
     .macro body_shared_tail
         mov $4, %r9d

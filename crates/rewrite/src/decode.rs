@@ -17,6 +17,9 @@ pub(crate) enum Flow {
     Next,
     /// `nop` of any length: padding, when nobody can reach it.
     Nop,
+    /// A `nop` with a distance in it, as LLVM makes them to be written over (XRay's sleds, patch
+    /// points), with the jump or return before it.
+    Reserved,
     /// `int3`: padding, when nobody can reach it.
     Breakpoint,
     /// `endbr64`: an indirect jump may lead here.
@@ -288,6 +291,7 @@ impl Cursor<'_> {
             _ => TWO[usize::from(opcode)],
         };
         let model = self.peek();
+        let start = self.at + 1;
         let operand = self.operands(shape, opcode, prefixes)?;
         let flow = match opcode {
             0x05 => Flow::Syscall,
@@ -297,6 +301,8 @@ impl Cursor<'_> {
             0x01 if model == 0xca && (prefixes.repeat || prefixes.repeat_not) => Flow::End,
             0x01 if model == 0xde => Flow::End,
             0x80..=0x8f => Flow::Branch(self.long_target(address, prefixes)?),
+            // Behind the ModRM byte are five at most.
+            0x1f if self.bytes.get(start..self.at) > Some(&[0; 5]) => Flow::Reserved,
             0x1f => Flow::Nop,
             0x1e if model == 0xfa && prefixes.repeat => Flow::Landing,
             // sysret, ud2, sysexit, rsm, ud1, ud0

@@ -118,3 +118,11 @@ pub(crate) fn outbound(bytes: &[u8], range: &Range<u64>) -> impl Iterator<Item =
     });
     jumps.filter(|(_, target)| !range.contains(target))
 }
+
+/// Addresses of a range that four of the bytes are, wherever they stand: those of labels, in code
+/// that may lie where its addresses have no more bytes.
+pub(crate) fn numbers_in(bytes: &[u8], range: &Range<u64>) -> impl Iterator<Item = u64> {
+    let is_low = range.end <= u64::from(u32::MAX);
+    let windows = if is_low { bytes.array_windows::<4>() } else { [].array_windows() };
+    windows.map(|number| u64::from(u32::from_le_bytes(*number))).filter(|it| range.contains(it))
+}

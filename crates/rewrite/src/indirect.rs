@@ -47,7 +47,7 @@ impl Memory<'_> {
     /// An indirect jump takes its target from a table whose address the function
     /// takes, or it leads to the start of another function (a tail call). So
     /// where no address is taken, or one within the function itself (labels as
-    /// values), it may lead anywhere.
+    /// values), it may lead anywhere. In the latter case so may a jump through a pointer.
     pub(crate) fn for_each_target(
         &self,
         function: &Function,
@@ -55,7 +55,9 @@ impl Memory<'_> {
         note: &mut dyn FnMut(u64),
     ) -> Option<()> {
         self.for_each_pad(function, note)?;
-        if survey.has_indirect_jump { self.for_each_entry(survey, note) } else { Some(()) }
+        let has_labels = survey.has_pointer_jump && survey.takes_own_address;
+        let is_led = survey.has_indirect_jump || has_labels;
+        if is_led { self.for_each_entry(survey, note) } else { Some(()) }
     }
 
     /// The part of it that is in tables.

@@ -1,6 +1,8 @@
 //! Proves what is an instruction: passes over a function until no pass can
 //! learn more.
 
+use core::ops::Range;
+
 use crate::code_map::{ALIGNMENT, CodeMap, Extent, Function};
 use crate::inbound;
 use crate::indirect::Memory;
@@ -104,7 +106,7 @@ impl<'w> Witness<'w> {
                 false => is_unlikely(range.start),
             };
             if other.is_part || (is_entered && !self.is_no_jump(source)) {
-                self.for_each_target_of(&other, survey, note)?;
+                self.for_each_target_of(&other, range, survey, note)?;
                 last = other.range;
             }
         }
@@ -116,6 +118,7 @@ impl<'w> Witness<'w> {
     fn for_each_target_of(
         &self,
         part: &Function,
+        function: &Range<u64>,
         survey: &Survey,
         note: &mut dyn FnMut(u64),
     ) -> Option<()> {
@@ -125,6 +128,7 @@ impl<'w> Witness<'w> {
             return None;
         }
         other.data.as_slice().iter().for_each(|address| note(*address));
+        inbound::numbers_in(self.text.slice(&part.range)?, function).for_each(&mut *note);
         if !other.has_indirect_jump && !survey.has_indirect_jump {
             return Some(());
         }

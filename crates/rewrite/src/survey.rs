@@ -78,6 +78,8 @@ pub(crate) struct Survey {
     pub dead: List<(u64, u64), 32>,
     /// Jumps through a register or a table, whose targets are not seen.
     pub has_indirect_jump: bool,
+    /// Jumps through a pointer at a fixed address, which are calls of other functions as a rule.
+    pub has_pointer_jump: bool,
     /// It jumps to other functions, or to parts of it that are elsewhere.
     pub jumps_out: bool,
     /// It takes the address of a place in itself, for such a jump perhaps.
@@ -121,6 +123,7 @@ impl Survey {
             targets: List::new(0),
             dead: List::new((0, 0)),
             has_indirect_jump: false,
+            has_pointer_jump: false,
             jumps_out: false,
             takes_own_address: false,
             data: List::new(0),
@@ -256,6 +259,7 @@ impl Survey {
         self.targets.clear();
         self.dead.clear();
         self.has_indirect_jump = false;
+        self.has_pointer_jump = false;
         self.jumps_out = false;
         self.takes_own_address = false;
         self.data.clear();

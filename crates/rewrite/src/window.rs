@@ -102,9 +102,14 @@ impl Surroundings<'_> {
             if end > self.end || !is_movable(&decoded) || !is_in_place {
                 return None;
             }
-            if !decoded.flow.goes_on() && end < least {
-                let padding = (self.padding_behind)(end)?;
-                return self.end_in(padding, least);
+            if !decoded.flow.goes_on() {
+                if self.decode(end).is_some_and(|next| next.flow == Flow::Reserved) {
+                    return None;
+                }
+                if end < least {
+                    let padding = (self.padding_behind)(end)?;
+                    return self.end_in(padding, least);
+                }
             }
         }
         Some(end)
@@ -146,6 +151,7 @@ fn is_movable(decoded: &Decoded) -> bool {
         | Flow::PointerJump
         | Flow::End => true,
         Flow::Breakpoint
+        | Flow::Reserved
         | Flow::Landing
         | Flow::Syscall
         | Flow::OtherSystemCall

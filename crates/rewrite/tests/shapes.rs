@@ -168,6 +168,18 @@ fn padding_behind_a_function_is_a_hole() {
 }
 
 #[test]
+fn what_is_to_be_written_over_is_neither_padding_nor_moved() {
+    // nopw %cs:512(%rax,%rax), and the return or jump before it, which is written over, too.
+    const SLED: &[u8] = &[0x2e, 0x66, 0x0f, 0x1f, 0x84, 0, 0, 2, 0, 0];
+    for pops in [&[0x5b, 0x5d][..], &[0x5b]] {
+        // mov; syscall; pop; ret; nopw
+        let program = Program::default().function(&[NUMBER, SYSCALL, pops, RET, SLED]);
+        let patch = program.patch();
+        assert_eq!((rung(patch), window(patch)), (Some(Rung::Before), (0, 7)));
+    }
+}
+
+#[test]
 fn padding_that_is_run_into_is_no_hole() {
     // mov; syscall; nopw | ret
     let program = Program::default().function(&[NUMBER, SYSCALL]).bytes(NOP9).function(&[RET]);

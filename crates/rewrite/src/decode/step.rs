@@ -257,8 +257,10 @@ pub(crate) fn padding_len(bytes: &[u8; ROOM]) -> usize {
     match bytes.get(prefixes..).unwrap_or(&[]) {
         [0xcc, ..] if prefixes == 0 => 1,
         [0x90, ..] => prefixes + 1,
-        [0x0f, 0x1f, model, ..] if MODELS[usize::from(*model)] & Fact::INDEXED == 0 => {
-            prefixes + 2 + (MODELS[usize::from(*model)] & Fact::LEN) as usize
+        [0x0f, 0x1f, model, rest @ ..] if MODELS[usize::from(*model)] & Fact::INDEXED == 0 => {
+            let len = (MODELS[usize::from(*model)] & Fact::LEN) as usize;
+            let is_reserved = rest.iter().take(len - 1).any(|byte| *byte != 0);
+            if is_reserved { 0 } else { prefixes + 2 + len }
         }
         _ => 0,
     }

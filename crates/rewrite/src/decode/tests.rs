@@ -221,7 +221,7 @@ fn compare_step(step: Step, bytes: &[u8; 32], address: u64) {
     let decoded = decode(bytes, address).unwrap_or_else(|| panic!("{bytes:02x?}"));
     assert_eq!(step.len(), usize::from(decoded.len), "{bytes:02x?}");
     assert_eq!(step.ends(), !decoded.flow.goes_on(), "{bytes:02x?}");
-    assert_eq!(step.is_nop(), decoded.flow == Flow::Nop, "{bytes:02x?}");
+    assert_eq!(step.is_nop(), matches!(decoded.flow, Flow::Nop | Flow::Reserved), "{bytes:02x?}");
     let end = address + u64::from(decoded.len);
     let target = step.distance(bytes).map(|distance| end.wrapping_add_signed(distance));
     assert_eq!(target, decoded.flow.target(), "{bytes:02x?}");
@@ -283,8 +283,8 @@ fn is_same_flow(ours: Flow, theirs: &Instruction) -> bool {
     let to = theirs.near_branch_target();
     match theirs.flow_control() {
         FlowControl::Next => match theirs.mnemonic() {
-            Mnemonic::Nop => matches!(ours, Flow::Nop | Flow::Next),
-            Mnemonic::Reservednop => matches!(ours, Flow::Nop | Flow::Next),
+            Mnemonic::Nop => matches!(ours, Flow::Nop | Flow::Reserved | Flow::Next),
+            Mnemonic::Reservednop => matches!(ours, Flow::Nop | Flow::Reserved | Flow::Next),
             Mnemonic::Endbr64 => ours == Flow::Landing,
             Mnemonic::Hlt | Mnemonic::Skinit => ours == Flow::End,
             _ => ours == Flow::Next,

@@ -12,6 +12,7 @@ use super::{HISTORY, STEPS, Status, Survey, Trust};
 use crate::bytes::{i32_at, u64_at};
 use crate::code_map::ALIGNMENT;
 use crate::decode::{Decoded, Flow, Reference, Step, begins_padding, decode, length, padding_len};
+use crate::inbound;
 use crate::indirect::Memory;
 use crate::list::Recent;
 use crate::scan::SITE_LEN;
@@ -76,6 +77,10 @@ impl Pass<'_> {
     /// Passes over the whole function.
     pub(super) fn run(&mut self, bytes: &[u8], trust: Trust) {
         let end = self.pass(bytes, self.range.start, trust);
+        let own = bytes.get(..(self.range.end - self.range.start) as usize).unwrap_or(bytes);
+        for address in inbound::numbers_in(own, self.range) {
+            self.note_named(address, Named::Number);
+        }
         let is_sound = trust != Trust::Linear || self.targets_are_instructions(bytes);
         self.survey.complete = end == Some(self.range.end) && is_sound;
     }
@@ -177,7 +182,9 @@ impl Pass<'_> {
                     self.move_doubt(address, end);
                 }
             } else {
-                falls_through = decoded.flow.goes_on();
+                if decoded.flow != Flow::Reserved {
+                    falls_through = decoded.flow.goes_on();
+                }
                 self.straight.push((address - self.range.start) as u32);
                 if !falls_through {
                     is_doubtful = self.end(end, is_doubtful, trust);
@@ -364,9 +371,8 @@ impl Pass<'_> {
     }
 
     fn note_flow(&mut self, flow: Flow, address: u64, is_doubtful: bool) {
-        if flow == Flow::IndirectJump {
-            self.survey.has_indirect_jump = true;
-        }
+        self.survey.has_indirect_jump |= flow == Flow::IndirectJump;
+        self.survey.has_pointer_jump |= flow == Flow::PointerJump;
         if let Some(target) = flow.target() {
             let is_call = matches!(flow, Flow::Call(_));
             self.note_target(target, address, is_doubtful, is_call);
