@@ -56,8 +56,10 @@ impl Memory<'_> {
     ) -> Option<()> {
         self.for_each_pad(function, note)?;
         let has_labels = survey.has_pointer_jump && survey.takes_own_address;
-        let is_led = survey.has_indirect_jump || has_labels;
-        if is_led { self.for_each_entry(survey, note) } else { Some(()) }
+        let entries = self.for_each_entry(survey, note);
+        // What does not look like an indirect jump may be one (`push` and `ret`, retpolines).
+        // Then all that is known is where its table leads.
+        if survey.has_indirect_jump || has_labels { entries } else { Some(()) }
     }
 
     /// The part of it that is in tables.

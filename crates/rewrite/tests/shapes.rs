@@ -358,6 +358,23 @@ fn an_entry_of_a_jump_table_inside_a_window_forbids_it() {
 }
 
 #[test]
+fn a_jump_table_whose_jump_looks_like_a_return_is_read() {
+    let table = BASE + 0x1000;
+    // je over; lea table(%rip), %rdx; push (%rdx, %rdi, 8); ret; over: mov; syscall; cmp;
+    // call *%rax; ret
+    let lea = (table - (BASE + 9)) as u32;
+    let switch = [&[0x74, 11, 0x48, 0x8d, 0x15][..], &lea.to_le_bytes(), &[0xff, 0x34, 0xfa, 0xc3]];
+    let switch = switch.concat();
+    let start = switch.len() as u64;
+    let mut program = Program::default().function(&[&switch, NUMBER, SYSCALL, CHECK, CALL, RET]);
+    let entries = |cases: [u64; 2]| cases.map(|at| (BASE + start + at).to_le_bytes()).concat();
+    program.data = Some((table, entries([0, 7])));
+    assert_eq!(rung(program.patch()), Some(Rung::Before));
+    program.data = Some((table, entries([5, 7])));
+    assert_eq!(program.verdicts(), [Verdict::Trap]);
+}
+
+#[test]
 fn a_jump_table_that_is_yet_to_be_written_may_lead_anywhere() {
     let table = BASE + 0x1000;
     // je over; lea table(%rip), %rdx; jmp *(%rdx, %rdi, 8); over: mov; syscall; cmp; call *%rax;
