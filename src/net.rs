@@ -24,7 +24,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syscalls::{Errno, Sysno, syscall};
 
 use crate::diagnostics::{Why, say};
-use crate::frame::SyscallFrame;
+use crate::frame::{SyscallFrame, copy_words};
 use crate::sys;
 use crate::thread::{self, ThreadBlock};
 use crate::{interest, patch, signal};
@@ -106,7 +106,9 @@ pub(crate) struct Dispatch {
     /// Where the program's selector is, if it has one.
     selector: u64,
     /// The `syscall` in a stub where a call is made to be caught, and with which stack pointer.
-    due: (u64, u64),
+    due: [u64; 2],
+    /// The selector says nothing that there is.
+    is_fatal: bool,
 }
 
 /// prctl(PR_SET_SYSCALL_USER_DISPATCH), as the kernel checks it. Where there is no net, and in a
@@ -128,7 +130,7 @@ pub(crate) fn set_dispatch(block: &mut ThreadBlock, [mode, start, len, selector]
     if selector >= TASK_SIZE {
         return -i64::from(Errno::EFAULT.into_raw());
     }
-    block.dispatch = Dispatch { is_on, start, len, selector, due: (0, 0) };
+    block.dispatch = Dispatch { is_on, start, len, selector, ..Dispatch::default() };
     0
 }
 
@@ -148,17 +150,20 @@ pub(crate) fn is_dispatched(block: &mut ThreadBlock, frame: &SyscallFrame) -> bo
     if selector == PASS {
         return false;
     }
-    if selector != CATCH {
-        signal::die_of_traps();
-    }
-    dispatch.due = (frame.anchor, frame.rsp);
+    dispatch.is_fatal = selector != CATCH;
+    copy_words(&[frame.anchor, frame.rsp], &mut dispatch.due);
     block.selector = CATCH;
     true
 }
 
 /// Whether a SIGSYS comes of such a call.
 pub(crate) fn is_of_dispatch(site: u64, stack_pointer: u64) -> bool {
-    thread::known_block().is_some_and(|block| block.dispatch.due == (site, stack_pointer))
+    thread::known_block().is_some_and(|block| block.dispatch.due == [site, stack_pointer])
+}
+
+/// Whether the last such call ends the process, whatever it has for SIGSYS.
+pub(crate) fn is_fatal(block: &ThreadBlock) -> bool {
+    block.dispatch.is_fatal
 }
 
 /// No call of this thread is caught any more.

@@ -5,36 +5,26 @@
 //! which gives pages without a site no private copy, and is never writable and
 //! executable at once.
 
-use core::cell::Cell;
 use core::ops::Range;
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use interceptor_abi::plans::{SITES, Sum};
+use interceptor_abi::plans::Sum;
 use interceptor_abi::segment::Outcome;
-use interceptor_rewrite::{
-    self as rewrite, CodeMap, Ladder, Patch, Reason, SitePlan, Verdict, Width,
-};
+use interceptor_rewrite::{self as rewrite, CodeMap, Ladder, Reason, SitePlan, Verdict, Width};
 use syscalls::Errno;
 
 use super::begun::Begun;
 use super::image::Image;
 use super::pristine::Source;
-use super::stub::{self, Area};
-use super::written::Copies;
-use super::{near, registry, symfile, trap};
+use super::round::{Memory, Planned, Round};
+use super::{near, registry};
 use crate::config::ForcedRung;
 use crate::coverage::{self, Tally};
 use crate::diagnostics::{Lossy, Why, say};
-use crate::net;
-use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down, page_up};
+use crate::sys::{self, Mapping, Maps, PAGE, Vma, page_down};
 use crate::vector;
 
-/// Sites that are planned before they are applied; more go in further rounds,
-/// each with an area of its own.
-const ROUND: usize = 2048;
-// Plans of before are for one round: all or none of them fit.
-const _: () = assert!(SITES <= ROUND);
 /// What is not patched is scanned only up to this many bytes at a time: garbage
 /// collectors of JIT compilers change the protection of large heaps often.
 const COUNTED_LIMIT: u64 = 256 * 1024;
@@ -43,35 +33,8 @@ pub(super) const PROT_READ: usize = 1;
 pub(super) const PROT_WRITE: usize = 2;
 pub(super) const PROT_EXEC: usize = 4;
 
-const SYSCALL: [u8; 2] = [0x0f, 0x05];
-
 /// [`Text::limit`] of what is patched as a whole.
 pub(super) const EVERYWHERE: Range<u64> = 0..u64::MAX;
-
-/// Memory for the plans of a round, which several texts may use one after the other.
-#[derive(Default)]
-pub(super) struct Memory(Cell<Option<Mapping>>);
-
-impl Memory {
-    fn get(&self) -> sys::Result<Mapping> {
-        match self.0.get() {
-            Some(memory) => Ok(memory),
-            None => {
-                let memory = Mapping::anonymous((ROUND * size_of::<Planned>()) as u64)?;
-                self.0.set(Some(memory));
-                Ok(memory)
-            }
-        }
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        if let Some(memory) = self.0.get() {
-            memory.unmap();
-        }
-    }
-}
 
 /// Patches one executable piece of an image that was just mapped from a file.
 pub(crate) fn patch_image(fd: i32, image: Range<u64>, piece: Range<u64>, prot: u64) {
@@ -188,7 +151,7 @@ pub(super) struct Text<'a> {
 impl Text<'_> {
     /// Makes the pages writable that are to be written, and as many beside them as
     /// keep the mapping in one piece. Returns them.
-    fn make_writable(&self, pages: &Range<u64>) -> sys::Result<Mapping> {
+    pub(super) fn make_writable(&self, pages: &Range<u64>) -> sys::Result<Mapping> {
         let of = |pages: Range<u64>| Mapping { start: pages.start, len: pages.end - pages.start };
         let prot = PROT_READ | PROT_WRITE;
         // The kernel charges memory for private pages of a file that become writable,
@@ -214,7 +177,7 @@ impl Text<'_> {
     }
 
     /// Fails unless what is to be replaced is what was planned for.
-    fn is_as_planned(&self, planned: &[Planned]) -> sys::Result<()> {
+    pub(super) fn is_as_planned(&self, planned: &[Planned]) -> sys::Result<()> {
         let Some(expected) = self.expected else {
             return Ok(());
         };
@@ -269,14 +232,6 @@ pub(super) type PlanTo<'p> = &'p dyn Fn(&mut dyn FnMut(SitePlan));
 /// How stubs get memory near a range.
 pub(super) type Near<'n> = &'n dyn Fn(&Range<u64>, u64) -> sys::Result<Mapping>;
 
-/// One planned site, and its stub once it has one.
-#[derive(Clone, Copy)]
-struct Planned {
-    patch: Patch,
-    outcome: Outcome,
-    stub: u64,
-}
-
 /// Patches a text as `plan` says. Returns what became of the sites, and why patched text could
 /// not be made executable again; ESTALE if it is not as expected, and nothing has been done.
 pub(super) fn patch_text(
@@ -291,11 +246,9 @@ pub(super) fn patch_text(
         plan(&mut |site| tally.count(outcome_unpatched(&site)));
         return (tally, None);
     };
-    let is_pristine = text.is_pristine;
-    let mut round = Round { memory, len: 0, text, is_pristine, near, refused: None, tally };
+    let mut round = Round::new(text, near, memory);
     plan(&mut |site| round.add(site));
-    round.apply();
-    (round.tally, round.refused)
+    round.end()
 }
 
 /// What becomes of a site that is not patched whatever its plan says.
@@ -341,175 +294,6 @@ fn code_map<'r>(image: &Image<'r>) -> CodeMap<'r> {
     code
 }
 
-/// Sites planned and not yet applied.
-struct Round<'r> {
-    memory: Mapping,
-    len: usize,
-    text: &'r Text<'r>,
-    /// Nothing of the text has been patched yet, or written by anybody else.
-    is_pristine: bool,
-    near: Near<'r>,
-    /// Why text could not be made executable again; it has been put back then. Or ESTALE,
-    /// if it is not the text that was planned for; then nothing has been done.
-    refused: Option<Errno>,
-    tally: Tally,
-}
-
-impl Round<'_> {
-    fn add(&mut self, site: SitePlan) {
-        let patch = site.patch();
-        let touched = patch.map_or(site.address..site.address, |patch| patch.touches());
-        let Range { start, end } = self.text.limit;
-        if touched.start < start || touched.end > end {
-            return;
-        }
-        let Some(patch) = patch else {
-            return self.tally.count(coverage::outcome_of_report(site.kind, &site.verdict));
-        };
-        let outcome = coverage::outcome_of(patch.rung());
-        if self.len == ROUND {
-            self.apply();
-        }
-        if let Some(planned) = self.planned(self.len + 1).last_mut() {
-            *planned = Planned { patch, outcome, stub: 0 };
-            self.len += 1;
-        }
-    }
-
-    /// The first `len` entries.
-    fn planned<'a>(&self, len: usize) -> &'a mut [Planned] {
-        // SAFETY: memory of ours for ROUND entries, which any zeroed or written
-        // bytes make valid up to `len`; one reference lives at a time.
-        unsafe { slice::from_raw_parts_mut(self.memory.start as *mut Planned, len) }
-    }
-
-    /// Writes stubs, then patches, and starts over.
-    fn apply(&mut self) {
-        let planned = self.planned(self.len);
-        self.len = 0;
-        if planned.is_empty() {
-            // Plans of before may not have been there to be read.
-            self.refused = self.refused.or(self.text.is_as_planned(planned).err());
-            return;
-        }
-        let pages = pages_of(planned);
-        let result = match self.refused {
-            None => self.try_apply(planned, &pages),
-            Some(error) => Err(error),
-        };
-        self.is_pristine = false;
-        if let Err(error) = result {
-            // What is refused is said once, and by whom it concerns.
-            if self.refused.is_none() {
-                say_left_alone(self.text, error);
-            }
-            for _ in planned {
-                self.tally.count(Outcome::Missed);
-            }
-            return;
-        }
-        for planned in planned {
-            self.tally.count(planned.outcome);
-        }
-    }
-
-    fn try_apply(&mut self, planned: &mut [Planned], pages: &Range<u64>) -> sys::Result<()> {
-        let place = registry::reserve().ok_or(Errno::ENOSPC)?;
-        let mapping = (self.near)(&self.text.range, stub::area_len(planned.len()))?;
-        let copies = match self.text.is_written {
-            true => {
-                let memory = (self.near)(&self.text.range, Copies::len(pages));
-                Some(Copies::of(pages, memory.inspect_err(|_| mapping.unmap())?))
-            }
-            false => None,
-        };
-        if self.is_pristine {
-            // Planning has read all of the text, the program will not. Present, its pages
-            // cost memory, time in the changes of protection that come now, and in every fork,
-            // which copies the page table of a mapping with private pages.
-            sys::release(&self.text.range);
-        }
-        let writable = match self.text.make_writable(pages) {
-            Ok(writable) => writable,
-            Err(error) => {
-                mapping.unmap();
-                return Err(error);
-            }
-        };
-        if self.text.is_early {
-            // From here on only pages are touched that become private anyway. First they become
-            // so: with a page that is read from the file come its neighbours.
-            sys::populate(mapping.start, page_up(stub::likely_len(planned.len())));
-            populate(planned);
-        }
-        let written = match self.text.is_as_planned(planned) {
-            Ok(()) => write_stubs(mapping, planned),
-            Err(stale) => {
-                mapping.unmap();
-                self.refused = Some(stale);
-                Err(stale)
-            }
-        };
-        if written.is_ok() {
-            planned.iter_mut().for_each(Planned::write_patch);
-            place.add(pages, mapping, copies.inspect(|copies| copies.take_patched(pages)));
-        }
-        if let Err(error) = writable.protect(self.text.prot) {
-            self.put_back(error);
-            return Err(error);
-        }
-        // A debugger that is told of it executes instructions where it likes to.
-        written.map(symfile::publish)
-    }
-
-    /// Undoes all rounds: patched text must not be executed.
-    fn put_back(&mut self, error: Errno) {
-        let Text { range, prot, .. } = self.text;
-        let source = self.text.source.ok_or(error);
-        if let Err(why) = source.and_then(|source| source.put_back(range, *prot)) {
-            say(format_args!(
-                "{}: cannot be made executable again, nor mapped again ({}): \
-                 set INTERCEPTOR=off for this program",
-                Lossy(self.text.name),
-                Why(why)
-            ));
-        }
-        registry::forget(range, false);
-        self.tally.miss_all();
-        self.refused = Some(error);
-    }
-}
-
-/// Makes the stub of a site that the net has caught, and that is known to nobody. Nothing is
-/// written to its text, which may be written by the program at any moment.
-pub(super) fn make_stub_for_caught(site: u64) -> sys::Result<u64> {
-    if sys::is_confined() {
-        return Err(Errno::EPERM);
-    }
-    let patch = Patch::trap(site);
-    let mut place = registry::reserve().ok_or(Errno::ENOSPC)?;
-    let mapping = near::map_by_asking(&patch.window(), stub::area_len(1))?;
-    let mut area = Area::new(mapping, 1);
-    // The text need not be readable.
-    let stub = area.add(&patch, &SYSCALL);
-    let file = area.seal()?;
-    // Whoever looks at a thread in the stub finds what it is: other threads may come there at once.
-    place.fill_caught(&patch.window(), mapping);
-    match stub.ok().filter(|stub| trap::add(site, *stub)) {
-        Some(stub) => {
-            place.keep();
-            symfile::publish(file);
-            coverage::report_caught();
-            Ok(stub)
-        }
-        None => {
-            drop(place);
-            mapping.unmap();
-            Err(Errno::ENOSPC)
-        }
-    }
-}
-
 pub(super) fn say_left_alone(text: &Text<'_>, error: Errno) {
     if error == Errno::ENOSPC {
         // Whoever maps so many objects maps more. Each is counted.
@@ -522,93 +306,12 @@ pub(super) fn say_left_alone(text: &Text<'_>, error: Errno) {
     say(format_args!("{}: it is left alone ({})", Lossy(text.name), Why(error)));
 }
 
-/// Writes the stubs of planned sites, and makes them executable. Returns as [`Area::seal`].
-fn write_stubs(mapping: Mapping, planned: &mut [Planned]) -> sys::Result<u64> {
-    let mut area = Area::new(mapping, planned.len());
-    for planned in planned {
-        planned.write_stub(&mut area);
-    }
-    area.seal()
-}
-
-impl Planned {
-    fn write_stub(&mut self, area: &mut Area) {
-        // SAFETY: the window lies in the text that was planned.
-        let text = unsafe { bytes_at(&self.patch.window()) };
-        match area.add(&self.patch, text) {
-            Ok(stub) => self.stub = stub,
-            Err(_) => self.outcome = Outcome::Missed,
-        }
-    }
-
-    fn write_patch(&mut self) {
-        if self.outcome == Outcome::Missed {
-            return;
-        }
-        if self.outcome == Outcome::Trap {
-            if !trap::add(self.patch.site(), self.stub) {
-                self.outcome = Outcome::Missed;
-                return;
-            }
-            if net::is_wanted() {
-                return;
-            }
-        }
-        let Ok(writes) = self.patch.writes(self.stub) else {
-            self.outcome = Outcome::Missed;
-            return;
-        };
-        for write in writes {
-            let bytes = write.bytes();
-            // SAFETY: the pages are writable now, nobody executes them, and
-            // the plan names only bytes of the window and of dead padding.
-            unsafe {
-                let to = write.address as *mut u8;
-                core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
-            }
-        }
-    }
-}
-
 /// # Safety
 ///
 /// The range is mapped readable, and nobody writes to it while what is returned is used.
-unsafe fn bytes_at<'a>(range: &Range<u64>) -> &'a [u8] {
+pub(super) unsafe fn bytes_at<'a>(range: &Range<u64>) -> &'a [u8] {
     // SAFETY: the caller's.
     unsafe { slice::from_raw_parts(range.start as *const u8, (range.end - range.start) as usize) }
-}
-
-/// Makes runs of neighbouring pages that patches write to private.
-fn populate(planned: &[Planned]) {
-    let mut run = 0..0;
-    for planned in planned {
-        let touched = planned.patch.touches();
-        let pages = page_down(touched.start)..page_up(touched.end);
-        if (run.start..=run.end).contains(&pages.start) {
-            run.end = pages.end.max(run.end);
-        } else {
-            populate_run(&run);
-            run = pages;
-        }
-    }
-    populate_run(&run);
-}
-
-fn populate_run(run: &Range<u64>) {
-    if run.start < run.end {
-        sys::populate(run.start, run.end - run.start);
-    }
-}
-
-/// The pages that the patches write to.
-fn pages_of(planned: &[Planned]) -> Range<u64> {
-    let (mut low, mut high) = (u64::MAX, 0);
-    for planned in planned {
-        let touched = planned.patch.touches();
-        low = low.min(touched.start);
-        high = high.max(touched.end);
-    }
-    page_down(low)..page_up(high)
 }
 
 pub(super) fn protection(vma: &Vma<'_>) -> usize {

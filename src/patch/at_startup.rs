@@ -7,11 +7,11 @@ use syscalls::Errno;
 
 use super::ahead::Ahead;
 use super::apply::{
-    EVERYWHERE, Memory, PROT_EXEC, PROT_READ, PlanTo, Text, patch_text, plan, protection,
-    say_left_alone,
+    EVERYWHERE, PROT_EXEC, PROT_READ, PlanTo, Text, patch_text, plan, protection, say_left_alone,
 };
 use super::image::{Image, ImageVmas};
 use super::pristine::Source;
+use super::round::Memory;
 use super::{API, imports, near, own};
 use crate::config::Config;
 use crate::coverage::{self, Tally};

@@ -8,6 +8,7 @@ mod ahead;
 mod apply;
 mod at_startup;
 mod begun;
+mod caught;
 mod clients;
 mod image;
 mod imports;
@@ -15,6 +16,7 @@ mod near;
 mod own;
 mod pristine;
 mod registry;
+mod round;
 mod stub;
 mod symfile;
 mod trap;
@@ -224,7 +226,7 @@ pub(crate) fn stub_of_caught(site: u64) -> Option<u64> {
     if place_in_stub(site).is_some() {
         return None;
     }
-    trap::stub_of(site).or_else(|| apply::make_stub_for_caught(site).ok())
+    trap::stub_of(site).or_else(|| caught::make_stub_for_caught(site).ok())
 }
 
 fn range(start: u64, len: u64) -> Range<u64> {

@@ -10,9 +10,10 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use interceptor_calls::by_name;
 
-use super::apply::{EVERYWHERE, Memory, PROT_EXEC, PROT_READ, PROT_WRITE, Text};
+use super::apply::{EVERYWHERE, PROT_EXEC, PROT_READ, PROT_WRITE, Text};
 use super::image::{Image, ImageVmas};
 use super::near;
+use super::round::Memory;
 use crate::sys::{Mapping, Maps};
 
 const NAME: &[u8] = b"[vdso]";

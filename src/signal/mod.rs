@@ -65,8 +65,8 @@ pub(crate) use signalfd::{call_is_told, signalfd};
 pub(crate) use stepping::LastStep;
 pub(crate) use table::after_fork;
 pub(crate) use traps::{
-    MaskChange, call_with_mask, catch_traps, die_of_traps, handlers_cleared, rt_sigprocmask,
-    rt_sigprocmask_done, sigreturn, trap_by_dispatch,
+    MaskChange, call_with_mask, catch_traps, handlers_cleared, rt_sigprocmask, rt_sigprocmask_done,
+    sigreturn, trap_by_dispatch,
 };
 
 pub(crate) use waiting::{WaitingIll, held_call_is_done, rt_sigpending_done, rt_sigtimedwait};

@@ -60,11 +60,6 @@ pub(crate) fn trap_by_dispatch() {
     SIGNAL.store(SIGSYS, Relaxed);
 }
 
-/// The next trap ends the process, whatever the program has for the signal.
-pub(crate) fn die_of_traps() {
-    actions::install(signal(), &SigAction::default());
-}
-
 /// Whether SIGILL is ours first.
 pub(super) fn are_caught() -> bool {
     CAUGHT.load(Relaxed)
@@ -517,6 +512,7 @@ pub(super) fn blocked(
     let mask = mask_of_interrupted(change, context);
     let lets_it_in = mask.is_some_and(|mask| mask & bit() == 0);
     match block.is_sigill_blocked {
+        _ if info.is_of_dispatch() && net::is_fatal(block) => Blocked::IsFatal,
         false => Blocked::No,
         true if info.code > 0 => Blocked::IsFatal,
         true if lets_it_in => Blocked::No,

@@ -25,7 +25,7 @@ const PLACES: &[(&str, &[&str])] = &[
         ".seldom",
         &[
             "interceptor::startup::Patched::begin",
-            "interceptor::patch::apply::Round::apply",
+            "interceptor::patch::round::Round::apply",
             "interceptor_rewrite::plan::Planner::finish",
             "interceptor_rewrite::survey::pass::Pass::pass",
             "interceptor_calls::format::format_enter",
